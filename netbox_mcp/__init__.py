@@ -1,0 +1,1 @@
+"""What the world touches: MCP server, command line, sandbox and configuration."""

@@ -1,0 +1,1 @@
+"""The engine: normalise a batch document, plan it against a live NetBox, apply the plan."""

@@ -1,0 +1,135 @@
+"""Every error of the engine, in one place.
+
+    OrchestratorError
+    +-- DocumentError        the batch document cannot be planned; carries every problem found
+    +-- StalePlanError       NetBox has moved on since the plan was made
+    +-- LeaseLostError       another worker has taken over; this one must not write any more
+    +-- JournalError         the journal could not be made durable; nothing may be sent
+    +-- NetBoxError          NetBox, or the way to it
+        +-- UnreachableError     no connection, or a read that kept failing
+        +-- AccessError          the token is wrong, or may not do this
+        +-- DryRunError          dry-run is on and a write was about to leave
+        +-- RejectedError        NetBox refused a list write; says which rows and why
+        +-- UnknownOutcomeError  the request left and no usable answer came back
+
+What happens to one object is not an exception but an `Outcome` (models.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a document: where, what, and the way out."""
+
+    path: str
+    message: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """One line: `devices[17].role: unknown ... (did you mean ...)`."""
+        return f"{self.path}: {self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class OrchestratorError(Exception):
+    """Base of all engine errors: a sentence, a stable `code`, a `hint`, and whether a retry may help."""
+
+    code = "error"
+    retryable = False
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def details(self) -> list[dict[str, Any]]:
+        """Machine-readable particulars; empty unless a subclass has some."""
+        return []
+
+
+class DocumentError(OrchestratorError):
+    """The document cannot be planned. `problems` holds all that was found, in document order."""
+
+    code = "invalid_document"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        noun = "problem" if count == 1 else "problems"
+        super().__init__(
+            f"The document has {count} {noun}; nothing was written. First: {self.problems[0]}",
+            hint="Correct the places named and send the document again.",
+        )
+
+    def details(self) -> list[dict[str, Any]]:
+        """One entry per problem: `{path, message, hint}`."""
+        return [{"path": p.path, "message": p.message, "hint": p.hint} for p in self.problems]
+
+
+class StalePlanError(OrchestratorError):
+    """NetBox has moved in something the plan touches. Raised before the first write."""
+
+    code = "stale_plan"
+
+
+class LeaseLostError(OrchestratorError):
+    """This process no longer holds the lease of its batch and must not write."""
+
+    code = "lease_lost"
+
+
+class JournalError(OrchestratorError):
+    """The journal could not be written, so nothing may be sent to NetBox."""
+
+    code = "journal_unavailable"
+    retryable = True
+
+
+class NetBoxError(OrchestratorError):
+    """Something between us and NetBox went wrong."""
+
+    code = "netbox_error"
+
+
+class UnreachableError(NetBoxError):
+    """NetBox did not answer. Nothing is known to have been written by the failed request."""
+
+    code = "netbox_unreachable"
+    retryable = True
+
+
+class AccessError(NetBoxError):
+    """NetBox answered 401 or 403: the token is wrong, expired, or lacks a permission."""
+
+    code = "netbox_access_denied"
+
+
+class DryRunError(NetBoxError):
+    """A write reached the client while dry-run was on. The last line of defence; see NETBOX_DRY_RUN."""
+
+    code = "dry_run"
+
+
+class RejectedError(NetBoxError):
+    """NetBox refused a list write as a whole, and nothing of it was written.
+
+    `rows` maps the index of each refused row to NetBox's reason. It is empty
+    when the answer does not say which rows were at fault (NetBox before 4.7).
+    """
+
+    code = "rejected"
+
+    def __init__(self, message: str, rows: Mapping[int, str] | None = None) -> None:
+        super().__init__(message)
+        self.rows = dict(rows or {})
+
+
+class UnknownOutcomeError(NetBoxError):
+    """A write left and its fate is unknown (time-out, connection lost, 5xx): read back before sending again."""
+
+    code = "unknown_outcome"
+    retryable = True
