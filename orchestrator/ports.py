@@ -8,7 +8,7 @@ of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orchestrator.models import Change, Outcome, Plan, Stage
@@ -20,15 +20,16 @@ Row = dict[str, Any]
 class Query:
     """Which rows of one object type to read.
 
-    Without `filters` the whole list is meant. Each filter has at least one
-    value; the values of `split` may be spread over several requests. `fields`
-    limits what comes back; empty means everything.
+    Without `filter` the whole list is meant; with it, rows where the field has
+    one of `values`, of which there must be at least one. They are spread over
+    as many requests as NetBox's limit on request lines demands. `fields` limits
+    what comes back.
     """
 
     object_type: str
-    filters: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
-    split: str = ""
-    fields: tuple[str, ...] = ()
+    fields: tuple[str, ...]
+    filter: str = ""
+    values: Sequence[str | int] = ()
 
 
 class NetBox(Protocol):
@@ -36,6 +37,10 @@ class NetBox(Protocol):
 
     def read(self, query: Query) -> list[Row]:
         """All rows that match, in no particular order. Safe to call from several threads."""
+        ...
+
+    def count(self, object_type: str) -> int:
+        """How many objects of a type there are."""
         ...
 
     def create(self, object_type: str, rows: Sequence[Row], message: str) -> list[Row]:

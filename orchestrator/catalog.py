@@ -1,0 +1,179 @@
+"""The object types we know: one row each, holding only what NetBox's schema cannot tell.
+
+Documents name object types as here (`device_types`). Everything that treats
+types differently reads it from this table; what the schema knows (field
+types, choices, limits) comes from schema.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Reading(StrEnum):
+    """How live rows are fetched."""
+
+    WHOLE = "whole"  # small tables, read at once: also yields "did you mean" and slug collisions
+    BY_NAME = "by_name"  # large tables, asked for by the names that the document mentions
+    BY_PARENT = "by_parent"  # components, asked for by the id of the object they hang on
+    BY_ADDRESS = "by_address"  # IP addresses, asked for by host
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectType:
+    """One NetBox list endpoint and how objects in it are told apart.
+
+    `key` are the fields that identify an object, `optional_key` those that
+    narrow it down when an entry sets them, `other_keys` unique fields that can
+    stand in for a missing name. `references` maps fields to the object types
+    they point to; `links` are references written in the link pass, because the
+    object they point to may itself need this one. `lane` names the field whose
+    row in the database concurrent writers would fight for.
+
+    The costs are seconds of NetBox's work per row, measured on NetBox 4.7 with
+    two cores; they only decide how long a list write becomes.
+    """
+
+    name: str
+    path: str
+    label: str = "name"
+    key: tuple[str, ...] = ("name",)
+    optional_key: tuple[str, ...] = ()
+    other_keys: tuple[str, ...] = ()
+    references: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = ""
+    generic: Mapping[str, str] = field(default_factory=dict)
+    children: Mapping[str, str] = field(default_factory=dict)
+    child_of: str = ""
+    slug_from: str = ""
+    fold_case: bool = False
+    key_enforced: bool = True
+    reading: Reading = Reading.WHOLE
+    lane: str = ""
+    ensured: bool = True
+    create_seconds: float = 0.02
+    update_seconds: float = 0.03
+    component_seconds: float = 0.01
+
+    @property
+    def noun(self) -> str:
+        """One object of this type, in words."""
+        return {"ip_addresses": "IP address"}.get(self.name, self.name.removesuffix("s").replace("_", " "))
+
+    @property
+    def can_be_implied(self) -> bool:
+        """Whether a mere mention is enough to create one (design: `create_parents`)."""
+        return self.ensured and bool(self.slug_from)
+
+    def all_references(self) -> dict[str, str]:
+        """Every field that points to another object, with its type."""
+        return {**self.references, **self.generic, **self.links}
+
+
+_ROWS = (
+    ObjectType("manufacturers", "dcim/manufacturers", slug_from="name"),
+    ObjectType(
+        "sites",
+        "dcim/sites",
+        slug_from="name",
+        references={"region": "regions", "group": "site_groups", "tenant": "tenants"},
+    ),
+    ObjectType(
+        "device_roles",
+        "dcim/device-roles",
+        slug_from="name",
+        links={"parent": "device_roles"},
+    ),
+    ObjectType(
+        "platforms",
+        "dcim/platforms",
+        optional_key=("manufacturer",),
+        slug_from="name",
+        references={"manufacturer": "manufacturers"},
+        links={"parent": "platforms"},
+    ),
+    ObjectType(
+        "device_types",
+        "dcim/device-types",
+        label="model",
+        key=("manufacturer", "model"),
+        slug_from="model",
+        references={"manufacturer": "manufacturers", "default_platform": "platforms"},
+    ),
+    ObjectType(
+        "devices",
+        "dcim/devices",
+        key=("name", "site"),
+        optional_key=("tenant",),
+        other_keys=("asset_tag", "serial"),
+        references={
+            "device_type": "device_types",
+            "role": "device_roles",
+            "site": "sites",
+            "platform": "platforms",
+            "tenant": "tenants",
+            "location": "locations",
+            "rack": "racks",
+        },
+        links={"primary_ip4": "ip_addresses", "primary_ip6": "ip_addresses", "oob_ip": "ip_addresses"},
+        children={"interfaces": "device", "ip_addresses": "device"},
+        fold_case=True,
+        reading=Reading.BY_NAME,
+        lane="device_type",
+        create_seconds=0.06,
+    ),
+    ObjectType(
+        "interfaces",
+        "dcim/interfaces",
+        key=("device", "name"),
+        content_type="dcim.interface",
+        references={"device": "devices", "vrf": "vrfs"},
+        links={"parent": "interfaces", "bridge": "interfaces", "lag": "interfaces"},
+        child_of="device",
+        reading=Reading.BY_PARENT,
+        lane="device",
+    ),
+    ObjectType(
+        "ip_addresses",
+        "ipam/ip-addresses",
+        label="address",
+        key=("address",),
+        optional_key=("vrf",),
+        references={"vrf": "vrfs", "tenant": "tenants"},
+        generic={"assigned_object": "interfaces"},
+        links={"nat_inside": "ip_addresses"},
+        key_enforced=False,
+        reading=Reading.BY_ADDRESS,
+        lane="assigned_object",
+    ),
+    ObjectType("regions", "dcim/regions", slug_from="name", ensured=False),
+    ObjectType("site_groups", "dcim/site-groups", slug_from="name", ensured=False),
+    ObjectType(
+        "locations",
+        "dcim/locations",
+        slug_from="name",
+        key=("name", "site"),
+        references={"site": "sites"},
+        ensured=False,
+    ),
+    ObjectType(
+        "racks",
+        "dcim/racks",
+        key=("name", "site"),
+        references={"site": "sites", "location": "locations"},
+        ensured=False,
+    ),
+    ObjectType("tenants", "tenancy/tenants", slug_from="name", ensured=False),
+    ObjectType("vrfs", "ipam/vrfs", ensured=False),
+    ObjectType("tags", "extras/tags", slug_from="name", ensured=False),
+    ObjectType("custom_fields", "extras/custom-fields", ensured=False),
+)
+
+OBJECT_TYPES: Mapping[str, ObjectType] = {row.name: row for row in _ROWS}
+"""Every known type by name. Those with `ensured=False` can be referred to but not yet declared."""
+
+ENSURED: tuple[str, ...] = tuple(row.name for row in _ROWS if row.ensured)
+"""The types that a document may declare."""

@@ -1,0 +1,91 @@
+"""What a document says, flattened: entries by type, references, options.
+
+Made by normalise.py, read by live.py and plan.py. Nothing here knows NetBox's
+present state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A pointer to an object: by `name` (or slug), by `id`, by `parts` of its natural key, or to an `entry`."""
+
+    object_type: str
+    path: str
+    name: str = ""
+    id: int | None = None
+    parts: Mapping[str, Any] | None = None
+    entry: Entry | None = None
+
+    def __str__(self) -> str:
+        """How the document wrote it."""
+        if self.parts is not None:
+            return ", ".join(f"{key} {value}" for key, value in self.parts.items())
+        return self.name or (f"id {self.id}" if self.id is not None else "")
+
+
+@dataclass(eq=False, slots=True)
+class Entry:
+    """One object as the document describes it. `fields` hold canonical values and References.
+
+    `match` names an existing object to update when the natural key itself is
+    to change.
+    """
+
+    object_type: str
+    path: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    match: Reference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The document's `options`."""
+
+    create_parents: str = "guarded"
+    on_error: str = "continue"
+    expand: bool = True
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Desired:
+    """A whole document, normalised. `problems` are those that needed no look at NetBox."""
+
+    entries: dict[str, list[Entry]] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
+    problems: list[Problem] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Number of objects declared."""
+        return sum(len(entries) for entries in self.entries.values())
+
+    def all_entries(self) -> Iterator[Entry]:
+        """Every entry, type by type."""
+        for entries in self.entries.values():
+            yield from entries
+
+    def references(self) -> Iterator[Reference]:
+        """Every reference in every entry, nested ones included."""
+        for entry in self.all_entries():
+            if entry.match is not None:
+                yield from _walk(entry.match)
+            for value in entry.fields.values():
+                yield from _walk(value)
+
+
+def _walk(value: Any) -> Iterator[Reference]:
+    if isinstance(value, Reference):
+        yield value
+        for part in (value.parts or {}).values():
+            yield from _walk(part)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _walk(item)

@@ -1,0 +1,87 @@
+"""Ranges in names: one entry written, many meant.
+
+`sw-[01-48]` makes one entry per value, `{1}` elsewhere in that entry (its
+children too) is the value of the first range as written, `{1+10}` that number
+plus ten. Expansion touches only entries whose own label has a range.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+MAX_ENTRIES = 20_000
+
+_RANGE = re.compile(r"\[([^\[\]]*[-,][^\[\]]*)\]")
+_NUMBERS = re.compile(r"\s*(\d+)\s*-\s*(\d+)\s*")
+_PLACE = re.compile(r"\{(\d)(?:([+-])(\d+))?\}")
+
+
+class RangeError(ValueError):
+    """A range or a placeholder cannot be expanded; the text says why."""
+
+
+def expand_entry(entry: Mapping[str, Any], label: str) -> Iterator[Mapping[str, Any]]:
+    """One mapping per value of the ranges in `entry[label]`; the entry itself when there are none.
+
+    Raises RangeError for a range that is malformed or larger than MAX_ENTRIES.
+    """
+    text = entry.get(label)
+    ranges = list(_RANGE.finditer(text)) if isinstance(text, str) else []
+    if not ranges:
+        yield entry
+        return
+    values = [_values(match.group(1)) for match in ranges]
+    size = 1
+    for column in values:
+        size *= len(column)
+    if size > MAX_ENTRIES:
+        raise RangeError(f"{text!r} stands for {size:,} entries; at most {MAX_ENTRIES:,} are allowed")
+    for combination in itertools.product(*values):
+        filled = dict(_fill(entry, combination))
+        parts = iter(combination)
+        filled[label] = _RANGE.sub(lambda _: next(parts), str(text))  # noqa: B023 - used at once
+        yield filled
+
+
+def _values(body: str) -> list[str]:
+    values: list[str] = []
+    for part in body.split(","):
+        numbers = _NUMBERS.fullmatch(part)
+        values.extend(_count(*numbers.groups()) if numbers else [part.strip()])
+    if "" in values:
+        raise RangeError(f"the range [{body}] has an empty value")
+    return values
+
+
+def _count(first: str, last: str) -> list[str]:
+    if int(last) < int(first):
+        raise RangeError(f"the range [{first}-{last}] runs backwards")
+    if int(last) - int(first) >= MAX_ENTRIES:
+        raise RangeError(f"the range [{first}-{last}] is longer than {MAX_ENTRIES:,}")
+    width = len(first) if first.startswith("0") else 0
+    return [str(number).zfill(width) for number in range(int(first), int(last) + 1)]
+
+
+def _fill(value: Any, combination: tuple[str, ...]) -> Any:
+    if isinstance(value, str):
+        return _PLACE.sub(lambda match: _place(match, combination), value)
+    if isinstance(value, Mapping):
+        return {key: _fill(item, combination) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, combination) for item in value]
+    return value
+
+
+def _place(match: re.Match[str], combination: tuple[str, ...]) -> str:
+    index, sign, amount = int(match.group(1)), match.group(2), match.group(3)
+    if not 1 <= index <= len(combination):
+        raise RangeError(f"{match.group()} names range {index}, but the entry has {len(combination)}")
+    value = combination[index - 1]
+    if amount is None:
+        return value
+    if not value.isdigit():
+        raise RangeError(f"{match.group()} needs a number, but the range gives {value!r}")
+    return str(int(value) + int(amount) * (1 if sign == "+" else -1))

@@ -1,0 +1,269 @@
+"""Reads from NetBox what a document may touch: the live side of every comparison.
+
+Small tables are read whole, large ones by the names, parents and hosts that
+the document mentions, components by their parents. The rows are kept as NetBox
+sent them; `Table` finds them again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.catalog import OBJECT_TYPES, ObjectType, Reading
+from orchestrator.desired import Desired, Reference
+from orchestrator.graph import type_order
+from orchestrator.ports import NetBox, Query, Row
+from orchestrator.schema import load_schema
+from orchestrator.values import host_of, live_value
+
+# Above this many keys we ask how long the whole list is: it may be cheaper to read all of it.
+_MANY_KEYS = 500
+
+
+class Table:
+    """The live rows of one object type, found by id, by label (within its parent) and by slug."""
+
+    def __init__(self, row: ObjectType) -> None:
+        self.row = row
+        self.by_id: dict[int, Row] = {}
+        self._by_label: dict[Any, list[Row]] = defaultdict(list)
+        self._by_slug: dict[str, list[Row]] = defaultdict(list)
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Take in rows; a row that is there already is passed over."""
+        for row in rows:
+            if row["id"] in self.by_id:
+                continue
+            self.by_id[row["id"]] = row
+            self._by_label[label_key(self.row, row.get(self.row.label), _parent_id(self.row, row))].append(
+                row
+            )
+            if row.get("slug"):
+                self._by_slug[row["slug"]].append(row)
+
+    def labelled(self, label: Any, parent: Any = None) -> list[Row]:
+        """Rows with this label; for components, those of the parent with this id."""
+        return self._by_label.get(label_key(self.row, label, parent), [])
+
+    def slugged(self, slug: str) -> list[Row]:
+        """Rows with this slug."""
+        return self._by_slug.get(slug, [])
+
+    def labels(self) -> list[str]:
+        """All labels, for suggestions."""
+        return [str(row[self.row.label]) for row in self.by_id.values() if row.get(self.row.label)]
+
+
+def label_key(row: ObjectType, label: Any, parent: Any = None) -> Any:
+    """What makes two labels equal: case for devices, the host for addresses, the parent for components."""
+    if label is None:
+        return None
+    text = str(label)
+    if row.fold_case:
+        text = text.lower()
+    if row.reading is Reading.BY_ADDRESS:
+        text = host_of(text)
+    return (parent, text) if row.child_of else text
+
+
+def _parent_id(row: ObjectType, live: Row) -> Any:
+    return live_value(live.get(row.child_of)) if row.child_of else None
+
+
+@dataclass(slots=True)
+class Live:
+    """What was read, by object type. Types that the document does not mention are absent."""
+
+    tables: dict[str, Table] = field(default_factory=dict)
+
+    def table(self, object_type: str) -> Table:
+        """The rows of one type; an empty table when nothing was read."""
+        if object_type not in self.tables:
+            self.tables[object_type] = Table(OBJECT_TYPES[object_type])
+        return self.tables[object_type]
+
+
+def read_live(desired: Desired, netbox: NetBox) -> Live:
+    """Read every object that the document declares or refers to, parents first."""
+    wanted = _collect(desired)
+    live = Live()
+    for name in type_order():
+        if name in wanted:
+            _read_table(OBJECT_TYPES[name], wanted[name], live, netbox)
+    return live
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What to look for in one type."""
+
+    labels: set[str] = field(default_factory=set)
+    others: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    ids: set[int] = field(default_factory=set)
+    parents: set[str] = field(default_factory=set)
+    parent_ids: set[int] = field(default_factory=set)
+    fields: set[str] = field(default_factory=set)
+
+
+def _collect(desired: Desired) -> dict[str, _Wanted]:
+    wanted: dict[str, _Wanted] = defaultdict(_Wanted)
+    for entry in desired.all_entries():
+        row, want = OBJECT_TYPES[entry.object_type], wanted[entry.object_type]
+        want.fields.update(entry.fields)
+        _want_label(row, want, entry.fields.get(row.label))
+        for other in row.other_keys:
+            if entry.fields.get(other) and entry.fields.get(row.label) is None:
+                want.others[other].add(entry.fields[other])
+        if row.child_of:
+            _want_parent(want, entry.fields.get(row.child_of))
+        if "custom_fields" in entry.fields:
+            wanted["custom_fields"].fields.add("name")
+    for reference in desired.references():
+        _want_reference(wanted, reference)
+    return wanted
+
+
+def _want_reference(wanted: dict[str, _Wanted], reference: Reference) -> None:
+    row, want = OBJECT_TYPES[reference.object_type], wanted[reference.object_type]
+    parts = reference.parts or {}
+    if reference.id is not None:
+        want.ids.add(reference.id)
+    _want_label(row, want, reference.name or parts.get(row.label))
+    for other in row.other_keys:
+        if parts.get(other):
+            want.others[other].add(str(parts[other]))
+    if row.child_of:
+        _want_parent(want, parts.get(row.child_of))
+
+
+def _want_label(row: ObjectType, want: _Wanted, label: Any) -> None:
+    if not label:
+        return
+    try:
+        want.labels.add(str(label_key(row, label) if not row.child_of else label))
+    except ValueError:  # not an address: the planner says so, with its path
+        return
+
+
+def _want_parent(want: _Wanted, parent: Any) -> None:
+    """Components are asked for by their parents; note by name or id which those are."""
+    if not isinstance(parent, Reference):
+        return
+    row = OBJECT_TYPES[parent.object_type]
+    named = parent.name or (parent.parts or {}).get(row.label)
+    label = parent.entry.fields.get(row.label) if parent.entry else named
+    if label:
+        want.parents.add(str(label_key(row, label)))
+    if parent.id is not None:
+        want.parent_ids.add(parent.id)
+
+
+def _read_table(row: ObjectType, want: _Wanted, live: Live, netbox: NetBox) -> None:
+    table = live.table(row.name)
+    fields = _fields_of(row, want)
+    for query in _READERS[row.reading](row, want, live, netbox, fields):
+        table.add(netbox.read(query))
+
+
+def _fields_of(row: ObjectType, want: _Wanted) -> tuple[str, ...]:
+    """What every comparison needs: identity, what the document manages, what the planner looks at."""
+    fields = {"id", row.label, *row.key, *row.optional_key, *want.fields}
+    if row.slug_from:
+        fields.add("slug")
+    if row.generic:
+        fields.discard("assigned_object")
+        fields |= {"assigned_object_type", "assigned_object_id", "assigned_object"}
+    if row.name == "device_types":
+        fields |= {"interface_template_count", "manufacturer"}
+    return tuple(sorted(fields))
+
+
+def _whole(
+    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
+) -> list[Query]:
+    return [Query(row.name, fields)]
+
+
+def _by_name(
+    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
+) -> list[Query]:
+    if _whole_is_cheaper(row, len(want.labels), netbox):
+        return [Query(row.name, fields)]
+    return _keyed(row, fields, {f"{row.label}__ie": want.labels, "id": want.ids, **want.others})
+
+
+def _by_parent(
+    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
+) -> list[Query]:
+    parents = live.table(row.references[row.child_of])
+    ids = {live_row["id"] for label in want.parents for live_row in parents.labelled(label)} | want.parent_ids
+    if _whole_is_cheaper(row, len(ids), netbox):
+        return [Query(row.name, fields)]
+    return _keyed(row, fields, {f"{row.child_of}_id": ids, "id": want.ids})
+
+
+def _by_address(
+    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
+) -> list[Query]:
+    if _whole_is_cheaper(row, len(want.labels), netbox):
+        return [Query(row.name, fields)]
+    return _keyed(row, fields, {"address": want.labels, "id": want.ids})
+
+
+def _keyed(row: ObjectType, fields: tuple[str, ...], keys: Mapping[str, set[str] | set[int]]) -> list[Query]:
+    """One query per filter that has values: an empty one would mean everything (design rule 9)."""
+    return [Query(row.name, fields, name, sorted(values)) for name, values in keys.items() if values]
+
+
+_Reader = Callable[[ObjectType, _Wanted, Live, NetBox, tuple[str, ...]], list[Query]]
+_READERS: dict[Reading, _Reader] = {
+    Reading.WHOLE: _whole,
+    Reading.BY_NAME: _by_name,
+    Reading.BY_PARENT: _by_parent,
+    Reading.BY_ADDRESS: _by_address,
+}
+
+
+def _whole_is_cheaper(row: ObjectType, keys: int, netbox: NetBox) -> bool:
+    return keys > _MANY_KEYS and netbox.count(row.name) <= 2 * keys
+
+
+def canonical_row(row: ObjectType, live: Row) -> dict[str, Any]:
+    """A live row with every value in canonical form, generic references as one field."""
+    values = {key: live_value(raw, key) for key, raw in live.items() if key != "custom_fields"}
+    values["custom_fields"] = live.get("custom_fields") or {}
+    for name, object_type in row.generic.items():
+        points_here = live.get(f"{name}_type") == OBJECT_TYPES[object_type].content_type
+        values[name] = live.get(f"{name}_id") if points_here else None
+    return values
+
+
+def find_rows(netbox: NetBox, row: ObjectType, keys: Sequence[dict[str, Any]]) -> list[Row | None]:
+    """The live row for each natural key (canonical values, references as ids), or None. One read for all.
+
+    Used to learn what became of objects that were, or may have been, created.
+    """
+    table = Table(row)
+    fields = tuple(
+        sorted({*_fields_of(row, _Wanted()), *load_schema()[row.name]} - {"custom_fields", "tags"})
+    )
+    if row.child_of:
+        query = Query(row.name, fields, f"{row.child_of}_id", sorted({key[row.child_of] for key in keys}))
+    elif row.reading is Reading.BY_ADDRESS:
+        query = Query(row.name, fields, "address", sorted({host_of(key[row.label]) for key in keys}))
+    else:
+        name = f"{row.label}__ie" if row.fold_case else row.label
+        query = Query(row.name, fields, name, sorted({str(key[row.label]) for key in keys}))
+    table.add(netbox.read(query))
+    return [_match(row, table, key) for key in keys]
+
+
+def _match(row: ObjectType, table: Table, key: dict[str, Any]) -> Row | None:
+    for live in table.labelled(key.get(row.label), key.get(row.child_of)):
+        values = canonical_row(row, live)
+        if all(values.get(name) == value for name, value in key.items() if name != row.label):
+            return live
+    return None

@@ -1,0 +1,45 @@
+"""What NetBox's own schema says about fields: types, limits, choices.
+
+`schema-4.7.json` beside this file is made from the OpenAPI document of a real
+NetBox by `python -m orchestrator.netbox.openapi`; a test compares the two. The
+planner checks documents against it, so that mistakes are found before
+anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import orjson
+
+SNAPSHOT = "schema-4.7.json"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """One writable field. `kind`: string, integer, number, boolean, choice, reference, list, tags, object, json."""
+
+    kind: str
+    required: bool = False
+    nullable: bool = False
+    blank: bool = False
+    max_length: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: Mapping[str, str] = field(default_factory=dict)
+
+
+@cache
+def load_schema() -> dict[str, dict[str, FieldSpec]]:
+    """Object type -> field -> FieldSpec, from the snapshot shipped with the package."""
+    raw: dict[str, dict[str, dict[str, Any]]] = orjson.loads(
+        files("orchestrator").joinpath(SNAPSHOT).read_bytes()
+    )
+    return {
+        name: {key: FieldSpec(**spec) for key, spec in fields.items()}
+        for name, fields in raw["object_types"].items()
+    }

@@ -1,0 +1,231 @@
+"""One canonical form for every value, whichever side it comes from.
+
+Documents and NetBox write the same fact in different ways (`1` and `1.0`,
+choice objects and plain values, upper and lower case MACs). Both sides pass
+through here before they are compared, so that what NetBox returns for what we
+sent is always equal to what we sent.
+
+Canonical values: None (empty text, too), bool, int, float, str, a sorted tuple
+for lists, a dict for custom fields and JSON; a reference is the id.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from orchestrator.schema import FieldSpec
+
+_MAC = re.compile(r"[0-9a-fA-F]{12}")
+
+
+class ValueFault(ValueError):
+    """A value does not fit its field; `hint` says what would."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def coerce(field: str, spec: FieldSpec, value: Any) -> Any:
+    """The canonical form of a document's value. Raises ValueFault when it does not fit the field."""
+    if isinstance(value, str):
+        value = value.strip()
+    if value is None or (value == "" and spec.kind != "string"):
+        return _cleared(field, spec)
+    coerced = _COERCERS[spec.kind](field, spec, value)
+    if coerced == "":
+        return _cleared(field, spec)
+    return coerced
+
+
+def _cleared(field: str, spec: FieldSpec) -> None:
+    if not (spec.nullable or spec.blank):
+        raise ValueFault(f"{field} cannot be empty", "leave it out to keep what NetBox has")
+
+
+def _string(field: str, spec: FieldSpec, value: Any) -> str:
+    if isinstance(value, bool) or isinstance(value, Mapping | list):
+        raise ValueFault(f"expected text, got {_describe(value)}", "put it in quotes if it is text")
+    text = _NOTATIONS.get(field, str)(str(value))
+    if spec.max_length is not None and len(text) > spec.max_length:
+        raise ValueFault(f"{len(text)} characters, NetBox allows {spec.max_length}")
+    return text
+
+
+def _number(field: str, spec: FieldSpec, value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueFault(f"expected a number, got {_describe(value)}")
+    if spec.kind == "integer" and value != int(value):
+        raise ValueFault(f"expected a whole number, got {value}")
+    low, high = spec.minimum, spec.maximum
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise ValueFault(f"{value} is outside {low:g} to {high:g}" if low is not None and high is not None
+                           else f"{value} is out of range")  # fmt: skip
+    return _plain_number(value)
+
+
+def _boolean(field: str, spec: FieldSpec, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueFault(f"expected true or false, got {_describe(value)}")
+    return value
+
+
+def _choice(field: str, spec: FieldSpec, value: Any) -> str:
+    text = str(value)
+    if isinstance(value, bool) or isinstance(value, Mapping | list):
+        raise ValueFault(f"expected one of NetBox's choices, got {_describe(value)}")
+    if text not in spec.choices:
+        raise ValueFault(f"{text!r} is not a choice of {field}", suggest_choice(text, spec.choices))
+    return text
+
+
+def _id_list(field: str, spec: FieldSpec, value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list) or any(isinstance(v, bool) or not isinstance(v, int) for v in value):
+        raise ValueFault(f"expected a list of NetBox ids, got {_describe(value)}")
+    return tuple(sorted(set(value)))
+
+
+def _mapping(field: str, spec: FieldSpec, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueFault(f"expected a mapping, got {_describe(value)}")
+    return {str(key): item for key, item in value.items()}
+
+
+_COERCERS: dict[str, Callable[[str, FieldSpec, Any], Any]] = {
+    "string": _string,
+    "integer": _number,
+    "number": _number,
+    "boolean": _boolean,
+    "choice": _choice,
+    "list": _id_list,
+    "object": _mapping,
+    "json": lambda field, spec, value: value,
+}
+
+
+def live_value(raw: Any, field: str = "") -> Any:
+    """The canonical form of a value as NetBox returned it."""
+    if isinstance(raw, dict):
+        if "value" in raw and len(raw) <= 2:
+            return live_value(raw["value"], field)
+        return raw["id"] if "id" in raw else raw
+    if isinstance(raw, list):
+        return tuple(sorted(live_value(item) for item in raw))
+    if isinstance(raw, str):
+        return _NOTATIONS.get(field, str)(raw.strip()) or None
+    if isinstance(raw, float):
+        return _plain_number(raw)
+    return raw
+
+
+def custom_field_value(raw: Any) -> Any:
+    """The canonical form of one custom field, on either side: choices by value, objects by id."""
+    if isinstance(raw, list):
+        return sorted((custom_field_value(item) for item in raw), key=repr)
+    value = live_value(raw)
+    return value if not isinstance(value, tuple) else list(value)
+
+
+def wire_value(spec: FieldSpec | None, value: Any) -> Any:
+    """What to send for a canonical value. Text that NetBox does not let be null is cleared with ''."""
+    if value is None and spec is not None and spec.kind in ("string", "choice") and spec.blank:
+        return None if spec.nullable and spec.kind == "string" else ""
+    if isinstance(value, tuple):
+        return list(value)
+    return value
+
+
+def interface_address(text: str) -> str:
+    """`192.0.2.1/24` in canonical notation; a missing mask means a host. Raises ValueFault."""
+    try:
+        return ipaddress.ip_interface(text.strip()).with_prefixlen
+    except ValueError as error:
+        hint = 'write it as "192.0.2.10/24" or "2001:db8::10/64"'
+        raise ValueFault(f"{text!r} is not an IP address", hint) from error
+
+
+def host_of(address: str) -> str:
+    """The host part of an address: `192.0.2.1/24` -> `192.0.2.1`."""
+    return str(ipaddress.ip_interface(address).ip)
+
+
+def mac_address(text: str) -> str:
+    """A MAC in NetBox's notation, whatever separators it came with. Raises ValueFault."""
+    digits = re.sub(r"[-:.\s]", "", text)
+    if not text:
+        return text
+    if not _MAC.fullmatch(digits):
+        raise ValueFault(f"{text!r} is not a MAC address", 'write it as "00:1B:77:00:00:01"')
+    return ":".join(digits[i : i + 2] for i in range(0, 12, 2)).upper()
+
+
+# Fields whose text NetBox stores in a notation of its own (ipam/models/ip.py, dcim/fields.py).
+_NOTATIONS: dict[str, Callable[[str], str]] = {
+    "address": interface_address,
+    "mac_address": mac_address,
+    "dns_name": str.lower,
+}
+
+
+def slugify(text: str, max_length: int = 100) -> str:
+    """The slug that NetBox's own form derives from a name (project-static/src/buttons/reslug.ts)."""
+    kept = re.sub(r"[^-.\w\s]", "", text, flags=re.ASCII)
+    trimmed = re.sub(r"^[\s.]+|[\s.]+$", "", kept)
+    return re.sub(r"[-.\s]+", "-", trimmed).lower()[:max_length]
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """`did you mean ...?` for a misspelt word, or an empty string."""
+    names = list(known)
+    folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return f"did you mean {folded[close[0]]!r}?" if close else ""
+
+
+def suggest_choice(word: str, choices: Mapping[str, str]) -> str:
+    """Like `suggest`, and a choice's label leads to its value."""
+    for value, label in choices.items():
+        if word.casefold() in (label.casefold(), value.casefold()):
+            return f"did you mean {value!r}?"
+    few = ", ".join(list(choices)[:8])
+    return suggest(word, choices) or f"one of: {few}{', ...' if len(choices) > 8 else ''}"
+
+
+def is_near_miss(name: str, other: str) -> bool:
+    """Whether two different names are likely meant to be the same (case, punctuation, a typing slip).
+
+    Names that differ in a digit are never near: AMS1 and AMS2 are two sites.
+    """
+    if name == other:
+        return False
+    left, right = _letters(name), _letters(other)
+    if left == right:
+        return True
+    if re.findall(r"\d+", left) != re.findall(r"\d+", right) or min(len(left), len(right)) < 5:
+        return False
+    return difflib.SequenceMatcher(a=left, b=right).ratio() >= 0.88
+
+
+def _letters(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum())
+
+
+def _plain_number(value: int | float) -> int | float:
+    return int(value) if value == int(value) else round(value, 6)
+
+
+def _describe(value: Any) -> str:
+    names = {
+        bool: "true/false",
+        str: "text",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a mapping",
+    }
+    shown = f" ({value!r})" if isinstance(value, str | int | float) and len(repr(value)) < 40 else ""
+    return names.get(type(value), type(value).__name__) + shown
