@@ -1,0 +1,112 @@
+"""Connections to Redis, and one sentence for each way in which they fail.
+
+Workers wait out a restart of Redis; servers answer at once that it is gone.
+Neither `decode_responses` nor `protocol` may be set: RQ needs raw bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from redis import Redis
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    ConnectionError,  # noqa: A004 - redis' own
+    RedisError,
+    TimeoutError,  # noqa: A004 - redis' own
+)
+from redis.retry import Retry
+
+from workers.errors import RedisUnavailableError
+from workers.settings import WorkerSettings
+
+OLDEST_VERSION = (6, 2)
+WORKER_SOCKET_SECONDS = 25.0
+"""Above the longest blocking call of a worker (5 s): a shorter one would make redis-py retry an idle wait."""
+SERVER_SOCKET_SECONDS = 1.5
+
+START_HINT = "Start Redis, or point REDIS_URL at one: redis://host:6379/0."
+
+
+def connect(settings: WorkerSettings) -> Redis:
+    """Connection for workers: patient enough to survive a restart of Redis (minutes). Checked before it is returned.
+
+    Raises RedisUnavailableError when Redis cannot be used right now: a worker that
+    starts with a wrong address should say so, not wait.
+    """
+    with connect_briefly(settings) as probe:
+        check(probe)
+    patience = Retry(ExponentialWithJitterBackoff(cap=3, base=0.1), 100)
+    return _open(settings, patience, WORKER_SOCKET_SECONDS, health_check_interval=20)
+
+
+def connect_briefly(settings: WorkerSettings) -> Redis:
+    """Connection for servers: fails within about 2 s when Redis is gone. Nothing is sent yet.
+
+    Raises RedisUnavailableError if REDIS_URL is missing or malformed.
+    """
+    return _open(settings, Retry(NoBackoff(), 1), SERVER_SOCKET_SECONDS, health_check_interval=0)
+
+
+def _open(settings: WorkerSettings, retry: Retry, socket_seconds: float, health_check_interval: int) -> Redis:
+    if settings.redis_url is None:
+        raise RedisUnavailableError(
+            "Background tasks need Redis, and REDIS_URL is not set.",
+            hint=START_HINT + " The synchronous tools work without.",
+        )
+    options: dict[str, Any] = {
+        "retry": retry,
+        "socket_timeout": socket_seconds,
+        "socket_connect_timeout": min(socket_seconds, 3.0),
+        "health_check_interval": health_check_interval,
+    }
+    try:
+        return Redis.from_url(settings.redis_url.get_secret_value(), **options)
+    except (ValueError, TypeError):
+        # The parser's own words may quote a part of the password.
+        raise RedisUnavailableError(
+            "REDIS_URL is not a valid Redis address.",
+            hint="It reads redis://[[user]:password@]host:port/db; special characters in the password as %XX.",
+        ) from None
+
+
+def check(redis: Redis) -> str:
+    """Make sure that Redis answers and is new enough; returns its version."""
+    with redis_errors():
+        version = str(redis.info("server")["redis_version"])
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_VERSION:
+        raise RedisUnavailableError(
+            f"Redis {version} is too old: 6.2 or newer is needed.", hint="Valkey of any version will do as well."
+        )
+    return version
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Turn what redis-py raises into one sentence of ours."""
+    try:
+        yield
+    except RedisError as error:
+        raise RedisUnavailableError(*explain(error)) from None
+
+
+def explain(error: RedisError) -> tuple[str, str]:
+    """Message and hint for an error of redis-py; never holds the address's password."""
+    text = str(error)
+    if isinstance(error, (AuthenticationError, AuthorizationError)) or "NOAUTH" in text or "WRONGPASS" in text:
+        return "Redis refused the user name or password in REDIS_URL.", "Correct REDIS_URL."
+    if isinstance(error, BusyLoadingError):
+        return "Redis is still loading its data.", "Try again in a few seconds."
+    if isinstance(error, TimeoutError):
+        return "Redis did not answer in time.", START_HINT
+    if isinstance(error, ConnectionError):
+        reason = "the connection was refused" if "refused" in text.lower() else "no connection"
+        return f"Redis cannot be reached: {reason}.", START_HINT
+    if "OOM" in text:
+        return "Redis is out of memory and refuses writes.", "Raise maxmemory; the policy must be noeviction."
+    return f"Redis answered with an error ({type(error).__name__}).", "See the log of Redis."

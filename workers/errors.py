@@ -1,0 +1,90 @@
+"""Errors of the background side, in one place.
+
+    OrchestratorError (orchestrator/errors.py)
+    +-- RedisUnavailableError     no Redis configured, or it cannot be used
+    +-- UnknownTaskError          no such task, or it has expired
+    +-- UnknownBatchError         no journal of that batch
+    +-- UnknownDocumentError      the stored document or plan is not (any longer) there
+    +-- IdempotencyConflictError  the key was used for another document
+    +-- TargetBusyError           another batch held the target for too long
+    +-- ForbiddenJobError         a job names a function that workers do not run
+    +-- TaskFailedError           tells the queue that a task has failed; its reason is in the task's status
+"""
+
+from __future__ import annotations
+
+from orchestrator.errors import OrchestratorError
+
+
+class RedisUnavailableError(OrchestratorError):
+    """Redis is not configured or cannot be used. The sentence never holds the password."""
+
+    code = "redis_unavailable"
+    retryable = True
+
+
+class UnknownTaskError(OrchestratorError):
+    """No such task."""
+
+    code = "unknown_task"
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"There is no task {task_id[:80]!r}.",
+            hint="List the tasks to find its id. Ended tasks are kept for a few days only.",
+        )
+
+
+class UnknownBatchError(OrchestratorError):
+    """No journal of that batch."""
+
+    code = "unknown_batch"
+
+    def __init__(self, batch_id: str) -> None:
+        super().__init__(
+            f"There is no journal of batch {batch_id[:80]!r}.",
+            hint="The batch id is in the task's status and in NetBox's changelog.",
+        )
+
+
+class UnknownDocumentError(OrchestratorError):
+    """A stored document or plan has expired or never existed."""
+
+    code = "unknown_input"
+
+    def __init__(self, what: str, item_id: str) -> None:
+        super().__init__(
+            f"There is no stored {what} {item_id[:80]!r}.",
+            hint="It may have expired: send the document, or make the plan, again.",
+        )
+
+
+class IdempotencyConflictError(OrchestratorError):
+    """The idempotency key already stands for another document."""
+
+    code = "idempotency_conflict"
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"This idempotency key was used for another document or target, by task {task_id}.",
+            hint="Use a new key for a new document; to see what the key stands for, ask for that task's status.",
+        )
+
+
+class TargetBusyError(OrchestratorError):
+    """Another batch held the target's lease for longer than we were ready to wait."""
+
+    code = "target_busy"
+    retryable = True
+
+
+class ForbiddenJobError(OrchestratorError):
+    """A job names a function that is not on the allow-list."""
+
+    code = "forbidden_job"
+
+
+class TaskFailedError(OrchestratorError):
+    """Marks the job as failed in the queue. What went wrong is in the task's status and in the log."""
+
+    code = "task_failed"

@@ -1,0 +1,201 @@
+"""The journal of a batch in Redis.
+
+Each call is one Lua script, so it happens whole or not at all; the same script
+checks that the lease is still ours before an intent is taken down. Rows are
+kept in compressed slices: a hundred thousand outcomes take about 2 MB.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+from redis import Redis
+from redis.exceptions import RedisError
+
+from orchestrator.errors import JournalError, LeaseLostError
+from orchestrator.models import Change, Outcome, Plan
+from orchestrator.ports import Row
+from workers import keys
+from workers.connection import explain
+from workers.errors import UnknownBatchError
+from workers.journal_entries import Counts, Intent, OutcomePage, dump, intent_row, outcome_from, read_cursor
+from workers.lease import Lease
+from workers.settings import DAY_SECONDS
+
+SLICE_ROWS = 500
+READ_SLICES = 20
+
+# Every script ends by remembering its call id: redis-py may send a call again whose
+# answer was lost, and it must not count twice. 0: not our lease, 1: done.
+# KEYS: lease, meta, ...   ARGV: lease value, call id, ttl, ...
+FENCE = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+"""
+ONCE = """
+if redis.call('HGET', KEYS[2], 'last_call') == ARGV[2] then return 1 end
+redis.call('HSET', KEYS[2], 'last_call', ARGV[2])
+"""
+KEEP = """
+for at = 2, #KEYS do redis.call('EXPIRE', KEYS[at], ARGV[3]) end
+return 1
+"""
+OPEN = FENCE + ONCE + "redis.call('HSET', KEYS[2], unpack(ARGV, 4))" + KEEP
+# KEYS: ..., intents, pending   ARGV: ..., slice, change ids
+INTEND = (
+    FENCE
+    + ONCE
+    + """
+local place = redis.call('RPUSH', KEYS[3], ARGV[4]) - 1
+for at = 5, #ARGV do redis.call('HSET', KEYS[4], ARGV[at], place) end
+"""
+    + KEEP
+)
+# What has been done is true whoever holds the lease now: no fence.
+# KEYS: ..., outcomes, pending, counts   ARGV: ..., slice, rows, then change id and count field of each row
+SETTLE = (
+    ONCE
+    + """
+redis.call('RPUSH', KEYS[3], ARGV[4])
+for at = 5, #ARGV, 2 do
+  redis.call('HDEL', KEYS[4], ARGV[at])
+  redis.call('HINCRBY', KEYS[5], ARGV[at + 1], 1)
+end
+"""
+    + KEEP
+)
+
+
+class RedisJournal:
+    """Implements the engine's Journal. Without a lease it can be read, not written."""
+
+    def __init__(
+        self, redis: Redis, batch_id: str, lease: Lease | None = None, retention_seconds: int = 90 * DAY_SECONDS
+    ) -> None:
+        self.batch_id = batch_id
+        self._redis = redis
+        self._lease = lease
+        self._retention = retention_seconds
+        # Calls go one at a time: ONCE remembers the last one only.
+        self._lock = threading.Lock()
+
+    # Writing (orchestrator.ports.Journal)
+
+    def open(self, plan: Plan) -> None:
+        """Note what the plan is. Raises LeaseLostError, or JournalError when Redis cannot be written."""
+        totals = dump(plan.totals())
+        facts = ["batch_id", self.batch_id, "target", plan.target, "digest", plan.digest, "planned", totals]
+        self._call(OPEN, [], facts)
+
+    def intend(self, changes: Sequence[Change], rows: Sequence[Row]) -> None:
+        """Take down what is about to be sent. Raises LeaseLostError when another worker may write by now."""
+        entries = [intent_row(change, row) for change, row in zip(changes, rows, strict=True)]
+        for part in _slices(entries):
+            ids = [entry["change_id"] for entry in part]
+            self._call(INTEND, ["intents", "pending"], [_pack(part), *ids])
+
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Take down what became of changes."""
+        for part in _slices([outcome.as_dict() for outcome in outcomes]):
+            fields = [text for row in part for text in (row["change_id"], f"{row['object_type']}:{row['result']}")]
+            self._call(SETTLE, ["outcomes", "pending", "counts"], [_pack(part), *fields])
+
+    def _call(self, script: str, parts: Sequence[str], arguments: Sequence[Any]) -> None:
+        if self._lease is None:
+            raise LeaseLostError(f"The journal of batch {self.batch_id} was opened for reading only.")
+        names = [keys.lease(self._lease.target), keys.journal(self.batch_id)]
+        names += [keys.journal(self.batch_id, part) for part in parts]
+        head = [self._lease.value, secrets.token_hex(8), self._retention]
+        try:
+            with self._lock:
+                done = self._redis.eval(script, len(names), *names, *head, *arguments)
+        except RedisError as error:
+            raise JournalError(f"The journal cannot be written. {explain(error)[0]}", explain(error)[1]) from None
+        if not done:
+            raise LeaseLostError(
+                f"Another batch holds target {self._lease.target!r} by now; nothing more was sent.",
+                hint="Start the same document again; what was written is found and left as it is.",
+            )
+
+    # Reading
+
+    def facts(self) -> dict[str, str]:
+        """Task, target and digest of the batch. Raises UnknownBatchError."""
+        fields = self._redis.hgetall(keys.journal(self.batch_id))
+        if not fields:
+            raise UnknownBatchError(self.batch_id)
+        return {name.decode(): value.decode() for name, value in fields.items() if name != b"last_call"}
+
+    def counts(self) -> Counts:
+        """Number of outcomes by object type and result."""
+        table: dict[str, Counter[str]] = {}
+        for name, number in self._redis.hgetall(keys.journal(self.batch_id, "counts")).items():
+            object_type, _, result = name.decode().rpartition(":")
+            table.setdefault(object_type, Counter())[result] += int(number)
+        return {object_type: dict(counter) for object_type, counter in table.items()}
+
+    def outcomes(
+        self,
+        outcome: str | None = None,
+        object_type: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> OutcomePage:
+        """Outcomes in the order in which they were settled. A cursor stays good while more are added."""
+        start = read_cursor(cursor)
+        found: list[Outcome] = []
+        for place, row in self._rows("outcomes", start // SLICE_ROWS):
+            if place < start or not _wanted(row, outcome, object_type):
+                continue
+            if len(found) == limit:
+                return OutcomePage(tuple(found), str(place))
+            found.append(outcome_from(row))
+        return OutcomePage(tuple(found), None)
+
+    def intents(self) -> Iterator[Intent]:
+        """Everything that was about to be done, in order; a change sent again appears again."""
+        for _, row in self._rows("intents", 0):
+            yield Intent(**row)
+
+    def unsettled(self) -> list[Intent]:
+        """Intents of which nobody knows what became of them, in order: read back before anything is sent again."""
+        pending = self._redis.hgetall(keys.journal(self.batch_id, "pending"))
+        open_ids = {change_id.decode(): int(place) for change_id, place in pending.items()}
+        found: list[Intent] = []
+        for place in sorted(set(open_ids.values())):
+            body = self._redis.lindex(keys.journal(self.batch_id, "intents"), place)
+            rows = _unpack(body) if body else []
+            found += [Intent(**row) for row in rows if open_ids.get(row["change_id"]) == place]
+        return found
+
+    def _rows(self, part: str, first_slice: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Rows from a slice on; a row's place is slice number times SLICE_ROWS plus its place in the slice."""
+        at = first_slice
+        while bodies := self._redis.lrange(keys.journal(self.batch_id, part), at, at + READ_SLICES - 1):
+            for body in bodies:
+                for offset, row in enumerate(_unpack(body)):
+                    yield at * SLICE_ROWS + offset, row
+                at += 1
+
+
+def _wanted(row: dict[str, Any], outcome: str | None, object_type: str | None) -> bool:
+    return (outcome is None or row["result"] == outcome) and (object_type is None or row["object_type"] == object_type)
+
+
+def _slices(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    for start in range(0, len(rows), SLICE_ROWS):
+        yield rows[start : start + SLICE_ROWS]
+
+
+def _pack(rows: list[dict[str, Any]]) -> bytes:
+    return zlib.compress(dump(rows), 1)
+
+
+def _unpack(body: bytes) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = orjson.loads(zlib.decompress(body))
+    return rows

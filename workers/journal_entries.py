@@ -1,0 +1,120 @@
+"""What a journal holds: intents (about to be done) and outcomes (done), and how to page through them.
+
+Shared by the journal in Redis and the one in SQLite, so that both keep the
+same and read alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import orjson
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.models import Change, Outcome, Pass, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What was about to be sent for one change, and what was there before: enough to read it back or undo it."""
+
+    change_id: str
+    action: str
+    object_type: str
+    label: str
+    path: str
+    live_id: int | None
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    key: Mapping[str, Any]
+    sent: Mapping[str, Any]
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomePage:
+    """Some outcomes in the order in which they were settled; `next_cursor` asks for more, None: that was all."""
+
+    outcomes: tuple[Outcome, ...]
+    next_cursor: str | None
+
+
+Counts = dict[str, dict[str, int]]
+"""Object type -> result -> number."""
+
+
+class JournalReader(Protocol):
+    """The reading side of a journal."""
+
+    def outcomes(
+        self,
+        outcome: str | None = None,
+        object_type: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> OutcomePage:
+        """Outcomes, filtered and paged."""
+        ...
+
+    def counts(self) -> Counts:
+        """Number of outcomes by object type and result."""
+        ...
+
+    def unsettled(self) -> list[Intent]:
+        """Intents of which nobody knows what became of them, in order."""
+        ...
+
+
+def intent_row(change: Change, sent: Mapping[str, Any]) -> dict[str, Any]:
+    """An intent as plain JSON types."""
+    return {
+        "change_id": change.id,
+        "action": change.action.value,
+        "object_type": change.object_type,
+        "label": change.label,
+        "path": change.path,
+        "live_id": change.live_id,
+        "before": dict(change.before),
+        "after": dict(change.after),
+        "key": dict(change.key),
+        "sent": dict(sent),
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
+
+
+def dump(value: Any) -> bytes:
+    """JSON; what JSON does not know (a date of YAML) as text."""
+    return orjson.dumps(value, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+def outcome_from(row: Mapping[str, Any]) -> Outcome:
+    """An outcome from plain JSON types."""
+    return Outcome(**{**row, "result": Result(row["result"]), "passes": Pass(row["passes"])})
+
+
+def read_cursor(cursor: str | None) -> int:
+    """The position that a cursor stands for. Raises BadCursorError for one that is not ours."""
+    if not cursor:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 15:
+        raise BadCursorError(cursor)
+    return int(cursor)
+
+
+class BadCursorError(OrchestratorError):
+    """The cursor is not one that a report has given."""
+
+    code = "bad_cursor"
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__(
+            f"{cursor[:40]!r} is not a cursor of a report.",
+            hint="Leave it out for the first page, then pass what the page gave as next_cursor.",
+        )

@@ -1,0 +1,77 @@
+"""Every Redis key of ours, and the functions that build them. RQ's own keys start with `rq:`.
+
+key                             type    lives for            written by
+------------------------------  ------  -------------------  ----------------------------------------------
+nmo:task:<task>                 hash    task retention       records.py: what was asked for, never changed
+nmo:progress:<task>             hash    task retention       tracker.py: where it stands, how it ended
+nmo:alive:<task>                string  lease ttl (15 s)     lease.py: sign of life of the process that runs it
+nmo:tasks                       zset    task retention       records.py: task -> time of creation
+nmo:tasks:active                zset    task retention       records.py: those that have not ended
+nmo:idempotency:<digest>        string  task retention       idempotency.py: <task> <what it stands for>
+nmo:document:<document>         string  task retention       store.py: batch document, compressed JSON
+nmo:plan:<plan>                 hash    task retention       store.py: plan, compressed JSON, and its document
+nmo:lease:<target>              string  lease ttl (15 s)     lease.py: <epoch>:<task>:<nonce>
+nmo:epoch:<target>              int     for ever, one number lease.py: must never repeat a value
+nmo:journal:<batch>             hash    journal retention    records.py, journal.py: task, target, digest
+nmo:journal:<batch>:intents     list    journal retention    journal.py: what was about to be sent
+nmo:journal:<batch>:pending     hash    journal retention    journal.py: change -> its intent, until settled
+nmo:journal:<batch>:outcomes    list    journal retention    journal.py: what became of changes
+nmo:journal:<batch>:counts      hash    journal retention    journal.py: <object type>:<result> -> number
+nmo:throughput:<minute>         int     15 minutes           tracker.py: objects settled in that minute
+"""
+
+from __future__ import annotations
+
+TASKS = "nmo:tasks"
+ACTIVE_TASKS = "nmo:tasks:active"
+THROUGHPUT_SECONDS = 900
+
+
+def task(task_id: str) -> str:
+    """What was asked for."""
+    return f"nmo:task:{task_id}"
+
+
+def progress(task_id: str) -> str:
+    """Where the task stands."""
+    return f"nmo:progress:{task_id}"
+
+
+def alive(task_id: str) -> str:
+    """Sign of life of the process that runs the task."""
+    return f"nmo:alive:{task_id}"
+
+
+def idempotency(digest: str) -> str:
+    """The task that an idempotency key stands for."""
+    return f"nmo:idempotency:{digest}"
+
+
+def document(document_id: str) -> str:
+    """A stored batch document."""
+    return f"nmo:document:{document_id}"
+
+
+def plan(plan_id: str) -> str:
+    """A stored plan."""
+    return f"nmo:plan:{plan_id}"
+
+
+def lease(target: str) -> str:
+    """Who may write to the target."""
+    return f"nmo:lease:{target}"
+
+
+def epoch(target: str) -> str:
+    """Counts the leases ever given on the target."""
+    return f"nmo:epoch:{target}"
+
+
+def journal(batch_id: str, part: str = "") -> str:
+    """The journal of a batch, or one part of it."""
+    return f"nmo:journal:{batch_id}:{part}" if part else f"nmo:journal:{batch_id}"
+
+
+def throughput(minute: int) -> str:
+    """Objects settled in a minute (Unix time divided by 60)."""
+    return f"nmo:throughput:{minute}"

@@ -1,0 +1,122 @@
+"""What was asked for: one record per task, and the index from which tasks are listed.
+
+A record never changes. Where a task stands is in progress (tracker.py), whether
+it lives in its sign of life (lease.py), what it did in the journal (journal.py).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from redis import Redis
+
+from workers import keys
+from workers.settings import WorkerSettings
+
+Kind = Literal["apply", "plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """One background run as it was asked for. `total` is the caller's estimate of objects, 0 if unknown."""
+
+    task_id: str
+    batch_id: str
+    kind: str
+    target: str
+    document_id: str
+    plan_id: str
+    total: int
+    created_at: datetime
+
+
+def new_task_id() -> str:
+    """A fresh task id; it serves as RQ's job id as well."""
+    return f"t-{secrets.token_hex(6)}"
+
+
+def new_batch_id(now: datetime) -> str:
+    """A fresh batch id: short, since it goes into NetBox's changelog message."""
+    return f"b-{now:%Y%m%d}-{secrets.token_hex(4)}"
+
+
+class TaskRecords:
+    """The records in Redis."""
+
+    def __init__(self, redis: Redis, settings: WorkerSettings) -> None:
+        self._redis = redis
+        self._settings = settings
+
+    def create(self, kind: str, target: str, document_id: str, plan_id: str, total: int) -> TaskRecord:
+        """Write a new record. It is not listed yet, see `list_as_active`."""
+        now = datetime.now(UTC)
+        batch_id = self._reserve_batch(now) if kind == "apply" else ""
+        record = TaskRecord(new_task_id(), batch_id, kind, target, document_id, plan_id, total, now)
+        fields: dict[str, Any] = {**asdict(record), "created_at": now.isoformat()}
+        pipe = self._redis.pipeline()
+        pipe.hset(keys.task(record.task_id), mapping=fields)
+        pipe.expire(keys.task(record.task_id), self._settings.task_retention_seconds)
+        if batch_id:
+            pipe.hset(keys.journal(batch_id), mapping={"task_id": record.task_id, "target": target})
+        pipe.execute()
+        return record
+
+    def _reserve_batch(self, now: datetime) -> str:
+        while True:
+            batch_id = new_batch_id(now)
+            if self._redis.hsetnx(keys.journal(batch_id), "batch_id", batch_id):
+                self._redis.expire(keys.journal(batch_id), self._settings.journal_retention_seconds)
+                return batch_id
+
+    def discard(self, record: TaskRecord) -> None:
+        """Remove the record of a task that was never put in line."""
+        names = [keys.task(record.task_id)]
+        if record.batch_id:
+            names.append(keys.journal(record.batch_id))
+        self._redis.delete(*names)
+
+    def list_as_active(self, record: TaskRecord) -> None:
+        """Enter the task into the index, and drop from it what has expired."""
+        retention = self._settings.task_retention_seconds
+        created = record.created_at.timestamp()
+        pipe = self._redis.pipeline()
+        for index in (keys.TASKS, keys.ACTIVE_TASKS):
+            pipe.zadd(index, {record.task_id: created})
+            pipe.zremrangebyscore(index, "-inf", created - retention)
+            pipe.expire(index, retention)
+        pipe.execute()
+
+    def drop_from_active(self, task_ids: Sequence[str]) -> None:
+        """Note that these tasks have ended."""
+        if task_ids:
+            self._redis.zrem(keys.ACTIVE_TASKS, *task_ids)
+
+    def newest(self, include_finished: bool, limit: int) -> list[str]:
+        """Ids of the newest tasks, newest first."""
+        index = keys.TASKS if include_finished else keys.ACTIVE_TASKS
+        return [task_id.decode() for task_id in self._redis.zrevrange(index, 0, limit - 1)]
+
+    def fetch(self, task_ids: Sequence[str]) -> list[TaskRecord]:
+        """The records of these tasks, in order; those that do not exist are left out."""
+        pipe = self._redis.pipeline(transaction=False)
+        for task_id in task_ids:
+            pipe.hgetall(keys.task(task_id))
+        return [_record(fields) for fields in pipe.execute() if fields]
+
+
+def _record(fields: dict[bytes, bytes]) -> TaskRecord:
+    text = {name.decode(): value.decode() for name, value in fields.items()}
+    return TaskRecord(
+        task_id=text["task_id"],
+        batch_id=text["batch_id"],
+        kind=text["kind"],
+        target=text["target"],
+        document_id=text["document_id"],
+        plan_id=text["plan_id"],
+        total=int(text["total"]),
+        created_at=datetime.fromisoformat(text["created_at"]),
+    )

@@ -1,0 +1,269 @@
+"""What a task's status is, and the one function that works it out.
+
+There is no stored status that could go stale: it follows, each time it is
+asked for, from the queue's word, the sign of life of the process, its progress
+and the journal's counts. A task whose process is gone is failed, whatever the
+queue still believes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from workers.records import TaskRecord
+
+START_GRACE_SECONDS = 15.0
+"""Between the queue's word that a task has started and its first sign of life: a fork."""
+
+
+class TaskState(StrEnum):
+    """All the states a task can be in."""
+
+    QUEUED = "queued"
+    PLANNING = "planning"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    COMPLETED = "completed"
+    COMPLETED_WITH_ERRORS = "completed_with_errors"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+
+
+ENDED = frozenset(
+    {
+        TaskState.CANCELLED,
+        TaskState.COMPLETED,
+        TaskState.COMPLETED_WITH_ERRORS,
+        TaskState.FAILED,
+        TaskState.ROLLED_BACK,
+    }
+)
+RERUNNABLE = frozenset({TaskState.FAILED, TaskState.CANCELLED, TaskState.ROLLED_BACK})
+WAITING_IN_RQ = frozenset({"queued", "rate_limited", "scheduled", "deferred", "created", "ready_to_enqueue"})
+
+
+class TaskStatus(BaseModel):
+    """Where a task stands. Times are UTC, rates in objects per second."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+    task_id: str
+    batch_id: str | None = None
+    status: TaskState
+    kind: str
+    target: str
+    passes: str | None = Field(default=None, alias="pass", description="build or link")
+    stage: str | None = Field(default=None, description="object type being written")
+    stage_number: int | None = None
+    stages: int | None = None
+    total: int = 0
+    done: int = 0
+    percent: int = 0
+    counts: dict[str, int] = Field(default_factory=dict, description="objects by outcome")
+    rate_per_second: float | None = None
+    eta_seconds: int | None = None
+    first_errors: list[dict[str, str]] = Field(default_factory=list)
+    code: str | None = Field(default=None, description="error code, when failed")
+    message: str = ""
+    hint: str = ""
+    plan_id: str | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    poll_after_seconds: int = Field(default=0, description="ask again after this time; 0: it has ended")
+    waiting_for: str | None = Field(default=None, description="task that holds the target")
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """What the task's process has told (tracker.py)."""
+
+    state: str = ""
+    passes: str = ""
+    stage: str = ""
+    stage_number: int | None = None
+    stages: int | None = None
+    total: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    plan_counts: Mapping[str, int] = field(default_factory=dict)
+    rate: float | None = None
+    eta: int | None = None
+    errors: tuple[dict[str, str], ...] = ()
+    code: str = ""
+    message: str = ""
+    hint: str = ""
+    plan_id: str = ""
+    waiting_for: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSnapshot:
+    """Everything that a status follows from, read at one moment (snapshots.py)."""
+
+    record: TaskRecord
+    now: datetime
+    job_status: str | None
+    job_started_at: datetime | None = None
+    job_ended_at: datetime | None = None
+    alive: bool = False
+    progress: TaskProgress = TaskProgress()
+    journal_counts: Mapping[str, int] = field(default_factory=dict)
+    holder: str = ""
+    workers: int = 0
+    queue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """State and the words that go with it."""
+
+    state: TaskState
+    message: str = ""
+    code: str = ""
+    hint: str = ""
+    waiting_for: str = ""
+
+
+def derive_status(snapshot: TaskSnapshot) -> TaskStatus:
+    """Say where a task stands, from what queue, process and journal say."""
+    record, progress = snapshot.record, snapshot.progress
+    done, total, counts = _done(snapshot)
+    verdict = _verdict(snapshot, done, total)
+    ended = verdict.state in ENDED
+    return TaskStatus(
+        task_id=record.task_id,
+        batch_id=record.batch_id or None,
+        status=verdict.state,
+        kind=record.kind,
+        target=record.target,
+        passes=progress.passes or None,
+        stage=progress.stage or None,
+        stage_number=progress.stage_number,
+        stages=progress.stages,
+        total=total,
+        done=done,
+        percent=_percent(done, total, verdict.state),
+        counts=counts,
+        rate_per_second=None if ended else progress.rate,
+        eta_seconds=None if ended else progress.eta,
+        first_errors=list(progress.errors),
+        code=verdict.code or None,
+        message=verdict.message,
+        hint=verdict.hint,
+        plan_id=progress.plan_id or record.plan_id or None,
+        created_at=record.created_at,
+        started_at=progress.started_at or snapshot.job_started_at,
+        ended_at=(progress.ended_at or snapshot.job_ended_at) if ended else None,
+        poll_after_seconds=0 if ended else _poll_after(verdict.state, progress.eta),
+        waiting_for=verdict.waiting_for or None,
+    )
+
+
+def _done(snapshot: TaskSnapshot) -> tuple[int, int, dict[str, int]]:
+    """Objects settled, objects in all, and the counts: the journal's word, or progress where there is none."""
+    progress = snapshot.progress
+    counts = dict(snapshot.journal_counts or progress.counts or progress.plan_counts)
+    done = 0 if progress.plan_counts else sum(counts.values())
+    total = max(progress.total or snapshot.record.total, done)
+    return (total if progress.plan_counts else done), total, counts
+
+
+def _verdict(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
+    progress = snapshot.progress
+    if progress.state in ENDED:
+        return Verdict(TaskState(progress.state), progress.message, progress.code, progress.hint)
+    if snapshot.alive:
+        return _alive(snapshot)
+    if snapshot.job_status in WAITING_IN_RQ and not progress.started_at:
+        return _queued(snapshot)
+    if snapshot.job_status == "canceled":
+        return Verdict(TaskState.CANCELLED, "Cancelled before it began; nothing was written.")
+    if _about_to_begin(snapshot):
+        return Verdict(TaskState.QUEUED, "A worker is about to begin.")
+    return _dead(snapshot, done, total)
+
+
+def _alive(snapshot: TaskSnapshot) -> Verdict:
+    waiting_for = snapshot.progress.waiting_for
+    if waiting_for:
+        return Verdict(TaskState.QUEUED, _held_by(snapshot, waiting_for), waiting_for=waiting_for)
+    if snapshot.progress.state == TaskState.RUNNING:
+        return Verdict(TaskState.RUNNING)
+    return Verdict(TaskState.PLANNING, "Reading NetBox and working out what is to be done.")
+
+
+def _queued(snapshot: TaskSnapshot) -> Verdict:
+    holder = snapshot.holder
+    if not snapshot.workers:
+        queue = snapshot.queue
+        message = f"No worker is listening on queue {queue!r}; start one with `netbox-mcp worker`."
+    elif holder and holder != snapshot.record.task_id:
+        return Verdict(TaskState.QUEUED, _held_by(snapshot, holder), waiting_for=holder)
+    else:
+        message = "Waiting for a free worker."
+    return Verdict(TaskState.QUEUED, message)
+
+
+def _held_by(snapshot: TaskSnapshot, holder: str) -> str:
+    return f"Waiting for task {holder}, which is writing to the same target {snapshot.record.target!r}."
+
+
+def _about_to_begin(snapshot: TaskSnapshot) -> bool:
+    """The gaps between two true words: record and queue at the start, queue and first sign of life later."""
+    if snapshot.progress.state:
+        return False
+    if snapshot.job_status is None:
+        since: datetime | None = snapshot.record.created_at
+    elif snapshot.job_status == "started":
+        since = snapshot.job_started_at
+    else:
+        return False
+    return since is not None and (snapshot.now - since).total_seconds() < START_GRACE_SECONDS
+
+
+def _dead(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
+    record, progress = snapshot.record, snapshot.progress
+    if snapshot.job_status is None and not progress.state:
+        message = "It was never put in line, or has expired from the queue; nothing was written."
+        return Verdict(TaskState.FAILED, message, "task_lost", "Start the same document again.")
+    place = f" in pass {progress.passes}, stage {progress.stage}" if progress.stage else " while planning"
+    if progress.stage_number and progress.stages:
+        place += f" ({progress.stage_number} of {progress.stages})"
+    message = f"The worker stopped without finishing (killed, or its machine went down){place}"
+    if record.kind != "apply":
+        return Verdict(TaskState.FAILED, f"{message}. Nothing was written.", "worker_lost", "Start it again.")
+    message += f", after {done} of {total} objects. The journal of batch {record.batch_id} is kept."
+    hint = "Start the same document again: it continues where this run stopped, and repeats nothing."
+    return Verdict(TaskState.FAILED, message, "worker_lost", hint)
+
+
+def _percent(done: int, total: int, state: TaskState) -> int:
+    if state is TaskState.COMPLETED:
+        return 100
+    return min(99, 100 * done // total) if total else 0
+
+
+def _poll_after(state: TaskState, eta: int | None) -> int:
+    """Seconds: soon for what may be quick, later the longer it will take."""
+    if state is TaskState.QUEUED:
+        return 3
+    return 2 if eta is None else max(2, min(15, eta // 10))
+
+
+def as_json(status: TaskStatus) -> dict[str, Any]:
+    """Plain JSON types, without what is empty."""
+    return status.model_dump(mode="json", exclude_none=True)

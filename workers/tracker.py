@@ -1,0 +1,207 @@
+"""Where a running task stands, kept in one Redis hash that anyone may read.
+
+Implements the engine's Progress. Writes are throttled and never waited for by
+two threads at once, so that telling costs the apply nothing. Counts here serve
+the rate; what was really done is in the journal.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.models import Outcome, Plan, Report, Result, Stage
+from workers import keys
+from workers.settings import DAY_SECONDS
+
+log = structlog.get_logger(__name__)
+
+FLUSH_SECONDS = 0.2
+WINDOW_SECONDS = 30.0
+MAX_ERRORS = 5
+MAX_TEXT = 200
+
+
+class TaskTracker:
+    """Progress of one task. Safe to call from several threads."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        task_id: str,
+        retention_seconds: int = 7 * DAY_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._redis = redis
+        self._task_id = task_id
+        self._retention = retention_seconds
+        self._clock = clock
+        self._lock = threading.Lock()  # guards what follows
+        self._write_lock = threading.Lock()  # one write to Redis at a time
+        self._fields: dict[str, Any] = {}
+        self._counts: Counter[str] = Counter()
+        self._errors: list[dict[str, str]] = []
+        self._writes_total = 0
+        self._window: deque[tuple[float, int]] = deque()
+        self._unreported = 0
+        self._dirty = False
+        self._flushed_at = float("-inf")
+
+    # What the engine tells (orchestrator.ports.Progress)
+
+    def planned(self, plan: Plan) -> None:
+        """The plan is made; its size is known."""
+        with self._lock:
+            self._writes_total = plan.writes
+            self._window.append((self._clock(), 0))
+        self._set(state="running", total=len(plan.changes), digest=plan.digest, waiting_for="")
+
+    def stage(self, stage: Stage, number: int, of: int) -> None:
+        """A stage begins."""
+        self._set(passes=stage.passes.value, stage=stage.object_type, stage_number=number, stages=of)
+
+    def settled(self, outcomes: Sequence[Outcome]) -> None:
+        """These changes have found their end."""
+        with self._lock:
+            self._counts.update(outcome.result.value for outcome in outcomes)
+            self._unreported += len(outcomes)
+            failed = (outcome for outcome in outcomes if outcome.result is Result.FAILED)
+            for outcome in failed:
+                if len(self._errors) >= MAX_ERRORS:
+                    break
+                self._errors.append(_error_row(outcome))
+            self._window.append((self._clock(), self._written()))
+            self._dirty = True
+        self.flush()
+
+    # What the task function tells
+
+    def started(self) -> None:
+        """A worker has taken the task."""
+        self._set(state="planning", started_at=_now(), force=True)
+
+    def waiting(self, holder: str) -> None:
+        """Another task holds the target."""
+        self._set(waiting_for=holder)
+
+    def planning(self) -> None:
+        """NetBox is being read and the plan is being made."""
+        self._set(state="planning", waiting_for="", force=True)
+
+    def plan_ready(self, plan: Plan, plan_id: str) -> None:
+        """The end of a plan task."""
+        total = len(plan.changes)
+        message = f"Plan {plan_id} is ready: {plan.writes} of {total} objects would be written."
+        self._end("completed", message=message, plan_id=plan_id, total=total, plan_counts=orjson.dumps(plan.totals()))
+
+    def applied(self, report: Report) -> None:
+        """The end of an apply: what the report says."""
+        with self._lock:
+            self._errors = [_error_row(outcome) for outcome in report.first_errors[:MAX_ERRORS]]
+        self._end(*_ending(report))
+
+    def failed(self, code: str, error: OrchestratorError) -> None:
+        """The end of a task that could not go on."""
+        with self._lock:
+            for detail in error.details()[: MAX_ERRORS - len(self._errors)]:
+                self._errors.append({name: str(value)[:MAX_TEXT] for name, value in detail.items()})
+        self._end("failed", message=error.message, code=code, hint=error.hint)
+
+    def _end(self, state: str, message: str, **fields: Any) -> None:
+        self._set(state=state, message=message[:1000], ended_at=_now(), waiting_for="", write=False, **fields)
+        self._write(wait=True)
+        self._redis.zrem(keys.ACTIVE_TASKS, self._task_id)
+
+    # Writing
+
+    def _set(self, force: bool = False, write: bool = True, **fields: Any) -> None:
+        with self._lock:
+            self._fields.update(fields)
+            self._dirty = True
+        if write:
+            self.flush(force)
+
+    def flush(self, force: bool = False) -> None:
+        """Write what is new, at most five times a second. The heartbeat calls it for what was held back."""
+        if not self._dirty or not (force or self._clock() - self._flushed_at >= FLUSH_SECONDS):
+            return
+        try:
+            self._write(wait=force)
+        except RedisError as error:
+            # Progress is a courtesy; what must not be lost is in the journal.
+            log.warning("progress not written", task_id=self._task_id, error=type(error).__name__)
+
+    def _write(self, wait: bool) -> None:
+        if not self._write_lock.acquire(blocking=wait):
+            return  # somebody is writing; the heartbeat will take the rest along
+        try:
+            with self._lock:
+                self._flushed_at = self._clock()
+                fields, settled = self._snapshot(), self._unreported
+                self._unreported, self._dirty = 0, False
+            pipe = self._redis.pipeline()
+            pipe.hset(keys.progress(self._task_id), mapping=fields)
+            pipe.expire(keys.progress(self._task_id), self._retention)
+            if settled:
+                minute = keys.throughput(int(time.time() // 60))
+                pipe.incrby(minute, settled)
+                pipe.expire(minute, keys.THROUGHPUT_SECONDS)
+            pipe.execute()
+        finally:
+            self._write_lock.release()
+
+    def _snapshot(self) -> dict[str, Any]:
+        rate = self._rate()
+        left = self._writes_total - self._written()
+        return {
+            **self._fields,
+            "counts": orjson.dumps(dict(self._counts)),
+            "errors": orjson.dumps(self._errors),
+            "rate": f"{rate:.2f}" if rate is not None else "",
+            "eta": round(left / rate) if rate and left >= 0 else "",
+        }
+
+    def _written(self) -> int:
+        """Changes settled that cost NetBox something: unchanged objects would make the rate a fairy tale."""
+        return self._counts.total() - self._counts[Result.UNCHANGED.value]
+
+    def _rate(self) -> float | None:
+        now = self._clock()
+        while len(self._window) > 1 and now - self._window[1][0] > WINDOW_SECONDS:
+            self._window.popleft()
+        if not self._window:
+            return None
+        since, before = self._window[0]
+        done = self._written() - before
+        return done / (now - since) if done and now > since else None
+
+
+def _ending(report: Report) -> tuple[str, str]:
+    totals = {name: number for name, number in report.totals().items() if number}
+    told = ", ".join(f"{number} {name}" for name, number in totals.items()) or "nothing to do"
+    if report.ok:
+        return "completed", f"Done: {told}."
+    return "completed_with_errors", f"Done, with errors: {told}. The task's report tells which and why."
+
+
+def _error_row(outcome: Outcome) -> dict[str, str]:
+    return {
+        "object_type": outcome.object_type,
+        "label": outcome.label[:MAX_TEXT],
+        "path": outcome.path[:MAX_TEXT],
+        "message": outcome.message[:MAX_TEXT],
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
