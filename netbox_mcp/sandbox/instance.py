@@ -1,0 +1,231 @@
+"""``Sandbox``: one named NetBox, from nothing to running and back.
+
+The face of this package. It puts the parts in order (system packages, virtual
+environment, PostgreSQL, Redis, NetBox) and leaves each step to its module.
+"""
+
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import redis
+
+from netbox_mcp.sandbox.configuration import (
+    CACHE_DATABASE,
+    LIVE_DATABASE,
+    TASKS_DATABASE,
+    write_configuration,
+)
+from netbox_mcp.sandbox.databases import Databases
+from netbox_mcp.sandbox.environment import (
+    NetBoxEnvironment,
+    ensure_environment,
+    file_lock,
+    ready_environment,
+    require_interpreter,
+)
+from netbox_mcp.sandbox.errors import SandboxError
+from netbox_mcp.sandbox.layout import NETBOX_VERSION, InstanceFolder
+from netbox_mcp.sandbox.netbox import USERNAME, WEB, WORKER, NetBoxServer
+from netbox_mcp.sandbox.postgres import SUPERUSER, PostgresCluster
+from netbox_mcp.sandbox.processes import ProcessTable
+from netbox_mcp.sandbox.progress import Report, silent
+from netbox_mcp.sandbox.redis_server import RedisServer, find_redis_binary
+from netbox_mcp.sandbox.settings import InstanceSettings, ensure_settings, load_settings
+from netbox_mcp.sandbox.system_packages import PostgresBinaries, require_database_packages
+
+_ROLES = ("postgres", "redis", WEB, WORKER)
+# PostgreSQL takes an interrupt as "disconnect everyone and shut down".
+_STOP_ORDER = (((WEB, WORKER), signal.SIGTERM), (("redis",), signal.SIGTERM), (("postgres",), signal.SIGINT))
+# What NetBox's worker needs to stay known to RQ: it would announce itself again only minutes later.
+_KEPT_KEYS = (b"rq:worker", b"rq:scheduler-lock")
+
+
+@dataclass(frozen=True)
+class SandboxInfo:
+    """A running sandbox: where it is and how to get in."""
+
+    name: str
+    version: str
+    url: str
+    username: str
+    password: str = field(repr=False)
+    token_v1: str = field(repr=False)
+    token_v2: str = field(repr=False)
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    processes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The running pieces of one instance, ready to be asked for something."""
+
+    cluster: PostgresCluster
+    redis: RedisServer
+    netbox: NetBoxServer
+    databases: Databases
+
+
+class Sandbox:
+    """A throwaway NetBox of the released kind, on loopback, known by its name.
+
+    Instances with different names share nothing that runs. Every method may be
+    called from any process; those that change an instance wait for each other.
+    """
+
+    def __init__(self, name: str = "default", report: Report = silent, version: str = NETBOX_VERSION) -> None:
+        self.name = name
+        self.version = version
+        self._report = report
+        self._folder = InstanceFolder.of(name)
+        self._processes = ProcessTable(self._folder.state)
+
+    def up(self) -> SandboxInfo:
+        """Bring it up, starting whatever does not run, and return once NetBox answers to both tokens.
+
+        Minutes the first time (packages, database), well under a minute later,
+        about a second when everything runs. If it fails, what it started is
+        stopped again. Raises SandboxError.
+        """
+        with self._exclusively():
+            running = self._healthy()
+            if running is not None:
+                return running
+            before = self._processes.pids()
+            try:
+                return self._bring_up()
+            except BaseException:
+                self._stop_all_but(before)
+                raise
+
+    def reset(self) -> None:
+        """Put NetBox back to its pristine database in about a second, while it keeps running.
+
+        Requests that are under way fail; the tokens and the password stay as
+        they are. Raises SandboxError when the sandbox is not up.
+        """
+        with self._exclusively():
+            settings = load_settings(self._folder.settings)
+            environment = ready_environment(self.version)
+            if self.status() is None or settings is None or environment is None:
+                raise SandboxError(
+                    f"The sandbox '{self.name}' is not running.", "Start it with 'netbox-mcp sandbox up'."
+                )
+            parts = self._parts(settings, require_database_packages(self._report), environment)
+            # Before, so that no queued job writes into the new database; after, for what came in meanwhile.
+            _forget_cached_state(parts.redis)
+            parts.databases.reset()
+            _forget_cached_state(parts.redis)
+
+    def down(self) -> None:
+        """Stop everything that ``up`` started; the data stay for a quick next start."""
+        with self._exclusively():
+            self._stop_all_but({})
+
+    def status(self) -> SandboxInfo | None:
+        """What runs, or None unless all of it does."""
+        settings = load_settings(self._folder.settings)
+        processes = self._processes.pids()
+        if settings is None or not all(role in processes for role in _ROLES):
+            return None
+        return self._info(settings, processes)
+
+    def write_seed(self, file: Path) -> None:
+        """Make the database dump that ships with us, by NetBox's full migration (some minutes)."""
+        with self._exclusively():
+            before = self._processes.pids()
+            try:
+                self._prepared().databases.write_seed(file.absolute(), self._report)
+            finally:
+                self._stop_all_but(before)
+
+    def _bring_up(self) -> SandboxInfo:
+        parts = self._prepared()
+        parts.databases.ensure(self._report)
+        self._report("Starting NetBox", None, None)
+        parts.netbox.start()
+        parts.netbox.wait_until_ready()
+        info = self.status()
+        if info is None:
+            message = "A process of the sandbox ended right after its start."
+            raise SandboxError(message, f"See the logs in {self._folder.root}.")
+        return info
+
+    def _prepared(self) -> _Parts:
+        """Install what is missing, start PostgreSQL and Redis, write NetBox's configuration."""
+        # What cannot be helped by waiting is found out before the minutes of work begin.
+        if ready_environment(self.version) is None:
+            require_interpreter(self._report)
+        find_redis_binary()
+        binaries = require_database_packages(self._report)
+        environment = ensure_environment(self.version, self._report)
+        settings = ensure_settings(
+            self._folder.settings, running=lambda role: self._processes.running(role) is not None
+        )
+        parts = self._parts(settings, binaries, environment)
+        self._report("Starting PostgreSQL and Redis", None, None)
+        parts.cluster.start()
+        parts.redis.start()
+        write_configuration(self._folder.netbox, settings)
+        return parts
+
+    def _parts(
+        self, settings: InstanceSettings, binaries: PostgresBinaries, environment: NetBoxEnvironment
+    ) -> _Parts:
+        folder, processes = self._folder, self._processes
+        cluster = PostgresCluster(
+            folder.postgres, settings.postgres_port, settings.database_password, binaries, processes
+        )
+        redis_server = RedisServer(
+            folder.redis, settings.redis_port, password=settings.redis_password, processes=processes
+        )
+        netbox = NetBoxServer(folder.netbox, settings, environment, processes)
+        return _Parts(cluster, redis_server, netbox, Databases(cluster, netbox, self.version))
+
+    def _healthy(self) -> SandboxInfo | None:
+        """The running sandbox if it answers, without touching anything."""
+        info = self.status()
+        settings = load_settings(self._folder.settings)
+        environment = ready_environment(self.version)
+        if info is None or settings is None or environment is None:
+            return None
+        netbox = NetBoxServer(self._folder.netbox, settings, environment, self._processes)
+        return info if netbox.answers() else None
+
+    def _info(self, settings: InstanceSettings, processes: dict[str, int]) -> SandboxInfo:
+        postgres = f"127.0.0.1:{settings.postgres_port}"
+        return SandboxInfo(
+            name=self.name,
+            version=self.version,
+            url=f"http://127.0.0.1:{settings.web_port}",
+            username=USERNAME,
+            password=settings.password,
+            token_v1=settings.token_v1,
+            token_v2=settings.token_v2,
+            database_url=f"postgresql://{SUPERUSER}:{settings.database_password}@{postgres}/{LIVE_DATABASE}",
+            redis_url=f"redis://:{settings.redis_password}@127.0.0.1:{settings.redis_port}/{TASKS_DATABASE}",
+            processes=processes,
+        )
+
+    def _stop_all_but(self, kept: Mapping[str, int]) -> None:
+        """Stop NetBox first, then what it stands on."""
+        for roles, gently in _STOP_ORDER:
+            self._processes.stop(*(role for role in roles if role not in kept), gently=gently)
+
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        with file_lock(self._folder.lock, self._report):
+            yield
+
+
+def _forget_cached_state(server: RedisServer) -> None:
+    """Clear NetBox's cache and its queued jobs, which speak of objects that are gone."""
+    with redis.Redis.from_url(f"{server.url}/{CACHE_DATABASE}") as cache:
+        cache.flushdb()
+    with redis.Redis.from_url(f"{server.url}/{TASKS_DATABASE}") as tasks:
+        stale = [key for key in tasks.scan_iter(count=1000) if not key.startswith(_KEPT_KEYS)]
+        if stale:
+            tasks.delete(*stale)

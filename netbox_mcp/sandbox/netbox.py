@@ -1,0 +1,164 @@
+"""NetBox's own processes and its database: migrate, serve, run jobs, answer.
+
+The web server and the background worker run from NetBox's virtual
+environment. Called by ``instance.py`` once PostgreSQL and Redis are up.
+"""
+
+import json
+import os
+import re
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from netbox_mcp.sandbox import inside
+from netbox_mcp.sandbox.configuration import DATABASE_VARIABLE
+from netbox_mcp.sandbox.environment import NetBoxEnvironment
+from netbox_mcp.sandbox.errors import SandboxError
+from netbox_mcp.sandbox.processes import ProcessTable, log_excerpt
+from netbox_mcp.sandbox.progress import Report
+from netbox_mcp.sandbox.settings import InstanceSettings
+
+USERNAME = "admin"
+WEB, WORKER = "web", "worker"
+_START_SECONDS = 180
+_INSIDE = Path(inside.__file__).parent
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback never goes by a proxy
+
+# Two workers, as in the measured costs. Threads, so that a browser's idle connection holds up nobody;
+# a long timeout, since NetBox may work for minutes on one large delete.
+_GUNICORN = ("--workers=2", "--threads=2", "--timeout=600", "--keep-alive=75", "--graceful-timeout=2")
+
+
+class NetBoxServer:
+    """NetBox in one instance folder, on one port of 127.0.0.1."""
+
+    def __init__(
+        self, root: Path, settings: InstanceSettings, environment: NetBoxEnvironment, processes: ProcessTable
+    ) -> None:
+        self._root = root
+        self._settings = settings
+        self._environment = environment
+        self._processes = processes
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self._settings.web_port}"
+
+    def prepare_database(self, database: str, with_account: bool, report: Report) -> int:
+        """Migrate a database (and create the account and tokens); returns how many migrations it took."""
+        account = {
+            "username": USERNAME,
+            "password": self._settings.password,
+            "token_v1": self._settings.token_v1,
+            "token_v2": self._settings.token_v2,
+        }
+        log = self._root.parent / "migrate.log"
+        with (
+            log.open("w") as output,
+            subprocess.Popen(
+                [self._environment.python, _INSIDE / "prepare_database.py"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env={**self._variables(), DATABASE_VARIABLE: database},
+            ) as child,
+        ):
+            assert child.stdin is not None
+            assert child.stdout is not None
+            child.stdin.write(json.dumps(account if with_account else {}))
+            child.stdin.close()
+            applied = _follow(_recorded(child.stdout, output), report)
+        if child.returncode != 0:
+            raise SandboxError("NetBox could not prepare its database.", log_excerpt(log))
+        return applied
+
+    def start(self) -> None:
+        """Start the web server and the background worker, whichever does not run."""
+        if self._processes.running(WEB) is None:
+            self._processes.start(WEB, self._web_command(), environment=self._variables(), folder=self._root)
+        if self._processes.running(WORKER) is None:
+            rqworker = [str(self._environment.program("netbox")), "rqworker", "high", "default", "low"]
+            self._processes.start(WORKER, rqworker, environment=self._variables(), folder=self._root)
+
+    def wait_until_ready(self) -> None:
+        """Wait until the web server answers and the worker has reported for duty; then check both tokens."""
+        self._processes.wait_until(WEB, lambda: self._status() is not None, "NetBox", _START_SECONDS)
+        self._processes.wait_until(WORKER, self._has_worker, "NetBox's background worker", _START_SECONDS)
+        for authorization in (f"Token {self._settings.token_v1}", f"Bearer {self._settings.token_v2}"):
+            if self._ask("/api/authentication-check/", authorization) is None:
+                raise SandboxError(
+                    f"NetBox does not accept the sandbox's own {authorization.split()[0]} token.",
+                    f"Run 'netbox-mcp sandbox down', remove {self._root.parent} and start again.",
+                )
+
+    def answers(self) -> bool:
+        """Whether the web server answers and the worker is known to it, right now."""
+        return self._has_worker()
+
+    def stop(self) -> None:
+        """End both."""
+        self._processes.stop(WEB, WORKER)
+
+    def _web_command(self) -> list[str]:
+        return [
+            str(self._environment.program("gunicorn")),
+            f"--bind=127.0.0.1:{self._settings.web_port}",
+            *_GUNICORN,
+            "--preload",
+            "--no-control-socket",
+            f"--pythonpath={_INSIDE}",
+            f"--access-logfile={self._root.parent / 'access.log'}",
+            "sandbox_wsgi:application",
+        ]
+
+    def _variables(self) -> dict[str, str]:
+        # What was set for us (another NETBOX_CONFIGURATION, a PYTHONPATH) must not leak into NetBox.
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("NETBOX_", "DJANGO_", "PYTHON", "GUNICORN_", "PG", "RQ_"))
+        }
+        return {**inherited, "NETBOX_ROOT": str(self._root), "PYTHONUNBUFFERED": "1"}
+
+    def _has_worker(self) -> bool:
+        status = self._status()
+        return status is not None and status.get("rq-workers-running", 0) > 0
+
+    def _status(self) -> dict[str, Any] | None:
+        return self._ask("/api/status/", f"Bearer {self._settings.token_v2}")
+
+    def _ask(self, path: str, authorization: str) -> dict[str, Any] | None:
+        request = urllib.request.Request(self.url + path, headers={"Authorization": authorization})  # noqa: S310
+        try:
+            with _DIRECT.open(request, timeout=30) as reply:
+                answer: dict[str, Any] = json.load(reply)
+                return answer
+        except (OSError, ValueError):
+            return None
+
+
+def _recorded(lines: Iterator[str], output: TextIO) -> Iterator[str]:
+    for line in lines:
+        output.write(line)
+        output.flush()
+        yield line
+
+
+def _follow(lines: Iterator[str], report: Report) -> int:
+    """Turn the migration's output into progress; returns how many migrations there were."""
+    done, total = 0, 0
+    for line in lines:
+        plan = re.fullmatch(r"plan (\d+)\s*", line)
+        step = re.match(r"\s*Applying (\S+)\.\.\.", line)
+        if plan:
+            total = int(plan[1])
+            report("Migrating NetBox's database" if total else "NetBox's database is migrated", 0, total)
+        elif step:
+            done += 1
+            report(f"Migrating NetBox's database: {step[1]}", done, total)
+    return done
