@@ -1,0 +1,159 @@
+"""The configuration: environment > .env > file (TOML or YAML) > defaults.
+
+`Settings` extends what workers need by what the server and the command line
+need. Its field descriptions are the reference; every name reads NETBOX_MCP_*
+in the environment unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from orchestrator.netbox import ConfigError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from workers.settings import WorkerSettings
+
+CONFIG_VARIABLE = "NETBOX_MCP_CONFIG"
+CONFIG_NAMES = ("netbox-mcp.toml", "netbox-mcp.yaml", "netbox-mcp.yml")
+# Read by orchestrator/netbox/settings.py, from the same file.
+TARGET_KEYS = ("netbox", "targets")
+
+TextList = Annotated[list[str], NoDecode]
+SecretList = Annotated[list[SecretStr], NoDecode]
+
+
+class Settings(WorkerSettings):
+    """Everything that server and command line can be told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NETBOX_MCP_", extra="ignore", validate_by_name=True, env_file=".env", hide_input_in_errors=True
+    )
+
+    host: str = Field(default="127.0.0.1", description="Address that the HTTP transport listens on.")
+    port: int = Field(default=8765, ge=1, le=65535, description="Port that the HTTP transport listens on.")
+    http_tokens: SecretList = Field(
+        default=[],
+        validation_alias=AliasChoices("NETBOX_MCP_TOKEN", "NETBOX_MCP_TOKENS", "http_tokens"),
+        description="NETBOX_MCP_TOKEN: bearer token for HTTP, several separated by commas. "
+        "Unset: one is made and kept in the state directory.",
+    )
+    allowed_hosts: TextList = Field(
+        default=[], description="Host names besides loopback by which clients may address the HTTP server."
+    )
+    toolsets: TextList = Field(
+        default=["all"], description="Toolsets offered over MCP: bulk, system, or all; separated by commas."
+    )
+    sync_max_objects: int = Field(
+        default=500, ge=1, description="Largest document for the synchronous tool; larger ones are queued."
+    )
+    plan_max_objects: int = Field(
+        default=5000, ge=1, description="Largest document that is planned while the caller waits."
+    )
+    max_request_bytes: int = Field(
+        default=4 * 1024 * 1024, ge=1024, description="Largest HTTP request body that is accepted."
+    )
+    dry_run: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("NETBOX_DRY_RUN", "dry_run"),
+        description="NETBOX_DRY_RUN: plan everything, write nothing.",
+    )
+
+    @field_validator("http_tokens", "allowed_hosts", "toolsets", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """`a, b` from the environment is a list too."""
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @field_validator("http_tokens")
+    @classmethod
+    def _long_enough(cls, tokens: list[SecretStr]) -> list[SecretStr]:
+        if any(len(token.get_secret_value()) < 16 for token in tokens):
+            raise ValueError("a bearer token must have at least 16 characters")
+        return tokens
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the configuration file below the environment."""
+        file_settings = InitSettingsSource(settings_cls, read_config_file(find_config_file()))
+        return init_settings, env_settings, dotenv_settings, file_settings
+
+
+def load_settings() -> Settings:
+    """Read the configuration. Raises ConfigError: one sentence that names the variable and the way out."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise _config_error(error) from None
+
+
+def find_config_file() -> Path | None:
+    """The file named by NETBOX_MCP_CONFIG, else netbox-mcp.toml or .yaml in the working directory."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise ConfigError(f"{CONFIG_VARIABLE} names {named}, and there is no such file.", "Correct the path.")
+        return path
+    return next((Path(name) for name in CONFIG_NAMES if Path(name).is_file()), None)
+
+
+def read_config_file(path: Path | None) -> dict[str, Any]:
+    """The settings in a file, without those of the targets. Raises ConfigError for syntax and unknown names."""
+    if path is None:
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"{path} cannot be read: {reason}.", "Correct the file or unset it.") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} must hold names and values.", "For example: port = 8765")
+    known = [*Settings.model_fields, *TARGET_KEYS]
+    for name in data:
+        if name not in known:
+            close = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(sorted(known))}."
+            raise ConfigError(f"{path}: there is no setting {str(name)!r}.", hint)
+    return {name: value for name, value in data.items() if name not in TARGET_KEYS}
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a setting."""
+    info = Settings.model_fields.get(field)
+    alias = info.validation_alias if info is not None else None
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return field if field.isupper() else f"NETBOX_MCP_{field.upper()}"
+
+
+def _config_error(error: ValidationError) -> ConfigError:
+    first = error.errors(include_input=False, include_url=False)[0]
+    field = str(first["loc"][0]) if first["loc"] else "settings"
+    reason = str(first["msg"]).removeprefix("Value error, ")
+    info = Settings.model_fields.get(field)
+    hint = (info.description or "") if info is not None else ""
+    return ConfigError(f"{variable_of(field)} is not usable: {reason}.", hint or "Correct it or unset it.")

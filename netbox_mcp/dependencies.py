@@ -1,0 +1,84 @@
+"""What is made once per process: settings, targets, the way to NetBox and to Redis.
+
+Thread-safe; `configure` replaces the settings and forgets everything made from
+the old ones.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from orchestrator.engine import NetBoxBulkOrchestrator
+from orchestrator.netbox import NetBoxSettings, RestNetBox, load_targets, open_netbox
+from workers.connection import connect_briefly
+from workers.manager import AsyncTaskManager
+
+from netbox_mcp.config import Settings, load_settings
+from netbox_mcp.failures import UsageError
+
+Made = TypeVar("Made")
+
+_lock = threading.RLock()
+_made: dict[str, Any] = {}
+
+
+def configure(settings: Settings) -> None:
+    """Use these settings from now on instead of those of the environment."""
+    with _lock:
+        _made.clear()
+        _made["settings"] = settings
+
+
+def forget() -> None:
+    """Forget the settings and everything made from them; the next call reads the environment again."""
+    with _lock:
+        _made.clear()
+
+
+def get_settings() -> Settings:
+    """The settings of this process. Raises ConfigError."""
+    return once("settings", load_settings)
+
+
+def get_targets() -> dict[str, NetBoxSettings]:
+    """The configured NetBoxes by name. Raises ConfigError if there is none."""
+    return once("targets", load_targets)
+
+
+def get_netbox_config(target: str = "default") -> NetBoxSettings:
+    """Where one NetBox is and how to talk to it. Raises ConfigError, or UsageError for an unknown target."""
+    targets = get_targets()
+    if target not in targets:
+        raise UsageError(f"There is no target {target!r}.", f"Configured: {', '.join(sorted(targets)) or 'none'}.")
+    return targets[target]
+
+
+def get_netbox_client(target: str = "default") -> RestNetBox:
+    """The connection to one NetBox. It refuses every write while dry-run is on."""
+    return once(f"netbox:{target}", lambda: open_netbox(get_netbox_config(target)))
+
+
+def get_engine(target: str = "default") -> NetBoxBulkOrchestrator:
+    """The bulk engine for one NetBox."""
+    lanes = get_settings().lanes
+    return NetBoxBulkOrchestrator(get_netbox_client(target), target=target, lanes=lanes)
+
+
+def get_task_manager() -> AsyncTaskManager:
+    """The manager of background tasks. Raises RedisUnavailableError where no Redis is configured."""
+
+    def make() -> AsyncTaskManager:
+        settings = get_settings()
+        return AsyncTaskManager(connect_briefly(settings), settings)
+
+    return once("manager", make)
+
+
+def once(name: str, make: Callable[[], Made]) -> Made:
+    """The thing of that name, made at the first call; a failure is not kept."""
+    with _lock:
+        if name not in _made:
+            _made[name] = make()
+        return cast(Made, _made[name])

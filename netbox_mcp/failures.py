@@ -1,0 +1,78 @@
+"""Errors on their way out: one shape for a language model, a pipeline and a person.
+
+Every error becomes `{code, message, hint, details, detail_count}`. What was
+not foreseen keeps its text in the log and shows only its kind.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.errors import OrchestratorError
+from pydantic import BaseModel, Field
+
+MAX_DETAILS = 20
+MAX_REPLY_CHARS = 7_000
+_MAX_TEXT = 400
+
+
+class ErrorReply(BaseModel):
+    """What went wrong, as every face of the platform says it."""
+
+    code: str
+    message: str
+    hint: str = ""
+    details: list[dict[str, Any]] = Field(default_factory=list)
+    detail_count: int = 0
+
+
+class UsageError(OrchestratorError):
+    """The call itself is wrong: arguments that are missing, unknown or contradict each other."""
+
+    code = "invalid_arguments"
+
+    def __init__(self, message: str, hint: str = "", problems: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(message, hint)
+        self._problems = problems or []
+
+    def details(self) -> list[dict[str, Any]]:
+        """One entry per argument at fault."""
+        return self._problems
+
+
+class TooLargeError(OrchestratorError):
+    """The document is too large to be handled while the caller waits."""
+
+    code = "too_large"
+
+
+def explain(error: BaseException, all_details: bool = False) -> ErrorReply:
+    """Put an exception into the common shape: the first 20 details and their count, or all of them."""
+    if not isinstance(error, OrchestratorError):
+        return ErrorReply(
+            code="internal_error",
+            message=f"Something unforeseen went wrong ({type(error).__name__}); nothing more was sent to NetBox.",
+            hint="The log of the server has the particulars. Check the state before you repeat a write.",
+        )
+    details = error.details()
+    shown = details if all_details else details[:MAX_DETAILS]
+    limit = 10_000 if all_details else _MAX_TEXT
+    reply = ErrorReply(
+        code=error.code,
+        message=shorten(error.message, limit),
+        hint=shorten(error.hint, limit),
+        details=[{key: _shorten_value(value, limit) for key, value in entry.items()} for entry in shown],
+        detail_count=len(details),
+    )
+    while not all_details and reply.details and len(reply.model_dump_json()) > MAX_REPLY_CHARS:
+        reply.details.pop()
+    return reply
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text, cut with an ellipsis when it is longer than `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def _shorten_value(value: Any, limit: int) -> Any:
+    return shorten(value, limit) if isinstance(value, str) else value

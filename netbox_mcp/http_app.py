@@ -1,0 +1,148 @@
+"""The HTTP host: one FastAPI application with the MCP endpoint at /mcp.
+
+Everything it serves is behind the bearer token, save /healthz and /readyz,
+which answer one bare word. It refuses to listen beyond this machine without a
+configured token.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import PlainTextResponse
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
+from mcp.server.transport_security import TransportSecuritySettings
+from orchestrator.netbox import ConfigError
+from pydantic import SecretStr
+from starlette.middleware.authentication import AuthenticationMiddleware
+
+from netbox_mcp import __version__
+from netbox_mcp.auth import StaticTokenVerifier, TokenGate, obtain_token
+from netbox_mcp.config import Settings
+from netbox_mcp.server import build_server
+from netbox_mcp.service import get_service
+
+READINESS_CACHE_SECONDS = 5.0
+MCP_PATH = "/mcp"
+
+
+def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
+    """The application that `serve --transport http` runs; `tokens` are those it accepts."""
+    server = build_server(settings)
+    mcp_app = server.streamable_http_app(
+        streamable_http_path=MCP_PATH,
+        transport_security=_host_rules(settings),
+        max_request_body_size=settings.max_request_bytes,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with server.session_manager.run():
+            yield
+
+    app = FastAPI(
+        title="netbox-mcp-orchestrator",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    _add_probes(app)
+    # The last middleware added is the first to see a request: who calls, then whether they may.
+    app.add_middleware(TokenGate)
+    app.add_middleware(AuthContextMiddleware)
+    app.add_middleware(AuthenticationMiddleware, backend=BearerAuthBackend(StaticTokenVerifier(tokens)))
+    app.mount("/", mcp_app)
+    return app
+
+
+def serve_http(settings: Settings) -> None:
+    """Listen until stopped. Raises ConfigError when the address is not loopback and no token is configured."""
+    tokens, note = choose_tokens(settings)
+    app = build_http_app(settings, tokens)
+    print(f"MCP at http://{_url_host(settings.host)}:{settings.port}{MCP_PATH}; {note}", file=sys.stderr, flush=True)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def choose_tokens(settings: Settings) -> tuple[list[SecretStr], str]:
+    """The accepted tokens and where they come from, in words. Never the token itself."""
+    if settings.http_tokens:
+        return settings.http_tokens, "bearer token from NETBOX_MCP_TOKEN"
+    if not is_loopback(settings.host):
+        raise ConfigError(
+            f"Refusing to listen on {settings.host} without a bearer token.",
+            "Set NETBOX_MCP_TOKEN, or listen on 127.0.0.1.",
+        )
+    token, path = obtain_token(settings.state_dir)
+    return [token], f"bearer token in {path}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address. A name other than localhost counts as reachable."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _host_rules(settings: Settings) -> TransportSecuritySettings:
+    """Which Host and Origin headers are answered; all others get 421 or 403 (DNS rebinding)."""
+    names = ["127.0.0.1", "localhost", "[::1]", _url_host(settings.host), *settings.allowed_hosts]
+    hosts = [pattern for name in names for pattern in (name, f"{name}:*")]
+    origins = [f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts]
+    return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins)
+
+
+def _url_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _add_probes(app: FastAPI) -> None:
+    ready = _Remembered(lambda: get_service().is_ready(), READINESS_CACHE_SECONDS)
+
+    @app.get("/healthz", response_class=PlainTextResponse)
+    async def healthz() -> str:
+        return "ok"
+
+    @app.get("/readyz")
+    async def readyz() -> PlainTextResponse:
+        if await anyio.to_thread.run_sync(ready):
+            return PlainTextResponse("ready")
+        return PlainTextResponse("unready", status_code=503)
+
+
+class _Remembered:
+    """An answer kept for some seconds: the probe needs no token and must not become a way to flood NetBox."""
+
+    def __init__(self, ask: Callable[[], bool], seconds: float) -> None:
+        self._ask = ask
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._asked_at = -seconds
+        self._answer = False
+
+    def __call__(self) -> bool:
+        with self._lock:
+            if time.monotonic() - self._asked_at >= self._seconds:
+                self._answer = self._ask()
+                self._asked_at = time.monotonic()
+            return self._answer

@@ -1,0 +1,41 @@
+"""The arguments that several tools share, described once for the model that fills them in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from netbox_mcp.failures import UsageError
+
+Batch = Annotated[
+    dict[str, Any] | None,
+    Field(
+        description="The network as it should be: lists of objects by type (manufacturers, sites, device_roles, "
+        "platforms, device_types, devices, interfaces, ip_addresses), and optionally `options` and `defaults`. "
+        "References are names. Devices may hold interfaces, ip_addresses and primary_ip4. "
+        'Ranges make many: "sw-[01-48]"; "{1}" is then the value, "192.0.2.{1+10}/24" counts from it. Example: '
+        '{"devices": [{"name": "sw-[01-48]", "site": "AMS1", "role": "Access", '
+        '"device_type": {"manufacturer": "Cisco", "model": "C9300-48P"}}]}'
+    ),
+]
+DevicesData = Annotated[
+    list[dict[str, Any]] | None,
+    Field(
+        description="Instead of batch: a bare list of devices with name, manufacturer, device_type or model, "
+        "site, role, status, platform, description, interfaces, ip_addresses. No ranges."
+    ),
+]
+Confirm = Annotated[bool, Field(description="Must be true to write; without it the plan is shown")]
+Target = Annotated[str, Field(description="Which configured NetBox")]
+TaskId = Annotated[str, Field(description="From netbox_start_bulk_async", min_length=1, max_length=100)]
+
+
+def one_document(devices_data: list[dict[str, Any]] | None, batch: dict[str, Any] | None) -> Any:
+    """The document of a call. Raises UsageError unless exactly one form of it was given."""
+    if (devices_data is None) == (batch is None):
+        raise UsageError(
+            "Give either batch or devices_data, and only one of them.",
+            'For example batch={"manufacturers": [{"name": "Cisco"}]}.',
+        )
+    return devices_data if batch is None else batch
