@@ -15,7 +15,7 @@ from orchestrator.errors import Problem
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A pointer to an object: by `name` (or slug), by `id`, by `parts` of its natural key, or to an `entry`."""
+    """A pointer to an object: by `name` (or slug), `id`, `parts` of its natural key, or to an `entry`."""
 
     object_type: str
     path: str
@@ -57,11 +57,21 @@ class Options:
 
 @dataclass(slots=True)
 class Desired:
-    """A whole document, normalised. `problems` are those that needed no look at NetBox."""
+    """A whole document, normalised. `problems` are those that needed no look at NetBox.
+
+    `unknown_choices` has the object type of each problem with a choice that stock NetBox does
+    not have; a NetBox can be configured to have more (FIELD_CHOICES).
+    """
 
     entries: dict[str, list[Entry]] = field(default_factory=dict)
     options: Options = field(default_factory=Options)
     problems: list[Problem] = field(default_factory=list)
+    unknown_choices: list[str] = field(default_factory=list)
+
+    @property
+    def only_choices_doubted(self) -> bool:
+        """Whether nothing is wrong save choices that this NetBox may well have."""
+        return len(self.problems) == len(self.unknown_choices)
 
     def __len__(self) -> int:
         """Number of objects declared."""

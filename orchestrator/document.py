@@ -46,7 +46,7 @@ class Document:
 def read_document(text: str, name: str) -> Any:
     """The data in YAML or JSON text. `name` tells where it came from in errors. Raises DocumentError."""
     try:
-        return orjson.loads(text) if name.endswith(".json") else yaml.load(text, Loader=_Loader)
+        return orjson.loads(text) if name.endswith(".json") else yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a safe loader
     except (yaml.YAMLError, orjson.JSONDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{name}:{mark.line + 1}" if mark else name

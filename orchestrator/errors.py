@@ -129,7 +129,15 @@ class RejectedError(NetBoxError):
 
 
 class UnknownOutcomeError(NetBoxError):
-    """A write left and its fate is unknown (time-out, connection lost, 5xx): read back before sending again."""
+    """A write left and its fate is unknown (time-out, connection lost, 5xx): read back before sending again.
+
+    `over` says that NetBox itself answered (HTTP 500): whatever the request
+    did, it is not still at it.
+    """
 
     code = "unknown_outcome"
     retryable = True
+
+    def __init__(self, message: str, hint: str = "", over: bool = False) -> None:
+        super().__init__(message, hint)
+        self.over = over

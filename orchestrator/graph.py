@@ -40,7 +40,7 @@ def build_stages(changes: Sequence[Change]) -> list[Stage]:
     groups: dict[tuple[Pass, str, int], list[Change]] = defaultdict(list)
     for change in writing:
         groups[_group(change, level)].append(change)
-    sorter: TopologicalSorter[tuple[Pass, str, int]] = TopologicalSorter({group: () for group in groups})
+    sorter: TopologicalSorter[tuple[Pass, str, int]] = TopologicalSorter(dict.fromkeys(groups, ()))
     for group, members in groups.items():
         earlier = {_group(by_id[dep], level) for change in members for dep in _writing_deps(change, by_id)}
         sorter.add(group, *(earlier - {group}))

@@ -241,28 +241,50 @@ def canonical_row(row: ObjectType, live: Row) -> dict[str, Any]:
     return values
 
 
+def find_by_id(netbox: NetBox, row: ObjectType, ids: Sequence[int]) -> list[Row | None]:
+    """The live row for each id, or None where it is gone. One read for all."""
+    rows = {
+        live["id"]: live for live in netbox.read(Query(row.name, _all_fields(row), "id", sorted(set(ids))))
+    }
+    return [rows.get(wanted) for wanted in ids]
+
+
 def find_rows(netbox: NetBox, row: ObjectType, keys: Sequence[dict[str, Any]]) -> list[Row | None]:
-    """The live row for each natural key (canonical values, references as ids), or None. One read for all.
+    """The live row for each natural key (canonical values, references as ids), or None.
 
     Used to learn what became of objects that were, or may have been, created.
     """
     table = Table(row)
-    fields = tuple(
-        sorted({*_fields_of(row, _Wanted()), *load_schema()[row.name]} - {"custom_fields", "tags"})
-    )
-    if row.child_of:
-        query = Query(row.name, fields, f"{row.child_of}_id", sorted({key[row.child_of] for key in keys}))
-    elif row.reading is Reading.BY_ADDRESS:
-        query = Query(row.name, fields, "address", sorted({host_of(key[row.label]) for key in keys}))
-    else:
-        name = f"{row.label}__ie" if row.fold_case else row.label
-        query = Query(row.name, fields, name, sorted({str(key[row.label]) for key in keys}))
-    table.add(netbox.read(query))
+    for filter_name, values in _lookups(row, keys).items():
+        table.add(netbox.read(Query(row.name, _all_fields(row), filter_name, sorted(values))))
     return [_match(row, table, key) for key in keys]
 
 
+def _all_fields(row: ObjectType) -> tuple[str, ...]:
+    return tuple(sorted({*_fields_of(row, _Wanted()), *load_schema()[row.name]} - set(row.generic)))
+
+
+def _lookups(row: ObjectType, keys: Sequence[dict[str, Any]]) -> dict[str, set[Any]]:
+    """Filter -> values that together find all keys."""
+    lookups: dict[str, set[Any]] = defaultdict(set)
+    for key in keys:
+        label = key.get(row.label)
+        if row.child_of:
+            lookups[f"{row.child_of}_id"].add(key[row.child_of])
+        elif label is None:
+            name = next(name for name in row.other_keys if key.get(name))
+            lookups[name].add(key[name])
+        elif row.reading is Reading.BY_ADDRESS:
+            lookups["address"].add(host_of(label))
+        else:
+            lookups[f"{row.label}__ie" if row.fold_case else row.label].add(str(label))
+    return lookups
+
+
 def _match(row: ObjectType, table: Table, key: dict[str, Any]) -> Row | None:
-    for live in table.labelled(key.get(row.label), key.get(row.child_of)):
+    label = key.get(row.label)
+    rows = table.labelled(label, key.get(row.child_of)) if label is not None else table.by_id.values()
+    for live in rows:
         values = canonical_row(row, live)
         if all(values.get(name) == value for name, value in key.items() if name != row.label):
             return live

@@ -26,7 +26,6 @@ class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     UNCHANGED = "unchanged"
-    CONFLICT = "conflict"
 
 
 class Result(StrEnum):
@@ -57,6 +56,8 @@ class Change:
     same notation, so that it can be read back before anything is sent twice.
     `may_exist` marks an object that NetBox itself may create along with its
     parent (the components of a device type): it is read back before it is sent.
+    A link change of an object that is not there yet names the change that
+    creates it as `subject`. `seconds` is an estimate of NetBox's work.
     """
 
     id: str
@@ -71,7 +72,8 @@ class Change:
     key: Mapping[str, Any] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
     may_exist: bool = False
-    reason: str = ""
+    subject: str = ""
+    seconds: float = 0.03
 
     @property
     def writes(self) -> bool:

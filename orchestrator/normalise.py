@@ -8,6 +8,8 @@ collected with its path; none stops the rest from being looked at.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
@@ -16,18 +18,27 @@ from orchestrator.document import split_document
 from orchestrator.errors import Problem
 from orchestrator.expand import RangeError, expand_entry
 from orchestrator.schema import FieldSpec, load_schema
-from orchestrator.values import ValueFault, coerce, suggest
+from orchestrator.values import BadValueError, coerce, suggest
+
+Schema = Mapping[str, Mapping[str, FieldSpec]]
 
 # Fields that people write and NetBox does not have; _sweeten turns them into those it has.
 _SUGAR = {"devices": ("manufacturer", "model"), "ip_addresses": ("interface", "device")}
 
 
-def normalise(data: Any) -> Desired:
-    """Flatten a batch document (or a legacy list of devices). Problems are in the result, not raised."""
+Choices = Mapping[str, Mapping[str, Mapping[str, str]]]
+
+
+def normalise(data: Any, choices: Choices = MappingProxyType({})) -> Desired:
+    """Flatten a batch document (or a legacy list of devices). Problems are in the result, not raised.
+
+    `choices` (object type -> field -> value -> label) replace those of a stock
+    NetBox, for one that is configured otherwise.
+    """
     desired = Desired()
     document = split_document(data, desired.problems)
     desired.options = document.options
-    reader = _Reader(desired, document.defaults)
+    reader = _Reader(desired, document.defaults, _schema_with(choices))
     for name, items in document.lists.items():
         reader.read_list(OBJECT_TYPES[name], items, document.root or name, None)
     return desired
@@ -36,10 +47,10 @@ def normalise(data: Any) -> Desired:
 class _Reader:
     """Reads entries of every type into one Desired."""
 
-    def __init__(self, desired: Desired, defaults: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, desired: Desired, defaults: Mapping[str, Mapping[str, Any]], schema: Schema) -> None:
         self.desired = desired
         self.defaults = defaults
-        self.schema = load_schema()
+        self.schema = schema
 
     def problem(self, path: str, message: str, hint: str = "") -> None:
         self.desired.problems.append(Problem(path, message, hint))
@@ -139,8 +150,10 @@ class _Reader:
             return
         try:
             entry.fields[field] = coerce(field, spec, value)
-        except ValueFault as error:
+        except BadValueError as error:
             self.problem(path, str(error), error.hint)
+            if spec.kind == "choice" and str(value).strip():
+                self.desired.unknown_choices.append(row.name)
 
     def reference(self, object_type: str, value: Any, path: str) -> Reference | None:
         """A Reference from a name, a mapping, or None with the problem noted."""
@@ -244,6 +257,15 @@ class _Reader:
 
 
 _NO_FIELD = FieldSpec(kind="none")
+
+
+def _schema_with(choices: Choices) -> Schema:
+    schema = {name: dict(fields) for name, fields in load_schema().items()}
+    for name, fields in choices.items():
+        for field, values in fields.items():
+            if field in schema[name]:
+                schema[name][field] = replace(schema[name][field], choices=values)
+    return schema
 
 
 def _hang_on(row: ObjectType, raw: dict[str, Any], parent: Entry, path: str) -> dict[str, Any]:

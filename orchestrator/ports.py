@@ -44,7 +44,7 @@ class NetBox(Protocol):
         ...
 
     def create(self, object_type: str, rows: Sequence[Row], message: str) -> list[Row]:
-        """Create all rows in one request or none; answers in the same order. `message` goes to the changelog."""
+        """Create all rows in one request or none, answers in the same order. The changelog gets `message`."""
         ...
 
     def update(self, object_type: str, rows: Sequence[Row], message: str) -> list[Row]:

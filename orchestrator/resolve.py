@@ -19,10 +19,10 @@ from orchestrator.ports import Row
 from orchestrator.values import is_near_miss, suggest
 
 # IP roles that may share an address (NetBox ipam/constants.py, IPADDRESS_ROLES_NONUNIQUE).
-_SHARED_ROLES = frozenset({"anycast", "vip", "vrrp", "hsrp", "glbp", "carp"})
+SHARED_ROLES = frozenset({"anycast", "vip", "vrrp", "hsrp", "glbp", "carp"})
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Node:
     """One object that the plan knows: declared, implied by a reference, or only live.
 
@@ -37,7 +37,6 @@ class Node:
     live: Row | None = None
     declared: bool = True
     may_exist: bool = False
-    conflict: str = ""
     id: str = ""
 
     @property
@@ -124,7 +123,7 @@ class Resolver:
         if label is None:
             return (row.name, "other", *((key, values.get(key)) for key in row.other_keys))
         rest = [values.get(key) for key in (*row.key, *row.optional_key) if key != row.label]
-        if values.get("role") in _SHARED_ROLES and row.generic:
+        if values.get("role") in SHARED_ROLES and row.generic:
             rest.append(values.get("assigned_object"))
         return (row.name, label_key(row, label, values.get(row.child_of)), *rest)
 
@@ -159,7 +158,8 @@ class Resolver:
         if len(rows) > 1:
             ids = ", ".join(str(row["id"]) for row in rows)
             more = " or ".join((*node.row.optional_key, "id"))
-            node.conflict = f"several in NetBox match (ids {ids}); say which by {more}"
+            found = f"{node.label!r} may be any of {len(rows)} {node.row.name} in NetBox (ids {ids})"
+            self.problem(node.path, found, f"say which by {more}")
         elif rows:
             self._bind(node, rows[0])
 
@@ -321,8 +321,9 @@ class Resolver:
         values = self._implied_values(row, reference, scope)
         if values is None:
             return None
-        if row.child_of and self._brings_components(values.get(row.child_of)):
-            node = Node(row, reference.path, values, may_exist=True)
+        component = Node(row, reference.path, values, may_exist=True)
+        if self.comes_with_parent(component):
+            node = component
         elif row.can_be_implied and self.options.create_parents != "false" and set(row.key) <= set(values):
             if self.options.create_parents == "guarded" and self._near_miss(
                 row, reference, values[row.label]
@@ -351,15 +352,18 @@ class Resolver:
             values[name] = part
         return values
 
-    def _brings_components(self, parent: Any) -> bool:
-        """Whether NetBox will create components along with this new device, from its type's templates."""
-        if not isinstance(parent, Node):
-            return False
-        device_type = parent.values.get("device_type")
+    def comes_with_parent(self, node: Node) -> bool:
+        """Whether NetBox may create this component along with its new device, from the type's templates."""
+        parent = node.values.get(node.row.child_of) if node.row.child_of else None
+        return node.live is None and isinstance(parent, Node) and self.component_count(parent) > 0
+
+    def component_count(self, node: Node) -> int:
+        """How many components NetBox instantiates along with this object."""
+        device_type = node.values.get("device_type")
         live = (
             self.live.table("device_types").by_id.get(device_type) if isinstance(device_type, int) else None
         )
-        return bool(live and live.get("interface_template_count"))
+        return int((live or {}).get("interface_template_count") or 0)
 
     def _near_miss(self, row: ObjectType, reference: Reference, name: str) -> bool:
         known = [*self.live.table(row.name).labels(), *(n.label for n in self.nodes[row.name])]
@@ -367,7 +371,10 @@ class Resolver:
         if near is None:
             return False
         message = f"there is no {row.noun} {name!r}, but one called {near!r}"
-        hint = f"did you mean {near!r}? If not, declare {name!r} under {row.name} or set options.create_parents: true"
+        hint = (
+            f"did you mean {near!r}? If not, declare {name!r} under {row.name} "
+            "or set options.create_parents: true"
+        )
         self.problem(reference.path, message, hint)
         return True
 
@@ -385,7 +392,7 @@ class Resolver:
 
 
 def _agrees(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
-    """Whether a live row with the same label is the one meant: same key fields, as far as the entry sets them."""
+    """Whether a live row with the same label is the one meant: its key fields are those that the entry sets."""
     theirs = canonical_row(row, live)
     for name in row.key:
         if name != row.label and name in values and theirs.get(name) != values[name]:
@@ -396,7 +403,7 @@ def _agrees(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
         if given and theirs.get(name) != values.get(name):
             return False
     return not (
-        values.get("role") in _SHARED_ROLES and theirs.get("assigned_object") != values.get("assigned_object")
+        values.get("role") in SHARED_ROLES and theirs.get("assigned_object") != values.get("assigned_object")
     )
 
 

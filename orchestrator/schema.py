@@ -21,7 +21,10 @@ SNAPSHOT = "schema-4.7.json"
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """One writable field. `kind`: string, integer, number, boolean, choice, reference, list, tags, object, json."""
+    """One writable field.
+
+    `kind` is string, integer, number, boolean, choice, reference, list, tags, object or json.
+    """
 
     kind: str
     required: bool = False

@@ -22,7 +22,7 @@ from orchestrator.schema import FieldSpec
 _MAC = re.compile(r"[0-9a-fA-F]{12}")
 
 
-class ValueFault(ValueError):
+class BadValueError(ValueError):
     """A value does not fit its field; `hint` says what would."""
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -31,7 +31,7 @@ class ValueFault(ValueError):
 
 
 def coerce(field: str, spec: FieldSpec, value: Any) -> Any:
-    """The canonical form of a document's value. Raises ValueFault when it does not fit the field."""
+    """The canonical form of a document's value. Raises BadValueError when it does not fit the field."""
     if isinstance(value, str):
         value = value.strip()
     if value is None or (value == "" and spec.kind != "string"):
@@ -44,54 +44,54 @@ def coerce(field: str, spec: FieldSpec, value: Any) -> Any:
 
 def _cleared(field: str, spec: FieldSpec) -> None:
     if not (spec.nullable or spec.blank):
-        raise ValueFault(f"{field} cannot be empty", "leave it out to keep what NetBox has")
+        raise BadValueError(f"{field} cannot be empty", "leave it out to keep what NetBox has")
 
 
 def _string(field: str, spec: FieldSpec, value: Any) -> str:
-    if isinstance(value, bool) or isinstance(value, Mapping | list):
-        raise ValueFault(f"expected text, got {_describe(value)}", "put it in quotes if it is text")
+    if isinstance(value, bool | Mapping | list):
+        raise BadValueError(f"expected text, got {_describe(value)}", "put it in quotes if it is text")
     text = _NOTATIONS.get(field, str)(str(value))
     if spec.max_length is not None and len(text) > spec.max_length:
-        raise ValueFault(f"{len(text)} characters, NetBox allows {spec.max_length}")
+        raise BadValueError(f"{len(text)} characters, NetBox allows {spec.max_length}")
     return text
 
 
 def _number(field: str, spec: FieldSpec, value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueFault(f"expected a number, got {_describe(value)}")
+        raise BadValueError(f"expected a number, got {_describe(value)}")
     if spec.kind == "integer" and value != int(value):
-        raise ValueFault(f"expected a whole number, got {value}")
+        raise BadValueError(f"expected a whole number, got {value}")
     low, high = spec.minimum, spec.maximum
     if (low is not None and value < low) or (high is not None and value > high):
-        raise ValueFault(f"{value} is outside {low:g} to {high:g}" if low is not None and high is not None
+        raise BadValueError(f"{value} is outside {low:g} to {high:g}" if low is not None and high is not None
                            else f"{value} is out of range")  # fmt: skip
     return _plain_number(value)
 
 
 def _boolean(field: str, spec: FieldSpec, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueFault(f"expected true or false, got {_describe(value)}")
+        raise BadValueError(f"expected true or false, got {_describe(value)}")
     return value
 
 
 def _choice(field: str, spec: FieldSpec, value: Any) -> str:
     text = str(value)
-    if isinstance(value, bool) or isinstance(value, Mapping | list):
-        raise ValueFault(f"expected one of NetBox's choices, got {_describe(value)}")
+    if isinstance(value, bool | Mapping | list):
+        raise BadValueError(f"expected one of NetBox's choices, got {_describe(value)}")
     if text not in spec.choices:
-        raise ValueFault(f"{text!r} is not a choice of {field}", suggest_choice(text, spec.choices))
+        raise BadValueError(f"{text!r} is not a choice of {field}", suggest_choice(text, spec.choices))
     return text
 
 
 def _id_list(field: str, spec: FieldSpec, value: Any) -> tuple[int, ...]:
     if not isinstance(value, list) or any(isinstance(v, bool) or not isinstance(v, int) for v in value):
-        raise ValueFault(f"expected a list of NetBox ids, got {_describe(value)}")
+        raise BadValueError(f"expected a list of NetBox ids, got {_describe(value)}")
     return tuple(sorted(set(value)))
 
 
 def _mapping(field: str, spec: FieldSpec, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise ValueFault(f"expected a mapping, got {_describe(value)}")
+        raise BadValueError(f"expected a mapping, got {_describe(value)}")
     return {str(key): item for key, item in value.items()}
 
 
@@ -112,7 +112,7 @@ def live_value(raw: Any, field: str = "") -> Any:
     if isinstance(raw, dict):
         if "value" in raw and len(raw) <= 2:
             return live_value(raw["value"], field)
-        return raw["id"] if "id" in raw else raw
+        return raw.get("id", raw)
     if isinstance(raw, list):
         return tuple(sorted(live_value(item) for item in raw))
     if isinstance(raw, str):
@@ -140,12 +140,12 @@ def wire_value(spec: FieldSpec | None, value: Any) -> Any:
 
 
 def interface_address(text: str) -> str:
-    """`192.0.2.1/24` in canonical notation; a missing mask means a host. Raises ValueFault."""
+    """`192.0.2.1/24` in canonical notation; a missing mask means a host. Raises BadValueError."""
     try:
         return ipaddress.ip_interface(text.strip()).with_prefixlen
     except ValueError as error:
         hint = 'write it as "192.0.2.10/24" or "2001:db8::10/64"'
-        raise ValueFault(f"{text!r} is not an IP address", hint) from error
+        raise BadValueError(f"{text!r} is not an IP address", hint) from error
 
 
 def host_of(address: str) -> str:
@@ -154,12 +154,12 @@ def host_of(address: str) -> str:
 
 
 def mac_address(text: str) -> str:
-    """A MAC in NetBox's notation, whatever separators it came with. Raises ValueFault."""
+    """A MAC in NetBox's notation, whatever separators it came with. Raises BadValueError."""
     digits = re.sub(r"[-:.\s]", "", text)
     if not text:
         return text
     if not _MAC.fullmatch(digits):
-        raise ValueFault(f"{text!r} is not a MAC address", 'write it as "00:1B:77:00:00:01"')
+        raise BadValueError(f"{text!r} is not a MAC address", 'write it as "00:1B:77:00:00:01"')
     return ":".join(digits[i : i + 2] for i in range(0, 12, 2)).upper()
 
 

@@ -1,0 +1,71 @@
+"""Compares what a document wants of an object with what NetBox has: managed fields only.
+
+Both sides are canonical (values.py). Equal fingerprints settle an object at
+once; only where they differ is each field looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from orchestrator.catalog import ObjectType
+from orchestrator.live import canonical_row
+from orchestrator.ports import Row
+from orchestrator.values import custom_field_value
+
+Fields = dict[str, Any]
+
+
+def fingerprint(values: Mapping[str, Any]) -> str:
+    """Digest of the canonical JSON of some fields; equal digests mean equal values."""
+    return blake2b(canonical_json(values), digest_size=16).hexdigest()
+
+
+def canonical_json(value: Any) -> bytes:
+    """One spelling for equal values: keys sorted, tuples as lists, anything unknown by its repr."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=repr)
+
+
+def compare(row: ObjectType, wanted: Mapping[str, Any], live: Row) -> tuple[Fields, Fields]:
+    """What differs as (before, after); both are empty when nothing does.
+
+    Tags and custom fields are merged: what is there stays unless the document
+    names it (design, rule 4).
+    """
+    theirs = canonical_row(row, live)
+    mine = merge(wanted, theirs)
+    before = {name: _shown(name, theirs.get(name), mine[name]) for name in mine}
+    if fingerprint(mine) == fingerprint(before):
+        return {}, {}
+    differing = [name for name in mine if not same(mine[name], before[name])]
+    return {name: before[name] for name in differing}, {name: mine[name] for name in differing}
+
+
+def merge(wanted: Mapping[str, Any], theirs: Mapping[str, Any]) -> Fields:
+    """What the managed fields will be: tags joined with those already there, custom fields canonical."""
+    mine = dict(wanted)
+    if "tags" in mine:
+        mine["tags"] = tuple(sorted({*mine["tags"], *(theirs.get("tags") or ())}))
+    if "custom_fields" in mine:
+        mine["custom_fields"] = _custom_fields(mine["custom_fields"] or {})
+    return mine
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two canonical values are the same fact; True is not 1."""
+    return canonical_json(left) == canonical_json(right)
+
+
+def _shown(name: str, value: Any, mine: Any) -> Any:
+    """The live value, of custom fields only those that the document names."""
+    if name != "custom_fields":
+        return value
+    return _custom_fields({key: (value or {}).get(key) for key in mine})
+
+
+def _custom_fields(values: Mapping[str, Any]) -> Fields:
+    return {key: custom_field_value(value) for key, value in values.items()}

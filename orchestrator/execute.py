@@ -1,0 +1,112 @@
+"""Carries out a plan: stage after stage, lanes side by side, every change with an outcome.
+
+Knows edges only: which change waits for which is in the plan. What happens to
+a single list write is the writer's business (writer.py).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+
+from orchestrator.graph import build_stages
+from orchestrator.lanes import cut_chunks, cut_lanes
+from orchestrator.ledger import Ledger, outcome_of
+from orchestrator.models import Change, Plan, Report, Result, Stage
+from orchestrator.ports import SILENT, Journal, NetBox, Progress
+from orchestrator.writer import ListWriter
+
+SETTLE_SECONDS = 120.0
+# Outcomes handed to the journal at a time.
+_SETTLE_ROWS = 1000
+
+
+def carry_on() -> None:
+    """The checkpoint of someone who never stops an apply."""
+
+
+def apply_plan(
+    plan: Plan,
+    netbox: NetBox,
+    journal: Journal,
+    progress: Progress = SILENT,
+    *,
+    batch_id: str,
+    checkpoint: Callable[[], None] = carry_on,
+    lanes: int = 2,
+    settle_seconds: float = SETTLE_SECONDS,
+) -> Report:
+    """Carry out a plan and say what became of each change.
+
+    A change starts once everything it depends on has been applied; when one
+    fails, those that depend on it are skipped and all others still run. The
+    before-image is in the journal before its object is touched. `checkpoint`
+    is called before every write request; what it raises ends the apply.
+    `settle_seconds` is how long NetBox may still be at work on a request whose
+    answer was lost.
+
+    Raises NetBoxError, JournalError or what `checkpoint` raised when the batch
+    cannot go on; what was done until then is in the journal.
+    """
+    report = Report(batch_id, warnings=list(plan.warnings))
+    ledger = Ledger(report, journal, progress, stop_on_failure=plan.on_error == "stop")
+    writer = ListWriter(netbox, journal, ledger, batch_id, checkpoint, settle_seconds)
+    stages = build_stages(plan.changes)
+    journal.open(plan)
+    progress.planned(plan)
+    _settle_unchanged(plan, ledger)
+    for number, stage in enumerate(stages, start=1):
+        progress.stage(stage, number, len(stages))
+        _run_stage(stage, ledger, writer, lanes)
+    return report
+
+
+def _settle_unchanged(plan: Plan, ledger: Ledger) -> None:
+    still = [change for change in plan.changes if not change.writes]
+    for start in range(0, len(still), _SETTLE_ROWS):
+        some = still[start : start + _SETTLE_ROWS]
+        ledger.settle([outcome_of(change, Result.UNCHANGED, change.live_id) for change in some])
+
+
+def _run_stage(stage: Stage, ledger: Ledger, writer: ListWriter, lanes: int) -> None:
+    ready = _without_orphans(stage.changes, ledger)
+    shards = cut_lanes(ready, lanes)
+    abort = threading.Event()
+    if len(shards) == 1:
+        _run_lane(shards[0], ledger, writer, abort)
+    elif shards:
+        with ThreadPoolExecutor(len(shards), thread_name_prefix="lane") as pool:
+            futures = [pool.submit(_run_lane, shard, ledger, writer, abort) for shard in shards]
+            wait(futures)
+        for future in futures:
+            future.result()
+
+
+def _without_orphans(changes: Sequence[Change], ledger: Ledger) -> list[Change]:
+    """Skip the changes whose cause has failed; return the others."""
+    causes = {change.id: ledger.cause(change) for change in changes}
+    ledger.settle(
+        [
+            outcome_of(change, Result.SKIPPED, message=f"waits for {causes[change.id]}")
+            for change in changes
+            if causes[change.id]
+        ]
+    )
+    return [change for change in changes if not causes[change.id]]
+
+
+def _run_lane(lane: Sequence[Change], ledger: Ledger, writer: ListWriter, abort: threading.Event) -> None:
+    """The chunks of one lane, one after another. An error in any lane stops all at their next chunk."""
+    try:
+        for chunk in cut_chunks(lane):
+            if abort.is_set():
+                return
+            if ledger.stopped:
+                message = "not started: the batch stopped at its first failure (on_error: stop)"
+                ledger.settle([outcome_of(c, Result.CANCELLED, message=message) for c in chunk])
+                continue
+            writer.write(chunk)
+    except BaseException:
+        abort.set()
+        raise

@@ -1,0 +1,61 @@
+"""Cuts a stage into lanes that never fight for a row in NetBox's database, and lanes into list writes.
+
+Concurrent writers under one parent wait for each other, or deadlock: so all
+changes of one parent go into one lane, sorted by it (measured on NetBox 4.7:
+docs/planning-rules.md).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.models import Change, Planned
+
+CHUNK_SECONDS = 2.0
+"""NetBox's work per list write: short enough that a time-out is rare and cancelling is quick."""
+MAX_ROWS = 500
+# Less work than this is not worth a second request.
+_WORTH_A_LANE_SECONDS = 1.0
+
+
+def cut_lanes(changes: Sequence[Change], lanes: int) -> list[list[Change]]:
+    """At most `lanes` lists of about the same work; changes that share a parent share a lane."""
+    total = sum(change.seconds for change in changes)
+    useful = max(1, min(lanes, int(total / _WORTH_A_LANE_SECONDS)))
+    shards: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        shards[_parent(change)].append(change)
+    filled: list[list[Change]] = [[] for _ in range(useful)]
+    loads = [0.0] * useful
+    for name in sorted(shards, key=lambda shard: (-sum(c.seconds for c in shards[shard]), shard)):
+        lightest = loads.index(min(loads))
+        filled[lightest].extend(shards[name])
+        loads[lightest] += sum(change.seconds for change in shards[name])
+    return [sorted(lane, key=lambda change: (_parent(change), change.id)) for lane in filled if lane]
+
+
+def cut_chunks(lane: Sequence[Change], seconds: float = CHUNK_SECONDS) -> Iterator[list[Change]]:
+    """Consecutive changes with the same action, together about `seconds` of NetBox's work."""
+    chunk: list[Change] = []
+    load = 0.0
+    for change in sorted(lane, key=lambda change: (change.action, change.may_exist)):
+        full = load + change.seconds > seconds or len(chunk) >= MAX_ROWS
+        if chunk and (full or change.action is not chunk[0].action or change.may_exist != chunk[0].may_exist):
+            yield chunk
+            chunk, load = [], 0.0
+        chunk.append(change)
+        load += change.seconds
+    if chunk:
+        yield chunk
+
+
+def _parent(change: Change) -> str:
+    """The row that writers of this change would fight for; itself where there is none."""
+    lane = OBJECT_TYPES[change.object_type].lane
+    value: Any = change.after.get(lane, change.key.get(lane)) if lane else None
+    if isinstance(value, Planned):
+        return value.change_id
+    return f"{value:012}" if isinstance(value, int) else change.id

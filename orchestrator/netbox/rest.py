@@ -1,0 +1,209 @@
+"""The engine's NetBox port (ports.py) over REST: raw rows in, raw rows out.
+
+Reads go by id from page to page, so that rows which others add or delete
+meanwhile shift nothing; writes are one list request each, all or none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.errors import DryRunError, NetBoxError, UnknownOutcomeError
+from orchestrator.netbox.answers import not_netbox
+from orchestrator.netbox.queries import Values, check_query, split_values
+from orchestrator.netbox.settings import NetBoxSettings
+from orchestrator.netbox.transport import Transport
+from orchestrator.ports import Query, Row
+from orchestrator.schema import load_schema
+from orchestrator.values import wire_value
+
+PAGE_SIZE = 1000
+MAX_MESSAGE_LENGTH = 200  # NetBox 4.7 answers 500 to one character more
+# gunicorn refuses request lines over 4,094 bytes; method, protocol and the cursor of later pages need some.
+_MAX_LINE_BYTES = 4_000
+_MESSAGE_SINCE = (4, 4)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NetBoxStatus:
+    """What a NetBox says about itself."""
+
+    version: str
+    python_version: str = ""
+    django_version: str = ""
+    workers_running: int = 0
+    plugins: Mapping[str, str] = field(default_factory=dict)
+
+
+class RestNetBox:
+    """One target over REST. Safe to share between threads; refuses every write while dry-run is on."""
+
+    def __init__(self, settings: NetBoxSettings, page_size: int = PAGE_SIZE) -> None:
+        self.settings = settings
+        self._transport = Transport(settings)
+        self._page_size = page_size
+
+    def __enter__(self) -> RestNetBox:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """Where this NetBox is."""
+        return self.settings.url
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    def status(self) -> NetBoxStatus:
+        """Version, plugins and background workers. Raises UnreachableError, AccessError, NetBoxError."""
+        answer = self._transport.get("status")
+        if not isinstance(answer, Mapping) or "netbox-version" not in answer:
+            raise not_netbox(self.settings.url)
+        return NetBoxStatus(
+            version=answer.get("netbox-full-version") or answer["netbox-version"],
+            python_version=answer.get("python-version", ""),
+            django_version=answer.get("django-version", ""),
+            workers_running=int(answer.get("rq-workers-running") or 0),
+            plugins=dict(answer.get("plugins") or {}),
+        )
+
+    def read(self, query: Query) -> list[Row]:
+        """All rows that match, each once. Refuses filters that NetBox would ignore (NetBoxError)."""
+        path = OBJECT_TYPES[query.object_type].path
+        values = check_query(query)
+        fields = [("fields", ",".join(sorted({"id", *query.fields})))] if query.fields else []
+        base: list[tuple[str, str | int]] = [*fields, ("ordering", "id"), ("limit", self._page_size)]
+        if not query.filter:
+            return self._read_pages(path, base)
+
+        def filtered(chunk: Values) -> list[tuple[str, str | int]]:
+            return [*base, *((query.filter, value) for value in chunk)]
+
+        rows: dict[int, Row] = {}
+        for chunk in split_values(
+            values, lambda chunk: self._transport.line_length(path, filtered(chunk)), _MAX_LINE_BYTES
+        ):
+            rows.update((row["id"], row) for row in self._read_pages(path, filtered(chunk)))
+        return list(rows.values())
+
+    def count(self, object_type: str) -> int:
+        """How many objects of a type there are."""
+        answer = self._page(OBJECT_TYPES[object_type].path, [("fields", "id"), ("limit", 1)])
+        return int(answer["count"])
+
+    def create(self, object_type: str, rows: Sequence[Row], message: str) -> list[Row]:
+        """Create all rows in one request or none; answers in the same order."""
+        return self._write("POST", object_type, rows, message)
+
+    def update(self, object_type: str, rows: Sequence[Row], message: str) -> list[Row]:
+        """Update all rows (each with its `id`) in one request or none; answers in the same order."""
+        ids = [row["id"] for row in rows]
+        if len(set(ids)) != len(ids):
+            raise NetBoxError(f"A list of updates names the same {OBJECT_TYPES[object_type].noun} twice.")
+        answer = {row["id"]: row for row in self._write("PATCH", object_type, rows, message)}
+        if answer.keys() != set(ids):
+            raise UnknownOutcomeError(
+                "NetBox answered an update with other objects than those that were sent."
+            )
+        return [answer[id_] for id_ in ids]
+
+    def choices(self, object_type: str) -> Mapping[str, Mapping[str, str]]:
+        """Field -> {value: label}, as this NetBox is configured.
+
+        Empty when the token may not create such objects: NetBox tells its
+        choices only to those who may.
+        """
+        answer = self._transport.options(OBJECT_TYPES[object_type].path)
+        if not isinstance(answer, Mapping):
+            raise not_netbox(self.settings.url)
+        accepted = answer.get("actions", {}).get("POST", {})
+        return {
+            name: {
+                str(choice["value"]): choice["display_name"] for choice in spec["choices"] if choice["value"]
+            }
+            for name, spec in accepted.items()
+            if spec.get("choices") and not spec.get("read_only")
+        }
+
+    def _read_pages(self, path: str, parameters: list[tuple[str, str | int]]) -> list[Row]:
+        """Follow a list by id. A page may be shorter than asked for (MAX_PAGE_SIZE): only `count` ends it."""
+        rows: list[Row] = []
+        last = 0
+        while True:
+            cursor: list[tuple[str, str | int]] = [("id__gt", last)] if last else []
+            answer = self._page(path, [*parameters, *cursor])
+            page: list[Row] = answer["results"]
+            if page and page[0]["id"] <= last:
+                raise NetBoxError(f"NetBox gave {path} out of order; reading it would have no end.")
+            rows += page
+            if not page or len(page) >= answer["count"]:
+                return rows
+            last = page[-1]["id"]
+
+    def _page(self, path: str, parameters: Sequence[tuple[str, str | int]]) -> dict[str, Any]:
+        answer = self._transport.get(path, parameters)
+        if not isinstance(answer, dict) or "results" not in answer:
+            raise not_netbox(self.settings.url)
+        return answer
+
+    def _write(self, method: str, object_type: str, rows: Sequence[Row], message: str) -> list[Row]:
+        row = OBJECT_TYPES[object_type]
+        if not rows:
+            return []
+        if self.settings.dry_run:
+            _log.info("dry-run: %s %s with %d rows was not sent", method, row.path, len(rows))
+            raise DryRunError(
+                f"Dry-run is on: {len(rows)} {row.name} were not sent to NetBox.",
+                "Unset NETBOX_DRY_RUN to write.",
+            )
+        extra = (
+            {"changelog_message": message[:MAX_MESSAGE_LENGTH]} if message and self._takes_messages() else {}
+        )
+        body = [{**to_wire(row, item), **extra} for item in rows]
+        answer = self._transport.write(method, row.path, body)
+        if not isinstance(answer, list) or len(answer) != len(rows):
+            raise UnknownOutcomeError(
+                f"NetBox's answer does not match the {len(rows)} {row.name} that were sent."
+            )
+        return answer
+
+    def _takes_messages(self) -> bool:
+        if not self._transport.api_version:
+            self.status()
+        return _release(self._transport.api_version) >= _MESSAGE_SINCE
+
+
+def to_wire(row: ObjectType, canonical: Row) -> Row:
+    """A row of canonical values as NetBox wants it; generic references become type and id."""
+    specs = load_schema().get(row.name, {})
+    wire: Row = {}
+    for name, value in canonical.items():
+        if name in row.generic:
+            target = OBJECT_TYPES[row.generic[name]]
+            wire[f"{name}_type"] = None if value is None else target.content_type
+            wire[f"{name}_id"] = value
+        else:
+            wire[name] = wire_value(specs.get(name), value)
+    return wire
+
+
+def open_netbox(settings: NetBoxSettings) -> RestNetBox:
+    """The connection to a target. Nothing is sent before the first call."""
+    return RestNetBox(settings)
+
+
+def _release(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())

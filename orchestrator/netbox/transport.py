@@ -1,0 +1,271 @@
+"""The connection to one NetBox: sessions, time-outs, retries, and every failure as a typed error.
+
+Reads are retried; a write is sent again only when it is certain that NetBox
+did nothing (no connection, 429). Safe to use from several threads: each has
+sessions of its own. What rows look like is rest.py's business.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import orjson
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ConnectTimeoutError
+from urllib3.util import Retry
+
+from orchestrator.errors import UnknownOutcomeError, UnreachableError
+from orchestrator.netbox.answers import not_netbox, read_failure, redirected, write_failure
+from orchestrator.netbox.settings import NetBoxSettings
+
+Parameters = Sequence[tuple[str, str | int]]
+
+_READ_METHODS = frozenset({"GET", "OPTIONS"})
+_BUSY_STATUSES = frozenset({429, 502, 503, 504})
+_WRITE_ATTEMPTS = 5
+_LONGEST_PAUSE_SECONDS = 60.0
+# Time-outs of a retried read add up: one more try, not three.
+_READ_RETRIES = Retry(
+    total=4,
+    connect=3,
+    read=1,
+    status=3,
+    other=0,
+    redirect=0,
+    backoff_factor=0.3,
+    allowed_methods=_READ_METHODS,
+    status_forcelist=_BUSY_STATUSES,
+    raise_on_status=False,
+    respect_retry_after_header=True,
+    retry_after_max=int(_LONGEST_PAUSE_SECONDS),
+)
+
+
+class _TokenAuth(requests.auth.AuthBase):
+    """Puts the token into the header. As an auth object, so that a .netrc cannot replace it."""
+
+    def __init__(self, token: str) -> None:
+        self._header = f"Bearer {token}" if token.startswith("nbt_") else f"Token {token}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Sign a request."""
+        request.headers["Authorization"] = self._header
+        return request
+
+
+class Transport:
+    """Sends requests to one NetBox and hands back decoded JSON.
+
+    `api_version` is the release line ("4.7") that the latest answer named,
+    empty before the first.
+    """
+
+    def __init__(self, settings: NetBoxSettings) -> None:
+        self._settings = settings
+        self._root = f"{settings.url}/api/"
+        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self.api_version = ""
+
+    def line_length(self, path: str, parameters: Parameters) -> int:
+        """Bytes that this request's path and query take up in its first line."""
+        return len(urlsplit(self._url(path, parameters)).path) + 1 + len(encode(parameters))
+
+    def get(self, path: str, parameters: Parameters = ()) -> Any:
+        """Read. Raises UnreachableError, AccessError, NetBoxError."""
+        return self._read("GET", path, parameters)
+
+    def options(self, path: str) -> Any:
+        """Ask what an endpoint accepts. Raises as `get`."""
+        return self._read("OPTIONS", path, ())
+
+    def write(self, method: str, path: str, body: Sequence[Mapping[str, Any]]) -> Any:
+        """Send a list write (POST or PATCH).
+
+        Raises UnreachableError (certainly nothing done), RejectedError,
+        AccessError (both: NetBox did nothing), UnknownOutcomeError (it may have).
+        """
+        data = orjson.dumps(body)
+        for attempt in range(1, _WRITE_ATTEMPTS + 1):
+            try:
+                response = self._send_write(method, path, data)
+            except UnreachableError:
+                if attempt == _WRITE_ATTEMPTS:
+                    raise
+                pause = 0.2 * 2**attempt
+            else:
+                if response.status_code != 429:
+                    return self._written(response, body)
+                pause = _retry_after(response, default=float(2**attempt))
+            if attempt < _WRITE_ATTEMPTS:
+                time.sleep(pause)
+        raise UnreachableError(
+            f"NetBox at {self._settings.url} refused a write {_WRITE_ATTEMPTS} times because "
+            "of too many requests (429); nothing was written.",
+            "Try again later, or raise the limit of the proxy in front of NetBox.",
+        )
+
+    def close(self) -> None:
+        """Close all connections; a later request opens new ones."""
+        with self._lock:
+            for session in list(self._sessions):
+                session.close()
+
+    def _read(self, method: str, path: str, parameters: Parameters) -> Any:
+        try:
+            response = self._session("reads").request(
+                method, self._url(path, parameters), timeout=self._timeouts(), allow_redirects=False
+            )
+        except requests.RequestException as error:
+            raise self._unreachable(error) from None
+        self._note_version(response)
+        if response.is_redirect:
+            raise redirected(self._settings.url, response)
+        if not response.ok:
+            raise read_failure(self._settings, response)
+        return self._decoded(response)
+
+    def _decoded(self, response: requests.Response) -> Any:
+        try:
+            return orjson.loads(response.content)
+        except orjson.JSONDecodeError:
+            raise not_netbox(self._settings.url) from None
+
+    def _send_write(self, method: str, path: str, data: bytes) -> requests.Response:
+        try:
+            return self._session("writes").request(
+                method,
+                self._url(path, ()),
+                data=data,
+                headers={"Content-Type": "application/json", "Connection": "close"},
+                timeout=self._timeouts(),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            if never_sent(error):
+                raise self._unreachable(error) from None
+            raise UnknownOutcomeError(
+                f"NetBox at {self._settings.url} took a write and gave no answer ({_kind(error)}).",
+                "Read back before anything is sent again.",
+            ) from None
+
+    def _written(self, response: requests.Response, body: Sequence[Mapping[str, Any]]) -> Any:
+        self._note_version(response)
+        if response.is_redirect:
+            raise redirected(self._settings.url, response)
+        if not response.ok:
+            raise write_failure(self._settings, response, body)
+        try:
+            return orjson.loads(response.content)
+        except orjson.JSONDecodeError:
+            raise UnknownOutcomeError(
+                f"NetBox at {self._settings.url} answered a write with something that is not JSON.",
+                "Look for a proxy that changes answers; read back before anything is sent again.",
+            ) from None
+
+    def _unreachable(self, error: requests.RequestException) -> UnreachableError:
+        url = self._settings.url
+        if isinstance(error, requests.exceptions.SSLError):
+            return UnreachableError(
+                f"The TLS connection to NetBox at {url} failed: untrusted certificate or no TLS there.",
+                "Set NETBOX_MCP_VERIFY_TLS to the certificate of your CA, or correct NETBOX_URL.",
+            )
+        return UnreachableError(
+            f"NetBox at {url} does not answer ({_kind(error)}).",
+            "Check NETBOX_URL and whether NetBox is running.",
+        )
+
+    def _session(self, purpose: str) -> requests.Session:
+        """This thread's session for reads, or the one for writes.
+
+        Writes use a fresh connection each: one that NetBox had closed while it
+        was idle would look like a write of unknown outcome.
+        """
+        session: requests.Session | None = getattr(self._local, purpose, None)
+        if session is None:
+            session = requests.Session()
+            session.auth = _TokenAuth(self._settings.token.get_secret_value())
+            session.verify = verify if isinstance(verify := self._settings.verify_tls, bool) else str(verify)
+            session.headers.update(
+                {"Accept": "application/json", "User-Agent": f"netbox-mcp/{_own_version()}"}
+            )
+            retries = _READ_RETRIES if purpose == "reads" else Retry(0, read=False)
+            adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=retries)
+            session.mount("http://", adapter)
+            session.mount("https://", adapter)
+            setattr(self._local, purpose, session)
+            with self._lock:
+                self._sessions.add(session)
+        return session
+
+    def _url(self, path: str, parameters: Parameters) -> str:
+        query = encode(parameters)
+        return f"{self._root}{path}/" + (f"?{query}" if query else "")
+
+    def _timeouts(self) -> tuple[float, float]:
+        return self._settings.connect_timeout_seconds, self._settings.read_timeout_seconds
+
+    def _note_version(self, response: requests.Response) -> None:
+        self.api_version = response.headers.get("API-Version", self.api_version)
+
+
+def encode(parameters: Parameters) -> str:
+    """A query string; what it yields is what travels, so its length can be relied on."""
+    return "&".join(f"{quote(name, safe='')}={quote(str(value), safe=',')}" for name, value in parameters)
+
+
+def never_sent(error: requests.RequestException) -> bool:
+    """Whether a request certainly did not reach NetBox: no connection was made, or TLS found no trust."""
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(error, requests.exceptions.ProxyError):
+        reason = getattr(reason, "original_error", None)
+    return isinstance(reason, ConnectTimeoutError) or any(mark in str(error) for mark in _TLS_MARKS)
+
+
+def _retry_after(response: requests.Response, default: float) -> float:
+    try:
+        seconds = float(response.headers.get("Retry-After", ""))
+    except ValueError:
+        seconds = default
+    return min(max(seconds, 0.0), _LONGEST_PAUSE_SECONDS)
+
+
+def _kind(error: requests.RequestException) -> str:
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return "no connection within the time allowed"
+    if isinstance(error, requests.exceptions.Timeout):
+        return "no answer within the time allowed"
+    text = str(error)
+    for mark, words in _SYMPTOMS.items():
+        if mark in text:
+            return words
+    return "connection lost"
+
+
+# Handshakes that fail before a request is sent.
+_TLS_MARKS = ("CERTIFICATE_VERIFY_FAILED", "WRONG_VERSION_NUMBER")
+_SYMPTOMS = {
+    "NameResolutionError": "its name cannot be resolved",
+    "Connection refused": "connection refused",
+    "No route to host": "no route to it",
+    "Network is unreachable": "no network",
+    "timed out": "no answer within the time allowed",
+    "Temporary failure in name resolution": "its name cannot be resolved",
+}
+
+
+def _own_version() -> str:
+    try:
+        return version("netbox-mcp-orchestrator")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0"

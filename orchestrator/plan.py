@@ -1,0 +1,325 @@
+"""Makes the plan: what has to be written so that the document becomes true.
+
+Pure: a normalised document and a live snapshot in, a Plan out. `build_plan`
+reads as the list of steps; each step leaves its problems behind, and only when
+all have been looked at is the document refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.catalog import OBJECT_TYPES, Reading
+from orchestrator.desired import Desired, Reference
+from orchestrator.diff import compare, fingerprint, merge, same
+from orchestrator.errors import DocumentError
+from orchestrator.graph import type_order
+from orchestrator.live import Live, canonical_row
+from orchestrator.models import Action, Change, Pass, Plan, Planned
+from orchestrator.resolve import SHARED_ROLES, Node, Resolver
+from orchestrator.schema import load_schema
+from orchestrator.values import is_near_miss, slugify, suggest
+
+
+def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
+    """Compare a document with NetBox and say what to create, update and leave alone.
+
+    The order of the document does not matter. Raises DocumentError with every
+    problem of the document, also those found while it was normalised.
+    """
+    draft = _Draft(desired, live)
+    draft.pair_objects()
+    draft.resolve_links()
+    draft.check_custom_fields()
+    draft.derive_slugs()
+    draft.require_fields()
+    draft.warn_of_near_misses()
+    if draft.problems:
+        raise DocumentError(draft.problems)
+    draft.name_changes()
+    changes = (*draft.build_changes(), *draft.link_changes())
+    plan = Plan(target, changes, tuple(draft.resolver.warnings), desired.options.on_error)
+    return replace(plan, digest=digest_of(plan))
+
+
+def digest_of(plan: Plan) -> str:
+    """Names a plan by what it would write; where in the document a change came from does not count."""
+    writes = [
+        [c.id, c.action, c.passes, c.live_id, dict(c.before), dict(c.after), sorted(c.depends_on)]
+        for c in plan.changes
+        if c.writes
+    ]
+    return fingerprint({"target": plan.target, "on_error": plan.on_error, "writes": writes})
+
+
+class _Draft:
+    """A plan in the making: the nodes and what is wrong with them."""
+
+    def __init__(self, desired: Desired, live: Live) -> None:
+        self.desired = desired
+        self.live = live
+        self.problems = list(desired.problems)
+        self.resolver = Resolver(live, desired.options, self.problems)
+        self.schema = load_schema()
+        self.links: dict[Node, dict[str, Node | None]] = {}
+
+    def nodes(self) -> Iterator[Node]:
+        """Every object of the plan, types in reference order."""
+        for name in type_order():
+            yield from self.resolver.nodes.get(name, ())
+
+    # -- the steps, in order ---------------------------------------------------
+
+    def pair_objects(self) -> None:
+        """Types in reference order, so that what an entry refers to is known before the entry."""
+        for name in type_order():
+            for entry in self.desired.entries.get(name, ()):
+                self.resolver.declare(entry)
+        for node in self.nodes():
+            node.may_exist = node.may_exist or self.resolver.comes_with_parent(node)
+
+    def resolve_links(self) -> None:
+        """Link fields point to objects that may come later in the order, so they are resolved last."""
+        for node in list(self.nodes()):
+            if node.links:
+                self.links[node] = dict(self._targets(node))
+
+    def _targets(self, node: Node) -> Iterator[tuple[str, Node | None]]:
+        for name, reference in node.links.items():
+            target = self._link_target(node, reference) if isinstance(reference, Reference) else None
+            if target is not None or reference is None:
+                yield name, target
+
+    def _link_target(self, node: Node, reference: Reference) -> Node | None:
+        scope = {name: node.values[name] for name in (node.row.child_of,) if name in node.values}
+        owner = node if node.row.name == "devices" else None
+        return self.resolver.resolve(reference, scope, owner=owner)
+
+    def check_custom_fields(self) -> None:
+        """NetBox would refuse the whole row for a custom field that it does not have."""
+        known = self.live.table("custom_fields").labels()
+        for node in self.nodes():
+            for name in node.values.get("custom_fields") or ():
+                if name not in known:
+                    self._problem(
+                        f"{node.path}.custom_fields.{name}",
+                        f"there is no custom field {name!r}",
+                        suggest(name, known) or "create it in NetBox first",
+                    )
+
+    def derive_slugs(self) -> None:
+        """At create only: what exists keeps its slug, whatever the name says."""
+        taken = self._live_slugs()
+        for node in self.nodes():
+            row = node.row
+            if not row.slug_from or node.live is not None:
+                continue
+            given = node.values.get("slug")
+            slug = given or slugify(str(node.values.get(row.slug_from) or ""))
+            owner = taken.get((row.name, _scope(node), slug)) if slug else None
+            if not slug:
+                self._problem(node.path, f"no slug can be derived from {node.label!r}", "add slug: ...")
+            elif owner is not None:
+                how = "its slug" if given else f"the slug derived from {node.label!r},"
+                message = f"{how} {slug!r} belongs to the {row.noun} {owner!r}"
+                self._problem(node.path, message, "add a slug of its own")
+            else:
+                taken[row.name, _scope(node), slug] = node.label
+                node.values["slug"] = slug
+
+    def _live_slugs(self) -> dict[tuple[str, Any, str], str]:
+        taken: dict[tuple[str, Any, str], str] = {}
+        for name, table in self.live.tables.items():
+            row = OBJECT_TYPES[name]
+            if row.slug_from:
+                for one in table.by_id.values():
+                    node = Node(row, "", canonical_row(row, one))
+                    taken[name, _scope(node), str(one.get("slug"))] = str(one.get(row.label))
+        return taken
+
+    def require_fields(self) -> None:
+        """What NetBox demands of a new object; components that come with their parent have it already."""
+        for node in self.nodes():
+            if node.live is not None or node.may_exist:
+                continue
+            for name, spec in self.schema.get(node.row.name, {}).items():
+                if spec.required and node.values.get(name) is None and name != "slug":
+                    self._missing(node, name)
+
+    def _missing(self, node: Node, name: str) -> None:
+        path = f"{node.path}.{name}"
+        if any(problem.path.startswith((path, f"{node.path}.match")) for problem in self.problems):
+            return  # it was given, but wrongly, or the object meant was not found
+        hint = f"there is no {node.row.noun} {node.label!r} in NetBox yet, and a new one needs it"
+        self._problem(path, f"{name} is missing", hint)
+
+    def warn_of_near_misses(self) -> None:
+        """A declared object is created as asked, but a look-alike is worth a word."""
+        for node in self.nodes():
+            if node.live is not None or not node.row.slug_from or not node.declared:
+                continue
+            known = self.live.table(node.row.name).labels()
+            near = next((name for name in known if is_near_miss(node.label, name)), None)
+            if near is not None:
+                self.resolver.warnings.append(
+                    f"{node.path}: creates the {node.row.noun} {node.label!r}, though NetBox has {near!r}"
+                )
+
+    def name_changes(self) -> None:
+        """Readable ids that do not depend on the order of the document."""
+        used: set[str] = set()
+        for name in type_order():
+            nodes = self.resolver.nodes.get(name, [])
+            for node in sorted(nodes, key=self._sort_key):
+                base = f"{name}/{'/'.join(self._full_name(node))}"
+                node.id = next(c for c in _candidates(base) if c not in used)
+                used.add(node.id)
+            nodes.sort(key=lambda node: node.id)
+
+    def build_changes(self) -> Iterator[Change]:
+        """One change for every object that the document declares or implies."""
+        for node in self.nodes():
+            yield self._create(node) if node.live is None else self._update(node)
+
+    def link_changes(self) -> Iterator[Change]:
+        """What could not be written along with the object itself; nothing where it is so already."""
+        for node in self.nodes():
+            wanted = {
+                name: target.token if target else None for name, target in self.links.get(node, {}).items()
+            }
+            theirs = canonical_row(node.row, node.live) if node.live is not None else {}
+            before = {name: theirs.get(name) for name in wanted}
+            after = {name: value for name, value in wanted.items() if not same(value, before[name])}
+            if not after:
+                continue
+            targets = [target for target in self.links[node].values() if target is not None]
+            yield Change(
+                id=f"{node.id}#link",
+                object_type=node.row.name,
+                action=Action.UPDATE,
+                label=self._title(node),
+                path=node.path,
+                passes=Pass.LINK,
+                live_id=node.live["id"] if node.live is not None else None,
+                before={name: before[name] for name in after},
+                after=_frozen(after),
+                depends_on=_ids([node, *targets]),
+                subject="" if node.live is not None else node.id,
+                seconds=node.row.update_seconds,
+            )
+
+    # -- one change --------------------------------------------------------------
+
+    def _create(self, node: Node) -> Change:
+        row = node.row
+        values = {name: value for name, value in merge(node.values, {}).items() if value is not None}
+        return Change(
+            id=node.id,
+            object_type=row.name,
+            action=Action.CREATE,
+            label=self._title(node),
+            path=node.path,
+            after=_frozen(values),
+            key=_frozen(_natural_key(node)),
+            depends_on=_ids(_nodes_in(node.values)),
+            may_exist=node.may_exist,
+            seconds=row.create_seconds + row.component_seconds * self.resolver.component_count(node),
+        )
+
+    def _update(self, node: Node) -> Change:
+        assert node.live is not None
+        before, after = compare(node.row, node.values, node.live)
+        if "device_type" in after:
+            self.resolver.warnings.append(
+                f"{node.path}: the type of {node.label!r} changes; its components stay as they are"
+            )
+        return Change(
+            id=node.id,
+            object_type=node.row.name,
+            action=Action.UPDATE if after else Action.UNCHANGED,
+            label=self._title(node),
+            path=node.path,
+            live_id=node.live["id"],
+            before=before,
+            after=_frozen(after),
+            depends_on=_ids(_nodes_in(after)),
+            seconds=node.row.update_seconds,
+        )
+
+    def _problem(self, path: str, message: str, hint: str) -> None:
+        self.resolver.problem(path, message, hint)
+
+    # -- names -------------------------------------------------------------------
+
+    def _title(self, node: Node) -> str:
+        """How reports call an object: components after the object that they hang on."""
+        parent = node.values.get(node.row.child_of) if node.row.child_of else None
+        if parent is None:
+            return node.label
+        return f"{self._name_of(node.row.references[node.row.child_of], parent)} {node.label}"
+
+    def _full_name(self, node: Node) -> list[str]:
+        pointers = node.row.all_references()
+        parts = [
+            *(part for name in node.row.key if name != node.row.label and name in pointers
+              for part in self._names_of(pointers[name], node.values.get(name))),
+            node.label,
+            *(self._name_of(pointers[name], node.values[name])
+              for name in node.row.optional_key if node.values.get(name) is not None),
+        ]  # fmt: skip
+        return parts
+
+    def _names_of(self, object_type: str, token: Any) -> list[str]:
+        """The full name of a parent, so that equal interface names on two devices stay apart."""
+        if isinstance(token, Node):
+            return self._full_name(token)
+        return [] if token is None else [self._name_of(object_type, token)]
+
+    def _name_of(self, object_type: str, token: Any) -> str:
+        if isinstance(token, Node):
+            return token.label
+        row = OBJECT_TYPES[object_type]
+        live = self.live.table(object_type).by_id.get(token, {})
+        return str(live.get(row.label) or token)
+
+    def _sort_key(self, node: Node) -> tuple[list[str], str]:
+        plain = {name: repr(value) for name, value in node.values.items() if not isinstance(value, Node)}
+        return self._full_name(node), fingerprint(plain)
+
+
+def _natural_key(node: Node) -> dict[str, Any]:
+    """All that finds the object again once it is there; fields that the document leaves out will be empty."""
+    row, values = node.row, node.values
+    if values.get(row.label) is None:
+        return {name: values[name] for name in row.other_keys if values.get(name)}
+    key = {name: values.get(name) for name in (*row.key, *row.optional_key)}
+    if row.reading is Reading.BY_ADDRESS and values.get("role") in SHARED_ROLES:
+        key["assigned_object"] = values.get("assigned_object")
+    return key
+
+
+def _scope(node: Node) -> Any:
+    """Within what a slug must be unique: the manufacturer for types and platforms, else everything."""
+    return node.values.get("manufacturer")
+
+
+def _nodes_in(values: Any) -> list[Node]:
+    return [value for value in values.values() if isinstance(value, Node)]
+
+
+def _ids(nodes: list[Node]) -> tuple[str, ...]:
+    return tuple(sorted({node.id for node in nodes if node.id}))
+
+
+def _frozen(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: Planned(value.id) if isinstance(value, Node) else value for name, value in values.items()}
+
+
+def _candidates(base: str) -> Iterator[str]:
+    yield base
+    number = 2
+    while True:
+        yield f"{base}~{number}"
+        number += 1

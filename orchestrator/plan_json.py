@@ -1,0 +1,102 @@
+"""Plans as JSON and back: what the queue stores, what `--out` writes, what tools read.
+
+A reference to an object that the plan itself makes is `{"$planned": "<change id>"}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from orchestrator.models import Action, Change, Pass, Plan, Planned
+
+FORMAT = 1
+_PLANNED = "$planned"
+# Fields of a change that are left out while they have their default.
+_OPTIONAL = ("live_id", "before", "after", "key", "depends_on", "may_exist", "subject")
+
+
+def dump_plan(plan: Plan) -> bytes:
+    """The whole plan as JSON; `load_plan` gives an equal one."""
+    return orjson.dumps(
+        {
+            "format": FORMAT,
+            "target": plan.target,
+            "digest": plan.digest,
+            "on_error": plan.on_error,
+            "warnings": plan.warnings,
+            "counts": plan.counts(),
+            "changes": [_dump_change(change) for change in plan.changes],
+        },
+        option=orjson.OPT_PASSTHROUGH_DATACLASS,
+        default=_planned,
+    )
+
+
+def load_plan(data: bytes) -> Plan:
+    """The plan that `dump_plan` wrote. Raises ValueError for anything else."""
+    raw = orjson.loads(data)
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        raise ValueError("this is not a plan of this version")
+    return Plan(
+        target=raw["target"],
+        changes=tuple(_load_change(change) for change in raw["changes"]),
+        warnings=tuple(raw["warnings"]),
+        on_error=raw["on_error"],
+        digest=raw["digest"],
+    )
+
+
+def _dump_change(change: Change) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "id": change.id,
+        "object_type": change.object_type,
+        "action": change.action,
+        "label": change.label,
+        "path": change.path,
+        "pass": change.passes,
+        "seconds": round(change.seconds, 3),
+    }
+    for name in _OPTIONAL:
+        value = getattr(change, name)
+        if value not in (None, False, "", (), {}):
+            record[name] = dict(value) if isinstance(value, Mapping) else value
+    return record
+
+
+def _load_change(raw: Mapping[str, Any]) -> Change:
+    return Change(
+        id=raw["id"],
+        object_type=raw["object_type"],
+        action=Action(raw["action"]),
+        label=raw["label"],
+        path=raw["path"],
+        passes=Pass(raw["pass"]),
+        live_id=raw.get("live_id"),
+        before=_revive(raw.get("before", {})),
+        after=_revive(raw.get("after", {})),
+        key=_revive(raw.get("key", {})),
+        depends_on=tuple(raw.get("depends_on", ())),
+        may_exist=raw.get("may_exist", False),
+        subject=raw.get("subject", ""),
+        seconds=raw["seconds"],
+    )
+
+
+def _planned(value: Any) -> Any:
+    if isinstance(value, Planned):
+        return {_PLANNED: value.change_id}
+    raise TypeError(f"{type(value).__name__} has no place in a plan")
+
+
+def _revive(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Canonical values again: lists of ids are tuples, references that the plan makes are Planned."""
+    return {name: _value(value) for name, value in fields.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, dict) and set(value) == {_PLANNED}:
+        return Planned(value[_PLANNED])
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,231 @@
+"""Sends one list write and finds out what became of it, whatever NetBox answers or fails to answer.
+
+A list is all or nothing: rows that NetBox refuses are taken out and the rest
+is sent again. A write without an answer is read back by natural key before
+anything is sent twice (design, rule 6).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.diff import compare
+from orchestrator.errors import RejectedError, UnknownOutcomeError
+from orchestrator.ledger import Ledger, outcome_of
+from orchestrator.live import find_by_id, find_rows
+from orchestrator.models import Action, Change, Result
+from orchestrator.ports import Journal, NetBox, Row
+from orchestrator.schema import load_schema
+
+# After this many answers without an outcome a list is halved, and a single row given up.
+_MAX_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A change and the row to send for it, all ids known. Rows of updates carry their `id`."""
+
+    change: Change
+    row: Row
+
+    def fields(self) -> Row:
+        """What will be written, without the id."""
+        return {name: value for name, value in self.row.items() if name != "id"}
+
+
+class ListWriter:
+    """Carries out chunks of changes of one type. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        netbox: NetBox,
+        journal: Journal,
+        ledger: Ledger,
+        batch_id: str,
+        checkpoint: Callable[[], None],
+        settle_seconds: float,
+    ) -> None:
+        self._netbox = netbox
+        self._journal = journal
+        self._ledger = ledger
+        self._message = f"netbox-mcp batch {batch_id}"
+        self._checkpoint = checkpoint
+        self._settle_seconds = settle_seconds
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Carry out changes that share type, action and `may_exist`; every one has an outcome afterwards."""
+        row = OBJECT_TYPES[changes[0].object_type]
+        if changes[0].action is Action.UPDATE:
+            self._send(row, [self._update(change) for change in changes])
+        elif changes[0].may_exist:
+            self._send_missing(row, changes)
+        else:
+            self._send(row, [self._create(change) for change in changes])
+
+    def _create(self, change: Change) -> Write:
+        return Write(change, self._ledger.fill_in(change.after))
+
+    def _update(self, change: Change) -> Write:
+        fields = self._ledger.fill_in(change.after)
+        return Write(change, {"id": self._ledger.object_id(change), **fields})
+
+    # -- sending -----------------------------------------------------------------
+
+    def _send(self, row: ObjectType, writes: Sequence[Write], attempt: int = 1) -> None:
+        if not writes:
+            return
+        self._checkpoint()
+        self._journal.intend([write.change for write in writes], [write.row for write in writes])
+        self._ledger.count_request()
+        try:
+            answers = self._request(row, writes)
+        except RejectedError as error:
+            self._take_out(row, writes, error)
+        except UnknownOutcomeError as error:
+            self._find_out(row, writes, error, attempt)
+        else:
+            self._done(row, writes, answers)
+
+    def _request(self, row: ObjectType, writes: Sequence[Write]) -> list[Row]:
+        rows = [write.row for write in writes]
+        if writes[0].change.action is Action.CREATE:
+            return self._netbox.create(row.name, rows, self._message)
+        return self._netbox.update(row.name, rows, self._message)
+
+    def _done(self, row: ObjectType, writes: Sequence[Write], answers: Sequence[Row]) -> None:
+        for write, answer in zip(writes, answers, strict=True):
+            self._check_answer(row, write, answer)
+        self._ledger.settle(
+            [
+                outcome_of(write.change, _RESULTS[write.change.action], answer["id"])
+                for write, answer in zip(writes, answers, strict=True)
+            ]
+        )
+
+    def _check_answer(self, row: ObjectType, write: Write, answer: Row) -> None:
+        """NetBox sometimes keeps a value of its own: say so, or the next run would be a surprise."""
+        _, differing = compare(row, write.fields(), answer)
+        for name in differing:
+            label = f"{write.change.object_type} {write.change.label!r}"
+            self._ledger.warn(f"{label}: NetBox did not keep {name} as it was sent")
+
+    def _fail(self, writes: Sequence[tuple[Write, str]]) -> None:
+        self._ledger.settle(
+            [
+                outcome_of(write.change, Result.FAILED, write.row.get("id"), message)
+                for write, message in writes
+            ]
+        )
+
+    # -- refused -----------------------------------------------------------------
+
+    def _take_out(self, row: ObjectType, writes: Sequence[Write], error: RejectedError) -> None:
+        """Let the refused rows fail and send the rest; where NetBox does not say which, halve the list."""
+        if not error.rows and len(writes) > 1:
+            self._halve(row, writes, attempt=1)
+            return
+        reasons = error.rows or {0: error.message}
+        self._refuse(row, [(write, reasons[at]) for at, write in enumerate(writes) if at in reasons])
+        self._send(row, [write for at, write in enumerate(writes) if at not in reasons])
+
+    def _refuse(self, row: ObjectType, refused: Sequence[tuple[Write, str]]) -> None:
+        """A create may be refused because someone else was faster: then that object is brought up to date."""
+        if refused[0][0].change.action is not Action.CREATE:
+            self._fail(refused)
+            return
+        found = self._read_back(row, [write for write, _ in refused])
+        self._fail([pair for pair, live in zip(refused, found, strict=True) if live is None])
+        pairs = zip(refused, found, strict=True)
+        self._adopt(row, [(write.change, live) for (write, _), live in pairs if live is not None])
+
+    def _halve(self, row: ObjectType, writes: Sequence[Write], attempt: int) -> None:
+        middle = len(writes) // 2
+        self._send(row, writes[:middle], attempt)
+        self._send(row, writes[middle:], attempt)
+
+    # -- no answer ---------------------------------------------------------------
+
+    def _find_out(
+        self, row: ObjectType, writes: Sequence[Write], error: UnknownOutcomeError, attempt: int
+    ) -> None:
+        missing = self._settle_found(row, writes)
+        creating = writes[0].change.action is Action.CREATE
+        if missing and creating and not row.key_enforced and not error.over:
+            # NetBox may still be at it, and its database would let a second copy in.
+            self._wait(self._settle_seconds)
+            missing = self._settle_found(row, missing)
+        if not missing:
+            return
+        if attempt < _MAX_ATTEMPTS:
+            self._send(row, missing, attempt + 1)
+        elif len(missing) > 1:
+            self._halve(row, missing, attempt)
+        else:
+            self._fail([(missing[0], f"{error.message} (tried {attempt} times, not found afterwards)")])
+
+    def _settle_found(self, row: ObjectType, writes: Sequence[Write]) -> list[Write]:
+        """Read back; settle what has been written after all and return what has not."""
+        found = self._read_back(row, writes)
+        landed = [
+            (write, live)
+            for write, live in zip(writes, found, strict=True)
+            if live is not None and not compare(row, write.fields(), live)[1]
+        ]
+        self._done(row, [write for write, _ in landed], [live for _, live in landed])
+        settled = {write.change.id for write, _ in landed}
+        return [write for write in writes if write.change.id not in settled]
+
+    def _read_back(self, row: ObjectType, writes: Sequence[Write]) -> list[Row | None]:
+        if writes[0].change.action is Action.UPDATE:
+            return find_by_id(self._netbox, row, [write.row["id"] for write in writes])
+        keys = [self._ledger.fill_in(write.change.key) for write in writes]
+        return find_rows(self._netbox, row, keys)
+
+    def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._checkpoint()
+            time.sleep(min(1.0, left))
+
+    # -- objects that are there already --------------------------------------------
+
+    def _send_missing(self, row: ObjectType, changes: Sequence[Change]) -> None:
+        """Components may have come with their parent: only what did not is created."""
+        found = self._read_back(row, [self._create(change) for change in changes])
+        pairs = list(zip(changes, found, strict=True))
+        self._adopt(row, [(change, live) for change, live in pairs if live is not None])
+        absent = [self._create(change) for change, live in pairs if live is None]
+        incomplete = {write.change.id: lack for write in absent if (lack := _lacking(row, write))}
+        self._fail(
+            [(write, incomplete[write.change.id]) for write in absent if write.change.id in incomplete]
+        )
+        self._send(row, [write for write in absent if write.change.id not in incomplete])
+
+    def _adopt(self, row: ObjectType, pairs: Sequence[tuple[Change, Row]]) -> None:
+        """Bring objects that exist after all to what the document wants of them."""
+        unchanged, updates = [], []
+        for change, live in pairs:
+            before, after = compare(row, self._ledger.fill_in(change.after), live)
+            if not after:
+                unchanged.append(outcome_of(change, Result.UNCHANGED, live["id"]))
+                continue
+            update = replace(change, action=Action.UPDATE, live_id=live["id"], before=before, after=after)
+            updates.append(Write(update, {"id": live["id"], **after}))
+        self._ledger.settle(unchanged)
+        self._send(row, updates)
+
+
+_RESULTS = {Action.CREATE: Result.CREATED, Action.UPDATE: Result.UPDATED}
+
+
+def _lacking(row: ObjectType, write: Write) -> str:
+    """Why a component that did not come with its parent cannot be created; empty when it can."""
+    required: list[Any] = [name for name, spec in load_schema()[row.name].items() if spec.required]
+    missing = [name for name in required if write.row.get(name) is None]
+    if not missing:
+        return ""
+    return f"did not come with the device type, and {' and '.join(missing)} is missing to create it"
