@@ -92,13 +92,18 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be done, in order. `digest` names it; equal digests mean equal plans."""
+    """What will be done, in order. `digest` names it; equal digests mean equal plans.
+
+    `names` has the labels of the live objects that changes refer to, by object
+    type and id, so that people need not read ids.
+    """
 
     target: str
     changes: tuple[Change, ...]
     warnings: tuple[str, ...] = ()
     on_error: str = "continue"
     digest: str = ""
+    names: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of changes by object type and action, types in plan order; link changes count as updates."""

@@ -124,7 +124,8 @@ class _Reader:
             self.read_plain(row, entry, field, value, specs[field])
         else:
             names = [*specs, *row.children, *_SUGAR.get(row.name, ()), "id", "match"]
-            self.problem(path, f"unknown field of {row.name}", suggest(field, names))
+            hint = suggest(field, names) or f"it has: {', '.join(sorted(specs))}"
+            self.problem(path, f"unknown field of {row.name}", hint)
 
     def read_id(self, row: ObjectType, entry: Entry, field: str, value: Any) -> None:
         name, path = field[:-3], f"{entry.path}.{field}"

@@ -7,7 +7,8 @@ all have been looked at is the document refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,7 +41,13 @@ def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
         raise DocumentError(draft.problems)
     draft.name_changes()
     changes = (*draft.build_changes(), *draft.link_changes())
-    plan = Plan(target, changes, tuple(draft.resolver.warnings), desired.options.on_error)
+    plan = Plan(
+        target,
+        changes,
+        warnings=tuple(draft.resolver.warnings),
+        on_error=desired.options.on_error,
+        names=draft.names_in(changes),
+    )
     return replace(plan, digest=digest_of(plan))
 
 
@@ -150,8 +157,9 @@ class _Draft:
 
     def _missing(self, node: Node, name: str) -> None:
         path = f"{node.path}.{name}"
-        if any(problem.path.startswith((path, f"{node.path}.match")) for problem in self.problems):
-            return  # it was given, but wrongly, or the object meant was not found
+        for problem in self.problems:
+            if problem.path == node.path or problem.path.startswith((path, f"{node.path}.match")):
+                return  # it was given, but wrongly, or the object meant could not be told
         hint = f"there is no {node.row.noun} {node.label!r} in NetBox yet, and a new one needs it"
         self._problem(path, f"{name} is missing", hint)
 
@@ -209,6 +217,18 @@ class _Draft:
                 subject="" if node.live is not None else node.id,
                 seconds=node.row.update_seconds,
             )
+
+    def names_in(self, changes: Sequence[Change]) -> dict[str, dict[int, str]]:
+        """Labels of the live objects that the changes refer to."""
+        names: dict[str, dict[int, str]] = defaultdict(dict)
+        for change in changes:
+            pointers = OBJECT_TYPES[change.object_type].all_references()
+            for field, value in (*change.before.items(), *change.after.items()):
+                object_type = "tags" if field == "tags" else pointers.get(field)
+                for one in value if isinstance(value, tuple) else (value,):
+                    if object_type and isinstance(one, int):
+                        names[object_type][one] = self._name_of(object_type, one)
+        return dict(names)
 
     # -- one change --------------------------------------------------------------
 

@@ -28,9 +28,10 @@ def dump_plan(plan: Plan) -> bytes:
             "on_error": plan.on_error,
             "warnings": plan.warnings,
             "counts": plan.counts(),
+            "names": plan.names,
             "changes": [_dump_change(change) for change in plan.changes],
         },
-        option=orjson.OPT_PASSTHROUGH_DATACLASS,
+        option=orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_NON_STR_KEYS,
         default=_planned,
     )
 
@@ -46,6 +47,7 @@ def load_plan(data: bytes) -> Plan:
         warnings=tuple(raw["warnings"]),
         on_error=raw["on_error"],
         digest=raw["digest"],
+        names={kind: {int(key): label for key, label in some.items()} for kind, some in raw["names"].items()},
     )
 
 

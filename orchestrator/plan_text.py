@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
+from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.models import Action, Change, Pass, Plan, Planned
+
+Names = Mapping[str, Mapping[int, str]]
 
 _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~"}
 # Fields that say little beside the label, which is printed anyway.
@@ -26,7 +29,7 @@ def render_plan(plan: Plan, per_group: int | None = None) -> str:
         lines.append(f"{heading}: {_tally(members)}")
         shown = members if per_group is None else members[:per_group]
         for change in shown:
-            lines.extend(_change_lines(change))
+            lines.extend(_change_lines(change, plan.names))
         if len(members) > len(shown):
             lines.append(f"    ... and {len(members) - len(shown)} more")
         lines.append("")
@@ -39,9 +42,7 @@ def summary_line(plan: Plan) -> str:
     """`Plan for default: 12 to create, 3 to update, 40 unchanged.`"""
     totals = plan.totals()
     if not plan.writes:
-        return (
-            f"Plan for {plan.target}: nothing to do, {totals['unchanged']} objects are as the document says."
-        )
+        return f"Plan for {plan.target}: nothing to do, {totals['unchanged']} unchanged."
     return (
         f"Plan for {plan.target}: {totals['create']} to create, {totals['update']} to update, "
         f"{totals['unchanged']} unchanged."
@@ -54,20 +55,24 @@ def _tally(changes: Iterable[Change]) -> str:
     return ", ".join(parts)
 
 
-def _change_lines(change: Change) -> Iterator[str]:
+def _change_lines(change: Change, names: Names) -> Iterator[str]:
     yield f"  {_SIGNS[change.action]} {change.label}" + (f"  [{change.path}]" if change.path else "")
+    pointers = {**OBJECT_TYPES[change.object_type].all_references(), "tags": "tags"}
     for name, value in sorted(change.after.items()):
+        known = names.get(pointers.get(name, ""), {})
         if change.action is Action.UPDATE:
-            yield f"      {name}: {_shown(change.before.get(name))} -> {_shown(value)}"
+            yield f"      {name}: {_shown(change.before.get(name), known)} -> {_shown(value, known)}"
         elif name not in _QUIET:
-            yield f"      {name}: {_shown(value)}"
+            yield f"      {name}: {_shown(value, known)}"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, known: Mapping[int, str]) -> str:
     if value is None:
         return "(none)"
     if isinstance(value, Planned):
         return value.change_id.partition("/")[2]
     if isinstance(value, tuple):
-        return "[" + ", ".join(map(str, value)) + "]"
+        return "[" + ", ".join(_shown(item, known) for item in value) + "]"
+    if isinstance(value, int) and value in known:
+        return known[value]
     return repr(value) if isinstance(value, str) else str(value)

@@ -392,7 +392,7 @@ class Resolver:
 
 
 def _agrees(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
-    """Whether a live row with the same label is the one meant: its key fields are those that the entry sets."""
+    """Whether a live row with the same label is the one meant: it has the key fields that the entry sets."""
     theirs = canonical_row(row, live)
     for name in row.key:
         if name != row.label and name in values and theirs.get(name) != values[name]:

@@ -1,0 +1,241 @@
+"""What NetBox refuses, for the NetBox in memory (testing.py): one row at a time, in its own words.
+
+Covers the types that documents may declare. Unique constraints and defaults
+are those of NetBox 4.7's models; everything else comes from the schema.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.ports import Row
+from orchestrator.schema import FieldSpec, load_schema
+from orchestrator.values import host_of
+
+# What NetBox lets exist once. A constraint does not bind where its last field is empty; text of
+# devices is compared without regard to case, as their catalog row says.
+_UNIQUE: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "manufacturers": (("name",), ("slug",)),
+    "sites": (("name",), ("slug",)),
+    "device_roles": (("parent", "name"), ("parent", "slug")),
+    "platforms": (("manufacturer", "name"), ("manufacturer", "slug")),
+    "device_types": (("manufacturer", "model"), ("manufacturer", "slug")),
+    "devices": (("site", "tenant", "name"), ("asset_tag",)),
+    "interfaces": (("device", "name"),),
+    "tenants": (("name",), ("slug",)),
+    "regions": (("parent", "name"), ("parent", "slug")),
+    "tags": (("name",), ("slug",)),
+    "custom_fields": (("name",),),
+}
+_DEFAULTS: Mapping[str, Row] = {
+    "sites": {"status": "active"},
+    "device_roles": {"color": "9e9e9e", "vm_role": True},
+    "device_types": {"u_height": 1.0, "is_full_depth": True, "exclude_from_utilization": False},
+    "devices": {"status": "active"},
+    "interfaces": {"enabled": True, "mgmt_only": False, "mark_connected": False},
+    "ip_addresses": {"status": "active"},
+}
+_SHARED_ROLES = {"anycast", "vip", "vrrp", "hsrp", "glbp", "carp"}
+_PRIMARY = {"primary_ip4": 4, "primary_ip6": 6, "oob_ip": 0}
+
+
+_host_of = lru_cache(maxsize=100_000)(host_of)
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One line of the changelog."""
+
+    object_type: str
+    object_id: int
+    action: str
+    message: str
+
+
+@dataclass(slots=True)
+class MemoryTables:
+    """Everything a NetBox in memory knows. Rows are replaced, never changed, so that a copy is cheap."""
+
+    rows: dict[str, dict[int, Row]] = field(default_factory=lambda: {name: {} for name in OBJECT_TYPES})
+    changelog: list[LogEntry] = field(default_factory=list)
+    interface_templates: dict[int, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    last_id: int = 0
+
+    def next_id(self) -> int:
+        """An id that was never used."""
+        self.last_id += 1
+        return self.last_id
+
+
+class RefusalError(Exception):
+    """NetBox's words about one row."""
+
+
+class ListWrite:
+    """The rows of one list write, checked one after another as NetBox does."""
+
+    def __init__(self, tables: MemoryTables, row: ObjectType, message: str) -> None:
+        self._tables = tables
+        self._row = row
+        self._message = message
+        self._components: ListWrite | None = None
+        self._specs = load_schema().get(row.name, {})
+        self._taken: dict[tuple[str, ...], dict[tuple[Any, ...], int]] = {}
+        for constraint in _UNIQUE.get(row.name, ()):
+            lives = tables.rows[row.name].values()
+            self._taken[constraint] = {
+                key: live["id"] for live in lives if (key := self._key(constraint, live))
+            }
+
+    def create(self, wire: Row) -> int:
+        """Add one row. Raises RefusalError."""
+        for name, spec in self._specs.items():
+            if spec.required and name not in wire:
+                raise RefusalError(f"{name}: This field is required.")
+        blank = {name: _empty(spec) for name, spec in self._specs.items()}
+        live = {"id": self._tables.next_id(), **blank, **_DEFAULTS.get(self._row.name, {})}
+        self._keep(live, wire)
+        self._log(live["id"], "create")
+        if self._row.name == "devices":
+            self._instantiate(live)
+        return int(live["id"])
+
+    def update(self, wire: Row) -> int:
+        """Change one row. Raises RefusalError."""
+        object_id = wire.pop("id")
+        before = self._tables.rows[self._row.name].get(object_id)
+        if before is None:
+            raise RefusalError(f"id: Object with ID {object_id} does not exist")
+        live = deepcopy(before)
+        if self._row.name == "ip_addresses":
+            self._check_not_primary(before, wire)
+        self._keep(live, wire)
+        if live != before:
+            self._log(object_id, "update")
+        return int(object_id)
+
+    def _keep(self, live: Row, wire: Row) -> None:
+        for name, value in wire.items():
+            if self._specs and name not in self._specs:
+                continue  # NetBox ignores what it does not know
+            self._check_value(name, self._specs.get(name), value)
+            merged = {**live["custom_fields"], **value} if name == "custom_fields" else deepcopy(value)
+            is_choice = name in self._specs and self._specs[name].kind == "choice"
+            live[name] = None if is_choice and merged == "" else merged
+        check = _CHECKS.get(self._row.name)
+        if check:
+            check(self._tables, live)
+        self._claim(live)
+        self._tables.rows[self._row.name][live["id"]] = live
+
+    def _check_value(self, name: str, spec: FieldSpec | None, value: Any) -> None:
+        target = "tags" if name == "tags" else self._row.all_references().get(name)
+        if target and value is not None:
+            for object_id in value if isinstance(value, list) else [value]:
+                if object_id not in self._tables.rows[target]:
+                    raise RefusalError(
+                        f"{name}: Related object not found using the provided numeric ID: {object_id}"
+                    )
+        if spec is None:
+            return
+        if value is None and not spec.nullable:
+            raise RefusalError(f"{name}: This field may not be null.")
+        if value == "" and not spec.blank:
+            raise RefusalError(f"{name}: This field may not be blank.")
+        if spec.max_length and isinstance(value, str) and len(value) > spec.max_length:
+            raise RefusalError(f"{name}: Ensure this field has no more than {spec.max_length} characters.")
+        if spec.choices and value and value not in spec.choices:
+            raise RefusalError(f"{name}: {value} is not a valid choice.")
+
+    def _key(self, constraint: tuple[str, ...], live: Row) -> tuple[Any, ...] | None:
+        if live.get(constraint[-1]) in (None, ""):
+            return None
+        fold = self._row.fold_case
+        return tuple(v.lower() if fold and isinstance(v, str) else v for v in map(live.get, constraint))
+
+    def _claim(self, live: Row) -> None:
+        keys = {constraint: self._key(constraint, live) for constraint in self._taken}
+        for constraint, key in keys.items():
+            if key and self._taken[constraint].get(key, live["id"]) != live["id"]:
+                raise RefusalError(f"{self._row.noun} with this {' and '.join(constraint)} already exists.")
+        before = self._tables.rows[self._row.name].get(live["id"])
+        for constraint, key in keys.items():
+            if before and (old := self._key(constraint, before)):
+                del self._taken[constraint][old]
+            if key:
+                self._taken[constraint][key] = live["id"]
+
+    def _check_not_primary(self, before: Row, wire: Row) -> None:
+        """A primary IP stays on its device until the device lets it go."""
+        holder = _device_of(self._tables, before)
+        moved = _device_of(self._tables, {**before, **wire}) != holder
+        device = self._tables.rows["devices"].get(holder or 0)
+        if moved and device and before["id"] in (device[name] for name in _PRIMARY):
+            raise RefusalError(
+                "Cannot reassign IP address while it is designated as the primary IP for the parent object"
+            )
+
+    def _instantiate(self, device: Row) -> None:
+        templates = self._tables.interface_templates[device["device_type"]]
+        if not templates:
+            return
+        if self._components is None:
+            self._components = ListWrite(self._tables, OBJECT_TYPES["interfaces"], self._message)
+        for name, kind in templates:
+            self._components.create({"device": device["id"], "name": name, "type": kind})
+
+    def _log(self, object_id: int, action: str) -> None:
+        self._tables.changelog.append(LogEntry(self._row.name, object_id, action, self._message))
+
+
+def _empty(spec: FieldSpec) -> Any:
+    if spec.kind in ("tags", "list"):
+        return []
+    if spec.kind == "object":
+        return {}
+    return "" if spec.kind == "string" and not spec.nullable else None
+
+
+def _device_of(tables: MemoryTables, address: Row) -> int | None:
+    interface = tables.rows["interfaces"].get(address.get("assigned_object_id") or 0)
+    return interface["device"] if interface else None
+
+
+def _check_device(tables: MemoryTables, device: Row) -> None:
+    for name, family in _PRIMARY.items():
+        if device[name] is None:
+            continue
+        address = tables.rows["ip_addresses"][device[name]]
+        if family and ipaddress.ip_interface(address["address"]).version != family:
+            raise RefusalError(f"{name}: {address['address']} is not an IPv{family} address.")
+        if _device_of(tables, address) != device["id"]:
+            raise RefusalError(
+                f"{name}: The specified IP address ({address['address']}) is not assigned to this device."
+            )
+
+
+def _check_address(tables: MemoryTables, address: Row) -> None:
+    if address["assigned_object_id"] and address["assigned_object_id"] not in tables.rows["interfaces"]:
+        raise RefusalError(f"assigned_object_id: There is no interface {address['assigned_object_id']}.")
+    host = _host_of(address["address"])
+    for other in tables.rows["ip_addresses"].values():
+        same = (
+            other["id"] != address["id"]
+            and other["vrf"] == address["vrf"]
+            and _host_of(other["address"]) == host
+        )
+        if same and not {address["role"], other["role"]} <= _SHARED_ROLES:
+            raise RefusalError(f"address: Duplicate IP address found in global table: {other['address']}")
+
+
+_CHECKS: Mapping[str, Callable[[MemoryTables, Row], None]] = {
+    "devices": _check_device,
+    "ip_addresses": _check_address,
+}
