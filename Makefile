@@ -1,0 +1,62 @@
+# Two commands matter: `make demo` shows the product, `make test` proves it.
+# Both set up what they need; ARGS is handed on, as in `make demo ARGS=--exit`.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo lint test unit format lock build clean
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
+
+setup: $(VENV)/.ready  ## Install everything into .venv
+
+# The interpreter is found by running candidates: a shim on PATH may exist and yet not work.
+$(VENV)/.ready: pyproject.toml requirements.lock
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "Python 3.11 or later is needed and none was found on PATH; set PYTHON=/path/to/python." >&2; exit 1; fi; \
+	if ! $$found -c 'import venv, ensurepip' 2>/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; \
+	  else echo "Python's venv module is missing; install it with: apt install python3-venv" >&2; exit 1; fi; \
+	fi; \
+	echo "Setting up $(VENV) with $$($$found --version)"; \
+	$$found -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: setup  ## NetBox, queue, worker and server from nothing; a document applied before your eyes
+	@$(BIN)/netbox-mcp demo $(ARGS)
+
+lint: setup  ## ruff, mypy --strict and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## Lint, then every test, on a real NetBox, Redis and worker processes
+	$(BIN)/pytest $(ARGS)
+
+unit: setup  ## Only the tests that need no service (seconds)
+	$(BIN)/pytest tests/unit $(ARGS)
+
+format: setup  ## Put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: setup  ## Renew requirements.lock from pyproject.toml
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra embedded --extra dev --upgrade \
+	  --no-header --no-emit-index-url --no-annotate pyproject.toml -o requirements.lock
+
+build: setup  ## Wheel and source archive in dist/
+	$(BIN)/python -m build
+
+clean:  ## Remove what was built here (the sandbox's cache stays: `netbox-mcp sandbox down` first)
+	rm -rf $(VENV) dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
