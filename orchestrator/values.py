@@ -145,6 +145,8 @@ def interface_address(text: str) -> str:
         return ipaddress.ip_interface(text.strip()).with_prefixlen
     except ValueError as error:
         hint = 'write it as "192.0.2.10/24" or "2001:db8::10/64"'
+        if re.search(r"(^|\.)0\d", text):
+            hint = "octets have no leading zeros; after a range, {1+0} is its number without them"
         raise BadValueError(f"{text!r} is not an IP address", hint) from error
 
 
@@ -219,8 +221,9 @@ def _plain_number(value: int | float) -> int | float:
 
 
 def _describe(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     names = {
-        bool: "true/false",
         str: "text",
         int: "a number",
         float: "a number",

@@ -1,0 +1,61 @@
+"""Ranges in names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.expand import RangeError, expand_entry
+
+
+def names(text: str) -> list[str]:
+    return [entry["name"] for entry in expand_entry({"name": text}, "name")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sw-1", ["sw-1"]),
+        ("sw-[1-3]", ["sw-1", "sw-2", "sw-3"]),
+        ("sw-[08-11]", ["sw-08", "sw-09", "sw-10", "sw-11"]),
+        ("sw-[a,b]-[1-2]", ["sw-a-1", "sw-a-2", "sw-b-1", "sw-b-2"]),
+        ("Gi1/0/[1-2,5]", ["Gi1/0/1", "Gi1/0/2", "Gi1/0/5"]),
+        ("eth[0]", ["eth[0]"]),
+    ],
+)
+def test_a_range_makes_one_entry_per_value(text: str, expected: list[str]) -> None:
+    assert names(text) == expected
+
+
+def test_the_value_is_filled_in_everywhere_else() -> None:
+    entry: dict[str, Any] = {
+        "name": "sw-[08-09]",
+        "description": "number {1}",
+        "ip_addresses": [{"address": "192.0.2.{1+10}/24", "role": "{2}"}],
+    }
+    with pytest.raises(RangeError, match=r"\{2\} names range 2, but the entry has 1"):
+        list(expand_entry(entry, "name"))
+    del entry["ip_addresses"][0]["role"]
+    first, second = expand_entry(entry, "name")
+    assert first == {
+        "name": "sw-08",
+        "description": "number 08",
+        "ip_addresses": [{"address": "192.0.2.18/24"}],
+    }
+    assert second["ip_addresses"] == [{"address": "192.0.2.19/24"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("sw-[9-1]", "the range [9-1] runs backwards"),
+        ("sw-[1-99999]", "the range [1-99999] is longer than 20,000"),
+        ("sw-[1-200]-[1-200]", "'sw-[1-200]-[1-200]' stands for 40,000 entries; at most 20,000 are allowed"),
+        ("sw-[a,]", "the range [a,] has an empty value"),
+    ],
+)
+def test_a_range_that_cannot_be_meant_is_refused(text: str, says: str) -> None:
+    with pytest.raises(RangeError) as error:
+        names(text)
+    assert str(error.value) == says

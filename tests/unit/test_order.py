@@ -1,0 +1,87 @@
+"""In which order things happen: from the catalog's references and the plan's edges, never by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
+from orchestrator.graph import build_stages, type_order
+from orchestrator.lanes import CHUNK_SECONDS, cut_chunks, cut_lanes
+from orchestrator.models import Action, Change, Pass, Planned
+
+
+def change(name: str, object_type: str = "devices", **fields: object) -> Change:
+    return Change(id=name, object_type=object_type, action=Action.CREATE, label=name, path="", **fields)  # type: ignore[arg-type]
+
+
+def test_types_come_after_what_they_refer_to() -> None:
+    order = type_order()
+    assert sorted(order) == sorted(OBJECT_TYPES)
+    for row in OBJECT_TYPES.values():
+        for referred in (*row.references.values(), *row.generic.values()):
+            assert order.index(referred) < order.index(row.name)
+    ensured = [name for name in order if name in ENSURED]
+    assert ensured.index("manufacturers") < ensured.index("device_types") < ensured.index("devices")
+    assert ensured[-2:] == ["interfaces", "ip_addresses"]
+
+
+def test_a_cycle_in_the_catalog_is_named() -> None:
+    rows = {
+        "a": ObjectType("a", "x/a", references={"b": "b"}),
+        "b": ObjectType("b", "x/b", references={"a": "a"}),
+    }
+    with pytest.raises(ValueError, match=r"references form a cycle: (a -> b -> a|b -> a -> b)"):
+        type_order(rows)
+
+
+def test_a_type_that_depends_on_itself_is_cut_into_levels() -> None:
+    changes = [
+        change("child", "device_roles", depends_on=("parent",)),
+        change("grandchild", "device_roles", depends_on=("child",)),
+        change("parent", "device_roles"),
+        change("other", "device_roles"),
+    ]
+    stages = [[member.id for member in stage.changes] for stage in build_stages(changes)]
+    assert stages == [["parent", "other"], ["child"], ["grandchild"]]
+
+
+def test_links_come_after_what_they_wait_for() -> None:
+    link = change("sw#link", passes=Pass.LINK, depends_on=("sw", "ip"))
+    stages = build_stages(
+        [
+            link,
+            change("ip", "ip_addresses", depends_on=("if",)),
+            change("if", "interfaces", depends_on=("sw",)),
+            change("sw"),
+        ]
+    )
+    assert [stage.changes[0].id for stage in stages] == ["sw", "if", "ip", "sw#link"]
+
+
+def test_changes_of_one_parent_share_a_lane_and_lanes_share_the_work() -> None:
+    changes = [
+        change(f"d{number}", after={"device_type": Planned(f"t{number % 4}")}, seconds=0.1)
+        for number in range(80)
+    ]
+    lanes = cut_lanes(changes, 2)
+    parents = [{member.after["device_type"].change_id for member in lane} for lane in lanes]
+    assert len(lanes) == 2
+    assert not parents[0] & parents[1]
+    assert [len(lane) for lane in lanes] == [40, 40]
+
+
+def test_a_little_work_stays_in_one_lane() -> None:
+    assert len(cut_lanes([change(f"d{number}", seconds=0.02) for number in range(20)], 4)) == 1
+
+
+def test_chunks_are_cut_by_netbox_work_and_hold_one_action() -> None:
+    heavy = [change(f"h{number}", seconds=0.9) for number in range(5)]
+    update = Change(id="u", object_type="devices", action=Action.UPDATE, label="u", path="", seconds=0.1)
+    chunks = list(cut_chunks([*heavy, update]))
+    assert [[member.id for member in chunk] for chunk in chunks] == [
+        ["h0", "h1"],
+        ["h2", "h3"],
+        ["h4"],
+        ["u"],
+    ]
+    assert all(sum(member.seconds for member in chunk) <= CHUNK_SECONDS for chunk in chunks)

@@ -1,0 +1,176 @@
+"""A task's status, worked out from what queue, process and journal say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from workers.records import TaskRecord
+from workers.status import TaskProgress, TaskSnapshot, as_json, derive_status
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+JUST_NOW = NOW - timedelta(seconds=5)
+LONG_AGO = NOW - timedelta(minutes=5)
+MIDWAY = TaskProgress(
+    state="running", passes="build", stage="devices", stage_number=3, stages=8, total=100, started_at=LONG_AGO
+)
+
+
+def snapshot(kind: str = "apply", created_at: datetime = LONG_AGO, **facts: object) -> TaskSnapshot:
+    batch_id = "b-1" if kind == "apply" else ""
+    record = TaskRecord("t-1", batch_id, kind, "default", "d-1", "", 90, created_at)
+    given = {"now": NOW, "job_status": "queued", "workers": 1, "queue": "netbox-mcp", **facts}
+    return TaskSnapshot(record=record, **given)  # type: ignore[arg-type]
+
+
+CASES = {
+    "waiting for a worker": (snapshot(), "queued", "Waiting for a free worker."),
+    "nobody listens": (snapshot(workers=0), "queued", "No worker is listening on queue 'netbox-mcp'"),
+    "target is taken": (
+        snapshot(job_status="rate_limited", holder="t-0"),
+        "queued",
+        "Waiting for t-0, which is writing to the same target 'default'.",
+    ),
+    "record written, not yet in line": (
+        snapshot(job_status=None, created_at=JUST_NOW),
+        "queued",
+        "about to begin",
+    ),
+    "never came into line": (
+        snapshot(job_status=None),
+        "failed",
+        "It has left the queue; nothing was written.",
+    ),
+    "forked, no sign of life yet": (
+        snapshot(job_status="started", job_started_at=JUST_NOW),
+        "queued",
+        "A worker is about to begin.",
+    ),
+    "killed between fork and begin": (
+        snapshot(job_status="started", job_started_at=LONG_AGO),
+        "failed",
+        "stopped before it began; nothing was written",
+    ),
+    "alive, waits for the lease": (
+        snapshot(
+            job_status="started", alive=True, progress=TaskProgress(state="planning", waiting_for="b-9")
+        ),
+        "queued",
+        "Waiting for b-9",
+    ),
+    "alive, planning": (
+        snapshot(
+            job_status="started", alive=True, progress=TaskProgress(state="planning", started_at=JUST_NOW)
+        ),
+        "planning",
+        "Reading NetBox",
+    ),
+    "alive, running": (snapshot(job_status="started", alive=True, progress=MIDWAY), "running", ""),
+    "alive, though the queue has given it up": (
+        snapshot(job_status="failed", alive=True, progress=MIDWAY),
+        "running",
+        "",
+    ),
+    "dead, though the queue believes that it runs": (
+        snapshot(
+            job_status="started", progress=MIDWAY, journal_counts={"created": 30, "failed": 2}, in_doubt=7
+        ),
+        "failed",
+        "in the build pass, at devices. Done so far: 32 of 100 objects (30 created, 2 failed). "
+        "7 more were on their way to NetBox and may have been written.",
+    ),
+    "dead, though put in line again": (snapshot(progress=MIDWAY), "failed", "Done so far: 0 of 100 objects."),
+    "dead while planning": (
+        snapshot(job_status="started", progress=TaskProgress(state="planning", started_at=LONG_AGO)),
+        "failed",
+        "before anything was written",
+    ),
+    "dead plan task": (
+        snapshot(
+            kind="plan", job_status="started", progress=TaskProgress(state="planning", started_at=LONG_AGO)
+        ),
+        "failed",
+        "before anything was written",
+    ),
+    "taken out of the queue": (snapshot(job_status="canceled"), "cancelled", "nothing was written"),
+    "completed": (
+        snapshot(job_status="finished", progress=TaskProgress(state="completed", message="Done: 3 created.")),
+        "completed",
+        "Done: 3 created.",
+    ),
+    "completed, seen before the process is gone": (
+        snapshot(job_status="started", alive=True, progress=TaskProgress(state="completed", message="Done.")),
+        "completed",
+        "Done.",
+    ),
+    "completed with errors": (
+        snapshot(job_status="finished", progress=TaskProgress(state="completed_with_errors")),
+        "completed_with_errors",
+        "",
+    ),
+    "failed before the first write": (
+        snapshot(job_status="failed", progress=TaskProgress(state="failed", message="No such NetBox.")),
+        "failed",
+        "No such NetBox.",
+    ),
+    "failed in the midst": (
+        snapshot(
+            job_status="failed",
+            progress=TaskProgress(state="failed", stage="devices", message="NetBox is gone.", total=10),
+            journal_counts={"created": 4},
+        ),
+        "failed",
+        "NetBox is gone. Done so far: 4 of 10 objects (4 created).",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_status_follows_from_the_facts(case: str) -> None:
+    facts, state, words = CASES[case]
+    status = derive_status(facts)
+    assert status.status == state
+    assert words in status.message
+    assert status.ended is (state in ("failed", "cancelled", "completed", "completed_with_errors"))
+    assert (status.poll_after_seconds == 0) is status.ended
+
+
+@pytest.mark.parametrize("case", [name for name in CASES if name.startswith(("dead", "killed", "never"))])
+def test_a_task_that_died_says_what_to_do(case: str) -> None:
+    status = derive_status(CASES[case][0])
+    assert status.code in ("worker_lost", "task_lost")
+    assert status.hint.startswith("Send ")
+
+
+def test_the_journal_is_believed_before_the_progress() -> None:
+    progress = TaskProgress(state="running", total=10, counts={"created": 9})
+    facts = snapshot(job_status="started", alive=True, progress=progress, journal_counts={"created": 4})
+    status = derive_status(facts)
+    assert (status.done, status.total, status.percent) == (4, 10, 40)
+    assert status.counts == {"created": 4}
+
+
+def test_percent_is_whole_only_when_it_is_over() -> None:
+    progress = TaskProgress(state="running", total=10, counts={"created": 10})
+    assert derive_status(snapshot(job_status="started", alive=True, progress=progress)).percent == 99
+    nothing_to_do = TaskProgress(state="completed", total=0)
+    assert derive_status(snapshot(job_status="finished", progress=nothing_to_do)).percent == 100
+
+
+def test_the_estimate_is_the_total_until_there_is_a_plan() -> None:
+    assert derive_status(snapshot()).total == 90
+
+
+def test_rate_and_eta_end_with_the_task() -> None:
+    progress = TaskProgress(state="running", total=10, rate=2.5, eta=90)
+    running = derive_status(snapshot(job_status="started", alive=True, progress=progress))
+    assert (running.rate_per_second, running.eta_seconds, running.poll_after_seconds) == (2.5, 90, 9)
+    dead = derive_status(snapshot(job_status="started", progress=progress))
+    assert (dead.rate_per_second, dead.eta_seconds) == (None, None)
+
+
+def test_every_status_carries_what_the_contract_promises() -> None:
+    told = as_json(derive_status(snapshot(job_status="started", alive=True, progress=MIDWAY)))
+    assert {"task_id", "batch_id", "status", "kind", "target"} <= told.keys()
+    assert told["pass"] == "build"
