@@ -16,7 +16,7 @@ from tests.netbox.faulty_proxy import FaultyProxy
 def fifty_devices(children: bool) -> dict[str, Any]:
     """50 devices of 3 types, one site, one role, all parents new."""
     devices = []
-    for number in range(50):
+    for number in range(1, 51):
         device: dict[str, Any] = {
             "name": f"sw-{number:02}",
             "site": "AMS1",
