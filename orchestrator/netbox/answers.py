@@ -148,7 +148,7 @@ def _reason(settings: NetBoxSettings, response: requests.Response) -> str:
 def _scrub(settings: NetBoxSettings, text: str) -> str:
     """Text without the token, should an answer repeat it."""
     token = settings.token.get_secret_value()
-    for secret in (token, token.rpartition(".")[2]):
+    for secret in filter(None, (token, token.rpartition(".")[2])):
         text = text.replace(secret, "***")
     return text
 

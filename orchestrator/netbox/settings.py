@@ -100,7 +100,7 @@ class NetBoxSettings(BaseModel):
             raise ValueError("it is empty")
         if not text.isascii() or any(char.isspace() or not char.isprintable() for char in text):
             raise ValueError("a token holds no spaces, line breaks or letters beyond ASCII")
-        if text.startswith("nbt_") and "." not in text:
+        if text.startswith("nbt_") and not text.partition(".")[2]:
             raise ValueError("a v2 token has two parts, nbt_<key>.<secret>, and the second is missing")
         return SecretStr(text)
 

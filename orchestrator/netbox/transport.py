@@ -17,8 +17,9 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, InsecureRequestWarning
 from urllib3.util import Retry
 
 from orchestrator.errors import UnknownOutcomeError, UnreachableError
@@ -69,6 +70,12 @@ class Transport:
 
     def __init__(self, settings: NetBoxSettings) -> None:
         self._settings = settings
+        # Handed over with each request: set on a session it would lose against REQUESTS_CA_BUNDLE.
+        self._verify = verify if isinstance(verify := settings.verify_tls, bool) else str(verify)
+        if self._verify is False:
+            urllib3.disable_warnings(
+                InsecureRequestWarning
+            )  # the operator chose so; once per request helps nobody
         self._root = f"{settings.url}/api/"
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._local = threading.local()
@@ -122,7 +129,11 @@ class Transport:
     def _read(self, method: str, path: str, parameters: Parameters) -> Any:
         try:
             response = self._session("reads").request(
-                method, self._url(path, parameters), timeout=self._timeouts(), allow_redirects=False
+                method,
+                self._url(path, parameters),
+                timeout=self._timeouts(),
+                verify=self._verify,
+                allow_redirects=False,
             )
         except requests.RequestException as error:
             raise self._unreachable(error) from None
@@ -147,6 +158,7 @@ class Transport:
                 data=data,
                 headers={"Content-Type": "application/json", "Connection": "close"},
                 timeout=self._timeouts(),
+                verify=self._verify,
                 allow_redirects=False,
             )
         except requests.RequestException as error:
@@ -193,7 +205,6 @@ class Transport:
         if session is None:
             session = requests.Session()
             session.auth = _TokenAuth(self._settings.token.get_secret_value())
-            session.verify = verify if isinstance(verify := self._settings.verify_tls, bool) else str(verify)
             session.headers.update(
                 {"Accept": "application/json", "User-Agent": f"netbox-mcp/{_own_version()}"}
             )
