@@ -16,9 +16,9 @@ from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
-    ConnectionError,  # noqa: A004 - redis' own
+    ConnectionError,
     RedisError,
-    TimeoutError,  # noqa: A004 - redis' own
+    TimeoutError,
 )
 from redis.retry import Retry
 
@@ -30,11 +30,12 @@ WORKER_SOCKET_SECONDS = 25.0
 """Above the longest blocking call of a worker (5 s): a shorter one would make redis-py retry an idle wait."""
 SERVER_SOCKET_SECONDS = 1.5
 
+NEWER_HINT = "Valkey of any version will do as well."
 START_HINT = "Start Redis, or point REDIS_URL at one: redis://host:6379/0."
 
 
 def connect(settings: WorkerSettings) -> Redis:
-    """Connection for workers: patient enough to survive a restart of Redis (minutes). Checked before it is returned.
+    """Connection for workers, checked, and patient enough to outlast a restart of Redis.
 
     Raises RedisUnavailableError when Redis cannot be used right now: a worker that
     starts with a wrong address should say so, not wait.
@@ -71,7 +72,7 @@ def _open(settings: WorkerSettings, retry: Retry, socket_seconds: float, health_
         # The parser's own words may quote a part of the password.
         raise RedisUnavailableError(
             "REDIS_URL is not a valid Redis address.",
-            hint="It reads redis://[[user]:password@]host:port/db; special characters in the password as %XX.",
+            hint="Write redis://[[user]:password@]host:port/db; special characters in the password as %XX.",
         ) from None
 
 
@@ -80,9 +81,7 @@ def check(redis: Redis) -> str:
     with redis_errors():
         version = str(redis.info("server")["redis_version"])
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_VERSION:
-        raise RedisUnavailableError(
-            f"Redis {version} is too old: 6.2 or newer is needed.", hint="Valkey of any version will do as well."
-        )
+        raise RedisUnavailableError(f"Redis {version} is too old: 6.2 or newer is needed.", NEWER_HINT)
     return version
 
 
@@ -98,7 +97,11 @@ def redis_errors() -> Iterator[None]:
 def explain(error: RedisError) -> tuple[str, str]:
     """Message and hint for an error of redis-py; never holds the address's password."""
     text = str(error)
-    if isinstance(error, (AuthenticationError, AuthorizationError)) or "NOAUTH" in text or "WRONGPASS" in text:
+    if (
+        isinstance(error, (AuthenticationError, AuthorizationError))
+        or "NOAUTH" in text
+        or "WRONGPASS" in text
+    ):
         return "Redis refused the user name or password in REDIS_URL.", "Correct REDIS_URL."
     if isinstance(error, BusyLoadingError):
         return "Redis is still loading its data.", "Try again in a few seconds."
@@ -107,6 +110,15 @@ def explain(error: RedisError) -> tuple[str, str]:
     if isinstance(error, ConnectionError):
         reason = "the connection was refused" if "refused" in text.lower() else "no connection"
         return f"Redis cannot be reached: {reason}.", START_HINT
+    if "unknown command" in text and "HELLO" in text:
+        return "This Redis is too old: 6.2 or newer is needed.", NEWER_HINT
     if "OOM" in text:
         return "Redis is out of memory and refuses writes.", "Raise maxmemory; the policy must be noeviction."
     return f"Redis answered with an error ({type(error).__name__}).", "See the log of Redis."
+
+
+def text_of(value: object) -> str:
+    """What Redis answered, as text; an empty string for nothing."""
+    if value is None:
+        return ""
+    return value.decode() if isinstance(value, bytes) else str(value)

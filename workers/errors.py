@@ -1,14 +1,16 @@
 """Errors of the background side, in one place.
 
-    OrchestratorError (orchestrator/errors.py)
-    +-- RedisUnavailableError     no Redis configured, or it cannot be used
-    +-- UnknownTaskError          no such task, or it has expired
-    +-- UnknownBatchError         no journal of that batch
-    +-- UnknownDocumentError      the stored document or plan is not (any longer) there
-    +-- IdempotencyConflictError  the key was used for another document
-    +-- TargetBusyError           another batch held the target for too long
-    +-- ForbiddenJobError         a job names a function that workers do not run
-    +-- TaskFailedError           tells the queue that a task has failed; its reason is in the task's status
+OrchestratorError (orchestrator/errors.py)
++-- RedisUnavailableError     no Redis configured, or it cannot be used
++-- UnknownTaskError          no such task, or it has expired
++-- UnknownBatchError         no journal of that batch
++-- UnknownDocumentError      the stored document or plan is not (any longer) there
++-- IdempotencyConflictError  the key was used for another document
++-- UnknownTargetError        the worker's configuration has no such NetBox
++-- TargetBusyError           another batch held the target for too long
++-- ForbiddenJobError         a job names a function that workers do not run
++-- TaskTimeoutError          the task ran longer than it may
++-- TaskFailedError           tells the queue that a task has failed; its reason is in the task's status
 """
 
 from __future__ import annotations
@@ -67,7 +69,19 @@ class IdempotencyConflictError(OrchestratorError):
     def __init__(self, task_id: str) -> None:
         super().__init__(
             f"This idempotency key was used for another document or target, by task {task_id}.",
-            hint="Use a new key for a new document; to see what the key stands for, ask for that task's status.",
+            hint="Use a new key for a new document; that task's status tells what the key stands for.",
+        )
+
+
+class UnknownTargetError(OrchestratorError):
+    """The task names a target that this worker's configuration does not have."""
+
+    code = "unknown_target"
+
+    def __init__(self, target: str, known: list[str]) -> None:
+        super().__init__(
+            f"The worker knows no target {target[:80]!r}; nothing was written.",
+            hint=f"It knows: {', '.join(known) or 'none'}. Give server and workers the same targets.",
         )
 
 
@@ -82,6 +96,18 @@ class ForbiddenJobError(OrchestratorError):
     """A job names a function that is not on the allow-list."""
 
     code = "forbidden_job"
+
+
+class TaskTimeoutError(OrchestratorError):
+    """The task ran longer than NETBOX_MCP_JOB_TIMEOUT and was stopped."""
+
+    code = "task_timeout"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The task ran longer than it may and was stopped.",
+            hint="Raise NETBOX_MCP_JOB_TIMEOUT and send the document again: it does the rest.",
+        )
 
 
 class TaskFailedError(OrchestratorError):

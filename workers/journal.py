@@ -22,7 +22,7 @@ from orchestrator.errors import JournalError, LeaseLostError
 from orchestrator.models import Change, Outcome, Plan
 from orchestrator.ports import Row
 from workers import keys
-from workers.connection import explain
+from workers.connection import explain, text_of
 from workers.errors import UnknownBatchError
 from workers.journal_entries import Counts, Intent, OutcomePage, dump, intent_row, outcome_from, read_cursor
 from workers.lease import Lease
@@ -75,7 +75,11 @@ class RedisJournal:
     """Implements the engine's Journal. Without a lease it can be read, not written."""
 
     def __init__(
-        self, redis: Redis, batch_id: str, lease: Lease | None = None, retention_seconds: int = 90 * DAY_SECONDS
+        self,
+        redis: Redis,
+        batch_id: str,
+        lease: Lease | None = None,
+        retention_seconds: int = 90 * DAY_SECONDS,
     ) -> None:
         self.batch_id = batch_id
         self._redis = redis
@@ -89,7 +93,16 @@ class RedisJournal:
     def open(self, plan: Plan) -> None:
         """Note what the plan is. Raises LeaseLostError, or JournalError when Redis cannot be written."""
         totals = dump(plan.totals())
-        facts = ["batch_id", self.batch_id, "target", plan.target, "digest", plan.digest, "planned", totals]
+        facts: list[str | bytes] = [
+            "batch_id",
+            self.batch_id,
+            "target",
+            plan.target,
+            "digest",
+            plan.digest,
+            "planned",
+            totals,
+        ]
         self._call(OPEN, [], facts)
 
     def intend(self, changes: Sequence[Change], rows: Sequence[Row]) -> None:
@@ -102,24 +115,28 @@ class RedisJournal:
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Take down what became of changes."""
         for part in _slices([outcome.as_dict() for outcome in outcomes]):
-            fields = [text for row in part for text in (row["change_id"], f"{row['object_type']}:{row['result']}")]
+            fields = [
+                text for row in part for text in (row["change_id"], f"{row['object_type']}:{row['result']}")
+            ]
             self._call(SETTLE, ["outcomes", "pending", "counts"], [_pack(part), *fields])
 
-    def _call(self, script: str, parts: Sequence[str], arguments: Sequence[Any]) -> None:
+    def _call(self, script: str, parts: Sequence[str], arguments: Sequence[str | bytes]) -> None:
         if self._lease is None:
-            raise LeaseLostError(f"The journal of batch {self.batch_id} was opened for reading only.")
+            raise JournalError(f"The journal of batch {self.batch_id} was opened for reading only.")
         names = [keys.lease(self._lease.target), keys.journal(self.batch_id)]
         names += [keys.journal(self.batch_id, part) for part in parts]
-        head = [self._lease.value, secrets.token_hex(8), self._retention]
+        head: list[str | bytes | int] = [self._lease.value, secrets.token_hex(8), self._retention]
         try:
             with self._lock:
                 done = self._redis.eval(script, len(names), *names, *head, *arguments)
         except RedisError as error:
-            raise JournalError(f"The journal cannot be written. {explain(error)[0]}", explain(error)[1]) from None
+            raise JournalError(
+                f"The journal cannot be written. {explain(error)[0]}", explain(error)[1]
+            ) from None
         if not done:
             raise LeaseLostError(
-                f"Another batch holds target {self._lease.target!r} by now; nothing more was sent.",
-                hint="Start the same document again; what was written is found and left as it is.",
+                f"This worker no longer holds target {self._lease.target!r}; nothing more was sent.",
+                hint="Send the document again: what is already there is found and left as it is.",
             )
 
     # Reading
@@ -129,13 +146,13 @@ class RedisJournal:
         fields = self._redis.hgetall(keys.journal(self.batch_id))
         if not fields:
             raise UnknownBatchError(self.batch_id)
-        return {name.decode(): value.decode() for name, value in fields.items() if name != b"last_call"}
+        return {text_of(name): text_of(value) for name, value in fields.items() if name != b"last_call"}
 
     def counts(self) -> Counts:
         """Number of outcomes by object type and result."""
         table: dict[str, Counter[str]] = {}
         for name, number in self._redis.hgetall(keys.journal(self.batch_id, "counts")).items():
-            object_type, _, result = name.decode().rpartition(":")
+            object_type, _, result = text_of(name).rpartition(":")
             table.setdefault(object_type, Counter())[result] += int(number)
         return {object_type: dict(counter) for object_type, counter in table.items()}
 
@@ -163,9 +180,9 @@ class RedisJournal:
             yield Intent(**row)
 
     def unsettled(self) -> list[Intent]:
-        """Intents of which nobody knows what became of them, in order: read back before anything is sent again."""
+        """Intents of which nobody knows what became of them, in order: to be read back first."""
         pending = self._redis.hgetall(keys.journal(self.batch_id, "pending"))
-        open_ids = {change_id.decode(): int(place) for change_id, place in pending.items()}
+        open_ids = {text_of(change_id): int(place) for change_id, place in pending.items()}
         found: list[Intent] = []
         for place in sorted(set(open_ids.values())):
             body = self._redis.lindex(keys.journal(self.batch_id, "intents"), place)
@@ -174,7 +191,7 @@ class RedisJournal:
         return found
 
     def _rows(self, part: str, first_slice: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Rows from a slice on; a row's place is slice number times SLICE_ROWS plus its place in the slice."""
+        """Rows from a slice on; a row's place is slice number * SLICE_ROWS + place in the slice."""
         at = first_slice
         while bodies := self._redis.lrange(keys.journal(self.batch_id, part), at, at + READ_SLICES - 1):
             for body in bodies:
@@ -184,7 +201,9 @@ class RedisJournal:
 
 
 def _wanted(row: dict[str, Any], outcome: str | None, object_type: str | None) -> bool:
-    return (outcome is None or row["result"] == outcome) and (object_type is None or row["object_type"] == object_type)
+    return (outcome is None or row["result"] == outcome) and (
+        object_type is None or row["object_type"] == object_type
+    )
 
 
 def _slices(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -196,6 +215,6 @@ def _pack(rows: list[dict[str, Any]]) -> bytes:
     return zlib.compress(dump(rows), 1)
 
 
-def _unpack(body: bytes) -> list[dict[str, Any]]:
+def _unpack(body: Any) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = orjson.loads(zlib.decompress(body))
     return rows

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -19,7 +19,7 @@ from orchestrator.models import Change, Outcome, Pass, Result
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What was about to be sent for one change, and what was there before: enough to read it back or undo it."""
+    """What was about to be sent for one change, and what was there before."""
 
     change_id: str
     action: str
@@ -36,7 +36,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class OutcomePage:
-    """Some outcomes in the order in which they were settled; `next_cursor` asks for more, None: that was all."""
+    """Some outcomes in the order in which they were settled; `next_cursor` None: these were the last."""
 
     outcomes: tuple[Outcome, ...]
     next_cursor: str | None
@@ -44,28 +44,6 @@ class OutcomePage:
 
 Counts = dict[str, dict[str, int]]
 """Object type -> result -> number."""
-
-
-class JournalReader(Protocol):
-    """The reading side of a journal."""
-
-    def outcomes(
-        self,
-        outcome: str | None = None,
-        object_type: str | None = None,
-        cursor: str | None = None,
-        limit: int = 50,
-    ) -> OutcomePage:
-        """Outcomes, filtered and paged."""
-        ...
-
-    def counts(self) -> Counts:
-        """Number of outcomes by object type and result."""
-        ...
-
-    def unsettled(self) -> list[Intent]:
-        """Intents of which nobody knows what became of them, in order."""
-        ...
 
 
 def intent_row(change: Change, sent: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ key                             type    lives for            written by
 ------------------------------  ------  -------------------  ----------------------------------------------
 nmo:task:<task>                 hash    task retention       records.py: what was asked for, never changed
 nmo:progress:<task>             hash    task retention       tracker.py: where it stands, how it ended
-nmo:alive:<task>                string  lease ttl (15 s)     lease.py: sign of life of the process that runs it
+nmo:alive:<task>                string  lease ttl (15 s)     lease.py: the process that runs it lives
 nmo:tasks                       zset    task retention       records.py: task -> time of creation
 nmo:tasks:active                zset    task retention       records.py: those that have not ended
 nmo:idempotency:<digest>        string  task retention       idempotency.py: <task> <what it stands for>

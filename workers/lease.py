@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from orchestrator.errors import LeaseLostError
 from workers import keys
+from workers.connection import text_of
 from workers.errors import TargetBusyError
 
 log = structlog.get_logger(__name__)
@@ -67,7 +68,7 @@ class Lease:
         while (holder := self._try_acquire()) != "":
             if time.monotonic() >= deadline:
                 raise TargetBusyError(
-                    f"Another batch (task {holder}) is writing to target {self.target!r}.",
+                    f"Another batch ({holder}) is writing to target {self.target!r}.",
                     hint="Wait until it has ended, then start again.",
                 )
             if on_wait is not None:
@@ -80,7 +81,7 @@ class Lease:
         answer = self._redis.eval(
             ACQUIRE, 2, keys.lease(self.target), keys.epoch(self.target), self._suffix, self._ttl_ms
         )
-        value = _text(answer)
+        value = text_of(answer)
         if not value.endswith(self._suffix):
             return value.split(":")[1]
         self.value = value
@@ -105,7 +106,7 @@ class Lease:
             raise LeaseLostError(
                 f"This worker no longer holds target {self.target!r}: it was paused, or cut off from Redis, "
                 f"for more than {self.ttl_seconds:g} s.",
-                hint="Start the same document again; what was written is found and left as it is.",
+                hint="Send the document again: what is already there is found and left as it is.",
             )
 
     def release(self) -> None:
@@ -164,7 +165,3 @@ class Heartbeat:
                     beat()
                 except RedisError as error:
                     log.warning("heartbeat failed", error=type(error).__name__)
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

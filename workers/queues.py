@@ -17,6 +17,7 @@ from rq.rate_limit import RateLimit
 from rq.serializers import JSONSerializer
 
 from workers.errors import ForbiddenJobError
+from workers.records import TaskRecord
 from workers.settings import WorkerSettings
 
 RUN_APPLY = "workers.tasks.run_apply"
@@ -74,19 +75,19 @@ def rate_limit_key(target: str) -> str:
     return RATE_LIMIT_PREFIX + target
 
 
-def enqueue(queue: TaskQueue, settings: WorkerSettings, task_id: str, kind: str, target: str) -> None:
+def enqueue(queue: TaskQueue, settings: WorkerSettings, record: TaskRecord) -> None:
     """Put a task in line.
 
     Applies to one target go one at a time; those that wait are parked without
     holding a worker. The limit is a courtesy: what guarantees it is the lease.
     """
     queue.enqueue_call(
-        FUNCTION_BY_KIND[kind],
-        args=(task_id,),
-        job_id=task_id,
-        description=f"{kind} {task_id}",
+        FUNCTION_BY_KIND[record.kind],
+        args=(record.task_id,),
+        job_id=record.task_id,
+        description=f"{record.kind} {record.task_id}",
         ttl=settings.task_retention_seconds,
         result_ttl=settings.task_retention_seconds,
         failure_ttl=settings.task_retention_seconds,
-        rate_limit=RateLimit(rate_limit_key(target), 1) if kind == "apply" else None,
+        rate_limit=RateLimit(rate_limit_key(record.target), 1) if record.kind == "apply" else None,
     )

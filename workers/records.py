@@ -15,6 +15,7 @@ from typing import Any, Literal
 from redis import Redis
 
 from workers import keys
+from workers.connection import text_of
 from workers.settings import WorkerSettings
 
 Kind = Literal["apply", "plan"]
@@ -56,7 +57,7 @@ class TaskRecords:
         now = datetime.now(UTC)
         batch_id = self._reserve_batch(now) if kind == "apply" else ""
         record = TaskRecord(new_task_id(), batch_id, kind, target, document_id, plan_id, total, now)
-        fields: dict[str, Any] = {**asdict(record), "created_at": now.isoformat()}
+        fields: dict[Any, Any] = {**asdict(record), "created_at": now.isoformat()}
         pipe = self._redis.pipeline()
         pipe.hset(keys.task(record.task_id), mapping=fields)
         pipe.expire(keys.task(record.task_id), self._settings.task_retention_seconds)
@@ -98,7 +99,7 @@ class TaskRecords:
     def newest(self, include_finished: bool, limit: int) -> list[str]:
         """Ids of the newest tasks, newest first."""
         index = keys.TASKS if include_finished else keys.ACTIVE_TASKS
-        return [task_id.decode() for task_id in self._redis.zrevrange(index, 0, limit - 1)]
+        return [text_of(task_id) for task_id in self._redis.zrevrange(index, 0, limit - 1)]
 
     def fetch(self, task_ids: Sequence[str]) -> list[TaskRecord]:
         """The records of these tasks, in order; those that do not exist are left out."""
@@ -109,7 +110,7 @@ class TaskRecords:
 
 
 def _record(fields: dict[bytes, bytes]) -> TaskRecord:
-    text = {name.decode(): value.decode() for name, value in fields.items()}
+    text = {text_of(name): text_of(value) for name, value in fields.items()}
     return TaskRecord(
         task_id=text["task_id"],
         batch_id=text["batch_id"],

@@ -18,7 +18,7 @@ from rq.rate_limit import RateLimitRegistry
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from workers import keys
-from workers.connection import check, explain
+from workers.connection import check, explain, text_of
 from workers.errors import RedisUnavailableError
 from workers.queues import RATE_LIMIT_PREFIX, open_queue
 from workers.settings import WorkerSettings
@@ -42,7 +42,9 @@ class QueueInfo(BaseModel):
 
     redis_ok: bool
     redis_version: str | None = None
-    redis_durable: bool | None = Field(default=None, description="append-only file is on: journals survive a restart")
+    redis_durable: bool | None = Field(
+        default=None, description="append-only file is on: journals survive a restart"
+    )
     message: str = ""
     hint: str = ""
     queue: str
@@ -56,33 +58,28 @@ class QueueInfo(BaseModel):
 
 def list_workers(redis: Redis, settings: WorkerSettings) -> list[WorkerInfo]:
     """The workers whose heartbeat is fresh, by name."""
-    names = sorted(redis.smembers(WORKERS_BY_QUEUE_KEY % settings.queue))
+    names = sorted(text_of(key) for key in redis.smembers(WORKERS_BY_QUEUE_KEY % settings.queue))
     pipe = redis.pipeline(transaction=False)
     for name in names:
         pipe.hmget(name, ["state", "last_heartbeat", "death"])
-        pipe.smembers(name + b":executions")
+        pipe.smembers(name + ":executions")
     answers = pipe.execute()
     found = [_worker(name, answers[2 * at], answers[2 * at + 1]) for at, name in enumerate(names)]
     return [worker for worker in found if worker and worker.last_heartbeat_seconds <= LISTENING_SECONDS]
 
 
-def _worker(key: bytes, fields: Sequence[bytes | None], executions: set[bytes]) -> WorkerInfo | None:
+def _worker(key: str, fields: Sequence[bytes | None], executions: set[bytes]) -> WorkerInfo | None:
     state, heartbeat, death = fields
     if heartbeat is None or death is not None:
         return None
     moment = datetime.fromisoformat(heartbeat.decode().replace("Z", "+00:00"))
     task_id = next((execution.decode().split(":")[0] for execution in executions), None)
     return WorkerInfo(
-        name=key.decode().rpartition(":")[2],
+        name=key.rpartition(":")[2],
         state=state.decode() if state else "?",
         task_id=task_id,
         last_heartbeat_seconds=round(max(0.0, (datetime.now(UTC) - moment).total_seconds()), 1),
     )
-
-
-def count_listening(redis: Redis, settings: WorkerSettings) -> int:
-    """How many workers listen on the queue."""
-    return len(list_workers(redis, settings))
 
 
 def read_queue_info(redis: Redis, settings: WorkerSettings) -> QueueInfo:

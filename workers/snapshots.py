@@ -14,7 +14,7 @@ from rq.rate_limit import RateLimitRegistry
 from workers import keys
 from workers.queues import AllowListedJob, rate_limit_key
 from workers.records import TaskRecord, TaskRecords
-from workers.roster import count_listening
+from workers.roster import list_workers
 from workers.settings import WorkerSettings
 from workers.status import TaskProgress, TaskSnapshot
 
@@ -26,13 +26,14 @@ def read_snapshots(redis: Redis, settings: WorkerSettings, task_ids: Sequence[st
     records = TaskRecords(redis, settings).fetch(task_ids)
     if not records:
         return []
-    workers = count_listening(redis, settings)
+    workers = len(list_workers(redis, settings))
     pipe = redis.pipeline(transaction=False)
     for record in records:
         pipe.hmget(AllowListedJob.key_for(record.task_id), JOB_FIELDS)
         pipe.hgetall(keys.progress(record.task_id))
         pipe.exists(keys.alive(record.task_id))
         pipe.hgetall(keys.journal(record.batch_id, "counts"))
+        pipe.hlen(keys.journal(record.batch_id, "pending"))
         pipe.get(keys.lease(record.target))
         pipe.zrange(RateLimitRegistry(rate_limit_key(record.target), redis).allowed_key, 0, 0)
     answers = pipe.execute()
@@ -44,8 +45,10 @@ def read_snapshots(redis: Redis, settings: WorkerSettings, task_ids: Sequence[st
     ]
 
 
-def _snapshot(record: TaskRecord, now: datetime, workers: int, queue: str, answers: Sequence[Any]) -> TaskSnapshot:
-    (status, started_at, ended_at), progress, alive, counts, lease, allowed = answers
+def _snapshot(
+    record: TaskRecord, now: datetime, workers: int, queue: str, answers: Sequence[Any]
+) -> TaskSnapshot:
+    (status, started_at, ended_at), progress, alive, counts, in_doubt, lease, allowed = answers
     return TaskSnapshot(
         record=record,
         now=now,
@@ -55,6 +58,7 @@ def _snapshot(record: TaskRecord, now: datetime, workers: int, queue: str, answe
         alive=bool(alive),
         progress=_progress(progress),
         journal_counts=sum_counts(counts),
+        in_doubt=in_doubt,
         holder=_holder(record, lease, allowed),
         workers=workers,
         queue=queue,

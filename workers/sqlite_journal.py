@@ -37,7 +37,8 @@ AND change_id NOT IN (SELECT change_id FROM outcomes) ORDER BY place
 """
 PAGE = """
 SELECT place, body FROM outcomes
-WHERE place >= :start AND (:result IS NULL OR result = :result) AND (:object_type IS NULL OR object_type = :object_type)
+WHERE place >= :start AND (:result IS NULL OR result = :result)
+AND (:object_type IS NULL OR object_type = :object_type)
 ORDER BY place LIMIT :limit
 """
 
@@ -79,7 +80,9 @@ class SqliteJournal:
 
     def intend(self, changes: Sequence[Change], rows: Sequence[Row]) -> None:
         """Take down what is about to be sent."""
-        entries = [(change.id, dump(intent_row(change, row))) for change, row in zip(changes, rows, strict=True)]
+        entries = [
+            (change.id, dump(intent_row(change, row))) for change, row in zip(changes, rows, strict=True)
+        ]
         with self._write() as db:
             db.executemany("INSERT INTO intents (change_id, body) VALUES (?, ?)", entries)
 
@@ -87,7 +90,9 @@ class SqliteJournal:
         """Take down what became of changes."""
         entries = [(o.change_id, o.object_type, o.result.value, dump(o.as_dict())) for o in outcomes]
         with self._write() as db:
-            db.executemany("INSERT INTO outcomes (change_id, object_type, result, body) VALUES (?, ?, ?, ?)", entries)
+            db.executemany(
+                "INSERT INTO outcomes (change_id, object_type, result, body) VALUES (?, ?, ?, ?)", entries
+            )
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
@@ -130,7 +135,12 @@ class SqliteJournal:
         limit: int = 50,
     ) -> OutcomePage:
         """Outcomes in the order in which they were settled. A cursor stays good while more are added."""
-        asked = {"start": read_cursor(cursor), "result": outcome, "object_type": object_type, "limit": limit + 1}
+        asked = {
+            "start": read_cursor(cursor),
+            "result": outcome,
+            "object_type": object_type,
+            "limit": limit + 1,
+        }
         found = self._read(PAGE, asked)
         page = tuple(outcome_from(orjson.loads(body)) for _, body in found[:limit])
         return OutcomePage(page, str(found[limit][0]) if len(found) > limit else None)
@@ -141,7 +151,7 @@ class SqliteJournal:
             yield Intent(**orjson.loads(body))
 
     def unsettled(self) -> list[Intent]:
-        """Intents of which nobody knows what became of them, in order: read back before anything is sent again."""
+        """Intents of which nobody knows what became of them, in order: to be read back first."""
         return [Intent(**orjson.loads(body)) for (body,) in self._read(UNSETTLED)]
 
     def _read(self, query: str, parameters: Any = ()) -> list[Any]:

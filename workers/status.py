@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -52,14 +51,14 @@ WAITING_IN_RQ = frozenset({"queued", "rate_limited", "scheduled", "deferred", "c
 class TaskStatus(BaseModel):
     """Where a task stands. Times are UTC, rates in objects per second."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+    model_config = ConfigDict(frozen=True, serialize_by_alias=True)
 
     task_id: str
     batch_id: str | None = None
     status: TaskState
     kind: str
     target: str
-    passes: str | None = Field(default=None, alias="pass", description="build or link")
+    passes: str | None = Field(default=None, serialization_alias="pass", description="build or link")
     stage: str | None = Field(default=None, description="object type being written")
     stage_number: int | None = None
     stages: int | None = None
@@ -122,6 +121,7 @@ class TaskSnapshot:
     alive: bool = False
     progress: TaskProgress = TaskProgress()
     journal_counts: Mapping[str, int] = field(default_factory=dict)
+    in_doubt: int = 0
     holder: str = ""
     workers: int = 0
     queue: str = ""
@@ -174,7 +174,7 @@ def derive_status(snapshot: TaskSnapshot) -> TaskStatus:
 
 
 def _done(snapshot: TaskSnapshot) -> tuple[int, int, dict[str, int]]:
-    """Objects settled, objects in all, and the counts: the journal's word, or progress where there is none."""
+    """Objects settled, objects in all, and the counts: the journal's word before that of progress."""
     progress = snapshot.progress
     counts = dict(snapshot.journal_counts or progress.counts or progress.plan_counts)
     done = 0 if progress.plan_counts else sum(counts.values())
@@ -185,7 +185,7 @@ def _done(snapshot: TaskSnapshot) -> tuple[int, int, dict[str, int]]:
 def _verdict(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
     progress = snapshot.progress
     if progress.state in ENDED:
-        return Verdict(TaskState(progress.state), progress.message, progress.code, progress.hint)
+        return _ended(snapshot, done, total)
     if snapshot.alive:
         return _alive(snapshot)
     if snapshot.job_status in WAITING_IN_RQ and not progress.started_at:
@@ -219,7 +219,7 @@ def _queued(snapshot: TaskSnapshot) -> Verdict:
 
 
 def _held_by(snapshot: TaskSnapshot, holder: str) -> str:
-    return f"Waiting for task {holder}, which is writing to the same target {snapshot.record.target!r}."
+    return f"Waiting for {holder}, which is writing to the same target {snapshot.record.target!r}."
 
 
 def _about_to_begin(snapshot: TaskSnapshot) -> bool:
@@ -235,20 +235,51 @@ def _about_to_begin(snapshot: TaskSnapshot) -> bool:
     return since is not None and (snapshot.now - since).total_seconds() < START_GRACE_SECONDS
 
 
+def _ended(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
+    """In the words of the process that ended it; if that was in the midst, with what was done."""
+    progress = snapshot.progress
+    message = progress.message
+    if progress.state == TaskState.FAILED and _touched(snapshot):
+        message += f" {_so_far(snapshot, done, total)}"
+    return Verdict(TaskState(progress.state), message, progress.code, progress.hint)
+
+
 def _dead(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
+    """The task was to run, and there is no process that runs it."""
     record, progress = snapshot.record, snapshot.progress
-    if snapshot.job_status is None and not progress.state:
-        message = "It was never put in line, or has expired from the queue; nothing was written."
-        return Verdict(TaskState.FAILED, message, "task_lost", "Start the same document again.")
-    place = f" in pass {progress.passes}, stage {progress.stage}" if progress.stage else " while planning"
-    if progress.stage_number and progress.stages:
-        place += f" ({progress.stage_number} of {progress.stages})"
-    message = f"The worker stopped without finishing (killed, or its machine went down){place}"
-    if record.kind != "apply":
-        return Verdict(TaskState.FAILED, f"{message}. Nothing was written.", "worker_lost", "Start it again.")
-    message += f", after {done} of {total} objects. The journal of batch {record.batch_id} is kept."
-    hint = "Start the same document again: it continues where this run stopped, and repeats nothing."
+    if not progress.state and not _touched(snapshot):
+        lost = (
+            "The worker that took the task stopped before it began"
+            if snapshot.job_status
+            else "It has left the queue"
+        )
+        return Verdict(TaskState.FAILED, f"{lost}; nothing was written.", "task_lost", "Send it again.")
+    message = "The worker stopped without finishing (killed, or its machine went down)"
+    if not _touched(snapshot):
+        return Verdict(
+            TaskState.FAILED, f"{message} before anything was written.", "worker_lost", "Send it again."
+        )
+    if progress.stage:
+        message += f" in the {progress.passes} pass, at {progress.stage}"
+    message += f". {_so_far(snapshot, done, total)}"
+    message += f" The journal of batch {record.batch_id} is kept; the task does not go on by itself."
+    hint = "Send the document again: it finds what is already there, leaves it alone, and does the rest."
     return Verdict(TaskState.FAILED, message, "worker_lost", hint)
+
+
+def _touched(snapshot: TaskSnapshot) -> bool:
+    """Whether the apply itself had begun, so that something may have been written."""
+    return bool(snapshot.progress.stage or snapshot.in_doubt or snapshot.journal_counts)
+
+
+def _so_far(snapshot: TaskSnapshot, done: int, total: int) -> str:
+    """What is known to have been done, and what may have been."""
+    counts = {result: number for result, number in snapshot.journal_counts.items() if number}
+    told = ", ".join(f"{number} {result}" for result, number in counts.items())
+    text = f"Done so far: {done} of {total} objects" + (f" ({told})." if told else ".")
+    if snapshot.in_doubt:
+        text += f" {snapshot.in_doubt} more were on their way to NetBox and may have been written."
+    return text
 
 
 def _percent(done: int, total: int, state: TaskState) -> int:
@@ -262,8 +293,3 @@ def _poll_after(state: TaskState, eta: int | None) -> int:
     if state is TaskState.QUEUED:
         return 3
     return 2 if eta is None else max(2, min(15, eta // 10))
-
-
-def as_json(status: TaskStatus) -> dict[str, Any]:
-    """Plain JSON types, without what is empty."""
-    return status.model_dump(mode="json", exclude_none=True)

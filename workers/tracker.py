@@ -7,6 +7,7 @@ the rate; what was really done is in the journal.
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections import Counter, deque
@@ -22,6 +23,8 @@ from redis.exceptions import RedisError
 from orchestrator.errors import OrchestratorError
 from orchestrator.models import Outcome, Plan, Report, Result, Stage
 from workers import keys
+from workers.connection import text_of
+from workers.logs import redact
 from workers.settings import DAY_SECONDS
 
 log = structlog.get_logger(__name__)
@@ -64,11 +67,12 @@ class TaskTracker:
         with self._lock:
             self._writes_total = plan.writes
             self._window.append((self._clock(), 0))
-        self._set(state="running", total=len(plan.changes), digest=plan.digest, waiting_for="")
+        self._set(state="running", total=len(plan.changes), digest=plan.digest, waiting_for="", force=True)
 
     def stage(self, stage: Stage, number: int, of: int) -> None:
         """A stage begins."""
-        self._set(passes=stage.passes.value, stage=stage.object_type, stage_number=number, stages=of)
+        here: dict[str, Any] = {"passes": stage.passes.value, "stage": stage.object_type}
+        self._set(force=True, stage_number=number, stages=of, **here)
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         """These changes have found their end."""
@@ -86,6 +90,16 @@ class TaskTracker:
 
     # What the task function tells
 
+    def begin(self) -> bool:
+        """Note that the task begins; False if it has begun before, here or in another worker."""
+        key, nonce = keys.progress(self._task_id), secrets.token_hex(8)
+        pipe = self._redis.pipeline()
+        pipe.hsetnx(key, "begun_by", nonce)
+        pipe.hget(key, "begun_by")
+        pipe.expire(key, self._retention)
+        # Asked by nonce: the answer to a first call of ours may have been lost on its way.
+        return text_of(pipe.execute()[1]) == nonce
+
     def started(self) -> None:
         """A worker has taken the task."""
         self._set(state="planning", started_at=_now(), force=True)
@@ -102,7 +116,13 @@ class TaskTracker:
         """The end of a plan task."""
         total = len(plan.changes)
         message = f"Plan {plan_id} is ready: {plan.writes} of {total} objects would be written."
-        self._end("completed", message=message, plan_id=plan_id, total=total, plan_counts=orjson.dumps(plan.totals()))
+        self._end(
+            "completed",
+            message=message,
+            plan_id=plan_id,
+            total=total,
+            plan_counts=orjson.dumps(plan.totals()),
+        )
 
     def applied(self, report: Report) -> None:
         """The end of an apply: what the report says."""
@@ -110,15 +130,22 @@ class TaskTracker:
             self._errors = [_error_row(outcome) for outcome in report.first_errors[:MAX_ERRORS]]
         self._end(*_ending(report))
 
-    def failed(self, code: str, error: OrchestratorError) -> None:
+    def failed(self, error: OrchestratorError) -> None:
         """The end of a task that could not go on."""
         with self._lock:
             for detail in error.details()[: MAX_ERRORS - len(self._errors)]:
-                self._errors.append({name: str(value)[:MAX_TEXT] for name, value in detail.items()})
-        self._end("failed", message=error.message, code=code, hint=error.hint)
+                self._errors.append({name: _brief(value) for name, value in detail.items()})
+        self._end("failed", message=error.message, code=error.code, hint=error.hint)
 
     def _end(self, state: str, message: str, **fields: Any) -> None:
-        self._set(state=state, message=message[:1000], ended_at=_now(), waiting_for="", write=False, **fields)
+        self._set(
+            state=state,
+            message=redact(message)[:1000],
+            ended_at=_now(),
+            waiting_for="",
+            write=False,
+            **fields,
+        )
         self._write(wait=True)
         self._redis.zrem(keys.ACTIVE_TASKS, self._task_id)
 
@@ -160,7 +187,7 @@ class TaskTracker:
         finally:
             self._write_lock.release()
 
-    def _snapshot(self) -> dict[str, Any]:
+    def _snapshot(self) -> dict[Any, Any]:
         rate = self._rate()
         left = self._writes_total - self._written()
         return {
@@ -197,10 +224,14 @@ def _ending(report: Report) -> tuple[str, str]:
 def _error_row(outcome: Outcome) -> dict[str, str]:
     return {
         "object_type": outcome.object_type,
-        "label": outcome.label[:MAX_TEXT],
-        "path": outcome.path[:MAX_TEXT],
-        "message": outcome.message[:MAX_TEXT],
+        "label": _brief(outcome.label),
+        "path": _brief(outcome.path),
+        "message": _brief(outcome.message),
     }
+
+
+def _brief(value: object) -> str:
+    return redact(str(value))[:MAX_TEXT]
 
 
 def _now() -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from workers.records import TaskRecord
-from workers.status import TaskProgress, TaskSnapshot, as_json, derive_status
+from workers.status import TaskProgress, TaskSnapshot, derive_status
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 JUST_NOW = NOW - timedelta(seconds=5)
@@ -85,6 +85,11 @@ CASES = {
         snapshot(job_status="started", progress=TaskProgress(state="planning", started_at=LONG_AGO)),
         "failed",
         "before anything was written",
+    ),
+    "dead in its first request, of which its progress does not know": (
+        snapshot(job_status="started", progress=TaskProgress(state="running", total=9), in_doubt=9),
+        "failed",
+        "Done so far: 0 of 9 objects. 9 more were on their way to NetBox and may have been written.",
     ),
     "dead plan task": (
         snapshot(
@@ -171,6 +176,7 @@ def test_rate_and_eta_end_with_the_task() -> None:
 
 
 def test_every_status_carries_what_the_contract_promises() -> None:
-    told = as_json(derive_status(snapshot(job_status="started", alive=True, progress=MIDWAY)))
+    status = derive_status(snapshot(job_status="started", alive=True, progress=MIDWAY))
+    told = status.model_dump(mode="json")
     assert {"task_id", "batch_id", "status", "kind", "target"} <= told.keys()
     assert told["pass"] == "build"

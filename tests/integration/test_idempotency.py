@@ -1,0 +1,89 @@
+"""An idempotency key: the same key and the same document are the same task. No worker runs here."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from redis import Redis
+
+from orchestrator.models import Plan
+from workers.errors import IdempotencyConflictError
+from workers.manager import AsyncTaskManager
+from workers.queues import open_queue
+from workers.settings import WorkerSettings
+from workers.tracker import TaskTracker
+
+DOCUMENT = {"manufacturers": [{"name": "Cisco"}, {"name": "Arista"}]}
+OTHER = {"manufacturers": [{"name": "Juniper"}]}
+
+
+def test_the_same_key_and_document_are_the_same_task(manager: AsyncTaskManager, redis: Redis) -> None:
+    first = manager.start_apply(DOCUMENT, "default", 2, "monday")
+    again = manager.start_apply(dict(reversed(DOCUMENT.items())), "default", 2, "monday")
+    assert again.task_id == first.task_id
+    assert again.batch_id == first.batch_id
+    assert [task.task_id for task in manager.list_tasks()] == [first.task_id]
+    assert len(redis.keys("nmo:task:*")) == 1
+    assert len(redis.keys("nmo:journal:*")) == 1
+
+
+def test_without_a_key_every_call_is_a_task(manager: AsyncTaskManager) -> None:
+    first = manager.start_apply(DOCUMENT, "default", 2)
+    second = manager.start_apply(DOCUMENT, "default", 2)
+    assert first.task_id != second.task_id
+    assert [task.task_id for task in manager.list_tasks()] == [second.task_id, first.task_id]
+
+
+@pytest.mark.parametrize(("document", "target"), [(OTHER, "default"), (DOCUMENT, "lab")])
+def test_the_same_key_for_other_work_is_an_error(
+    manager: AsyncTaskManager, document: dict[str, object], target: str
+) -> None:
+    first = manager.start_apply(DOCUMENT, "default", 2, "monday")
+    with pytest.raises(IdempotencyConflictError, match=first.task_id):
+        manager.start_apply(document, target, 1, "monday")
+    assert len(manager.list_tasks(include_finished=True)) == 1
+
+
+def test_a_plan_of_the_same_document_is_the_same_work(manager: AsyncTaskManager) -> None:
+    plan_id = manager.save_plan(Plan("default", (), digest="abc"), DOCUMENT)
+    first = manager.start_apply_plan(plan_id, "monday")
+    assert manager.start_apply(DOCUMENT, "default", 2, "monday").task_id == first.task_id
+
+
+def test_a_failed_task_blocks_nothing(
+    manager: AsyncTaskManager, redis: Redis, worker_settings: WorkerSettings
+) -> None:
+    first = manager.start_apply(DOCUMENT, "default", 2, "monday")
+    # What is left of a task whose record has expired from the queue, and which never began.
+    open_queue(redis, worker_settings).empty()
+    redis.hset(f"nmo:task:{first.task_id}", "created_at", "2026-01-01T00:00:00+00:00")
+    assert manager.status(first.task_id).status == "failed"
+    second = manager.start_apply(DOCUMENT, "default", 2, "monday")
+    assert second.task_id != first.task_id
+    assert second.status == "queued"
+    assert manager.start_apply(DOCUMENT, "default", 2, "monday").task_id == second.task_id
+
+
+def test_a_key_of_an_expired_task_is_free(manager: AsyncTaskManager, redis: Redis) -> None:
+    first = manager.start_apply(DOCUMENT, "default", 2, "monday")
+    redis.delete(f"nmo:task:{first.task_id}")
+    assert manager.start_apply(OTHER, "default", 1, "monday").task_id != first.task_id
+
+
+def test_twenty_at_once_start_one_task(
+    manager: AsyncTaskManager, redis: Redis, worker_settings: WorkerSettings
+) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        started = list(pool.map(lambda _: manager.start_apply(DOCUMENT, "default", 2, "monday"), range(20)))
+    assert len({status.task_id for status in started}) == 1
+    queue = open_queue(redis, worker_settings)
+    assert queue.job_ids == [started[0].task_id]
+    assert len(redis.keys("nmo:task:*")) == 1
+
+
+def test_a_task_begins_once(manager: AsyncTaskManager, redis: Redis) -> None:
+    task_id = manager.start_apply(DOCUMENT, "default", 2).task_id
+    with ThreadPoolExecutor(8) as pool:
+        begun = list(pool.map(lambda _: TaskTracker(redis, task_id).begin(), range(8)))
+    assert begun.count(True) == 1

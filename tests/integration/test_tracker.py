@@ -1,0 +1,125 @@
+"""What a running task tells, as it is read back by the status."""
+
+from __future__ import annotations
+
+import pytest
+from redis import Redis
+
+from orchestrator.errors import DocumentError, OrchestratorError
+from orchestrator.models import Action, Change, Outcome, Pass, Plan, Report, Result, Stage
+from workers.manager import AsyncTaskManager
+from workers.status import TaskStatus
+from workers.tracker import MAX_ERRORS, TaskTracker
+
+
+class Running:
+    """A task that is told of by hand, on a clock of its own."""
+
+    def __init__(self, manager: AsyncTaskManager, redis: Redis) -> None:
+        self.seconds = 0.0
+        self.task_id = manager.start_apply({"sites": [{"name": "AMS1"}]}, "default", 1).task_id
+        self.tracker = TaskTracker(redis, self.task_id, clock=lambda: self.seconds)
+        self._manager = manager
+        self._redis = redis
+
+    def status(self) -> TaskStatus:
+        self._redis.set(f"nmo:alive:{self.task_id}", 1, ex=60)
+        return self._manager.status(self.task_id)
+
+
+@pytest.fixture
+def task(manager: AsyncTaskManager, redis: Redis) -> Running:
+    return Running(manager, redis)
+
+
+def sites(number: int, unchanged: int = 0) -> Plan:
+    actions = [Action.UNCHANGED] * unchanged + [Action.CREATE] * (number - unchanged)
+    changes = [
+        Change(f"c{at}", "sites", action, f"s{at}", f"sites[{at}]") for at, action in enumerate(actions)
+    ]
+    return Plan("default", tuple(changes))
+
+
+def outcomes(plan: Plan, first: int, last: int, result: Result, message: str = "") -> list[Outcome]:
+    some = plan.changes[first:last]
+    return [Outcome(c.id, "sites", c.label, c.path, result, message=message) for c in some]
+
+
+def test_place_rate_and_eta(task: Running) -> None:
+    plan = sites(120, unchanged=20)
+    task.tracker.started()
+    assert task.status().status == "planning"
+    task.tracker.planned(plan)
+    task.tracker.stage(Stage(Pass.BUILD, "sites", plan.changes), 1, 2)
+    running = task.status()
+    assert (running.status, running.passes, running.stage) == ("running", "build", "sites")
+    assert (running.stage_number, running.stages, running.total) == (1, 2, 120)
+    assert running.eta_seconds is None
+
+    task.tracker.settled(outcomes(plan, 0, 20, Result.UNCHANGED))
+    task.seconds = 10
+    task.tracker.settled(outcomes(plan, 20, 70, Result.CREATED))
+    later = task.status()
+    # What is unchanged costs nothing: 50 written in 10 s, 50 to go.
+    assert (later.rate_per_second, later.eta_seconds) == (5.0, 10)
+    assert (later.done, later.percent) == (70, 58)
+
+
+def test_only_the_first_errors_are_kept_and_without_secrets(task: Running) -> None:
+    plan = sites(20)
+    task.tracker.planned(plan)
+    task.seconds = 1
+    words = "refused: Authorization: Token 0123456789abcdef0123456789abcdef01234567 " + "x" * 500
+    task.tracker.settled(outcomes(plan, 0, 20, Result.FAILED, words))
+    errors = task.status().first_errors
+    assert [error["path"] for error in errors] == [f"sites[{at}]" for at in range(MAX_ERRORS)]
+    assert errors[0]["message"].startswith("refused: Authorization: Token [redacted] xxx")
+    assert len(errors[0]["message"]) == 200
+
+
+def test_what_is_held_back_is_told_by_the_next_beat(task: Running) -> None:
+    plan = sites(4)
+    task.tracker.planned(plan)
+    task.tracker.settled(outcomes(plan, 0, 1, Result.CREATED))
+    assert task.status().done == 0
+    task.seconds = 3
+    task.tracker.flush()
+    assert task.status().done == 1
+
+
+@pytest.mark.parametrize(
+    ("result", "state", "message"),
+    [
+        (Result.CREATED, "completed", "Done: 2 created."),
+        (Result.FAILED, "completed_with_errors", "Done, with errors: 2 failed."),
+        (Result.SKIPPED, "completed_with_errors", "Done, with errors: 2 skipped."),
+    ],
+)
+def test_the_report_is_the_end(task: Running, result: Result, state: str, message: str) -> None:
+    report = Report("b-1")
+    report.add(outcomes(sites(2), 0, 2, result))
+    task.tracker.applied(report)
+    ended = task.status()
+    assert ended.status == state
+    assert ended.message.startswith(message)
+    assert ended.ended_at is not None
+
+
+def test_an_error_is_the_end(task: Running, manager: AsyncTaskManager) -> None:
+    task.tracker.planned(sites(2))
+    task.tracker.failed(OrchestratorError("NetBox is gone.", "Start it."))
+    ended = task.status()
+    assert (ended.status, ended.code, ended.message, ended.hint) == (
+        "failed",
+        "error",
+        "NetBox is gone.",
+        "Start it.",
+    )
+    assert manager.list_tasks() == []
+
+
+@pytest.mark.parametrize("value", [2**70, "half a pair: \ud83d"])
+def test_a_document_that_json_cannot_hold_is_refused(manager: AsyncTaskManager, value: object) -> None:
+    with pytest.raises(DocumentError, match="cannot be kept as JSON"):
+        manager.start_apply({"sites": [{"name": value}]}, "default", 1)
+    assert manager.list_tasks(include_finished=True) == []

@@ -1,0 +1,131 @@
+"""Real worker processes for the tests, and a plain way to look into NetBox beside the product's own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+
+from workers.manager import AsyncTaskManager
+from workers.status import TaskStatus
+
+Found = TypeVar("Found")
+
+RUN_WORKER = """
+from workers.settings import WorkerSettings
+from workers.worker import run_worker
+run_worker(WorkerSettings())
+"""
+
+
+class WorkerProcess:
+    """One worker in a process of its own, with its log in a file."""
+
+    def __init__(self, folder: Path, number: int, environment: Mapping[str, str]) -> None:
+        self.log = folder / f"worker-{number}.log"
+        variables = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", RUN_WORKER],
+            env={**variables, **environment, "NETBOX_MCP_LOG_FORMAT": "json"},
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=self.log.open("wb"),
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def children(self) -> list[int]:
+        """The processes that run a task for this worker."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(10)
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            for child in self.children():
+                os.kill(child, signal.SIGKILL)
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+class WorkerTeam:
+    """Starts workers, and ends all that it started."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = environment
+        self.workers: list[WorkerProcess] = []
+
+    def start(self, **environment: str) -> WorkerProcess:
+        worker = WorkerProcess(self._folder, len(self.workers), {**self._environment, **environment})
+        self.workers.append(worker)
+        return worker
+
+    def logs(self) -> str:
+        return "\n".join(worker.log.read_text() for worker in self.workers)
+
+    def __enter__(self) -> WorkerTeam:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            worker.stop()
+
+
+class NetBoxOverHttp:
+    """NetBox as anyone sees it."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self.url, self.token = url.rstrip("/"), token
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def rows(self, path: str, **filters: Any) -> list[dict[str, Any]]:
+        answer = self._session.get(f"{self.url}/api/{path}/", params={"limit": 1000, **filters}, timeout=30)
+        answer.raise_for_status()
+        return answer.json()["results"]
+
+    def count(self, path: str, **filters: Any) -> int:
+        answer = self._session.get(f"{self.url}/api/{path}/", params={"limit": 1, **filters}, timeout=30)
+        answer.raise_for_status()
+        return answer.json()["count"]
+
+    def create(self, path: str, **fields: Any) -> dict[str, Any]:
+        answer = self._session.post(f"{self.url}/api/{path}/", json=fields, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def delete(self, path: str, object_id: int) -> None:
+        self._session.delete(f"{self.url}/api/{path}/{object_id}/", timeout=30).raise_for_status()
+
+
+def wait_for(look: Callable[[], Found], what: str, seconds: float = 30.0) -> Found:
+    """Look again and again until there is something to see; fail if it does not come."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"{what}: not seen within {seconds:g} s"
+        time.sleep(0.05)
+    return found
+
+
+def wait_until_ended(manager: AsyncTaskManager, task_id: str, seconds: float = 60.0) -> TaskStatus:
+    def ended() -> TaskStatus | None:
+        status = manager.status(task_id)
+        return status if status.ended else None
+
+    return wait_for(ended, f"the end of {task_id}", seconds)

@@ -1,0 +1,199 @@
+"""Starts background tasks and says what became of them. For servers and the command line.
+
+Nothing is carried out here: `start_*` stores what is needed and puts an id in
+line; a worker process (worker.py) takes it from there into tasks.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from redis import Redis
+
+from orchestrator.models import Outcome, Plan
+from workers.connection import check, redis_errors
+from workers.errors import UnknownTaskError
+from workers.idempotency import IdempotencyKeys
+from workers.journal import RedisJournal
+from workers.journal_entries import Counts
+from workers.queues import enqueue, open_queue
+from workers.records import TaskRecord, TaskRecords
+from workers.roster import QueueInfo, read_queue_info
+from workers.settings import WorkerSettings
+from workers.snapshots import read_snapshots
+from workers.status import RERUNNABLE, TaskStatus, derive_status
+from workers.store import Document, Store
+
+FIRST_POLL_SECONDS = 0.1
+SLOWEST_POLL_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    """Some outcomes of a task, and the numbers of all of them by object type and result."""
+
+    task_id: str
+    batch_id: str | None
+    rows: tuple[Outcome, ...]
+    next_cursor: str | None
+    counts: Counts
+
+
+class AsyncTaskManager:
+    """Background tasks: start, follow, report. Safe to share between threads.
+
+    Every method but `queue_info` raises RedisUnavailableError when Redis cannot be used.
+    """
+
+    def __init__(self, redis: Redis, settings: WorkerSettings) -> None:
+        self._redis = redis
+        self._settings = settings
+        self._store = Store(redis, settings)
+        self._records = TaskRecords(redis, settings)
+        self._keys = IdempotencyKeys(redis, settings)
+        self._checked = False
+
+    # Starting
+
+    def start_apply(
+        self, document: Document, target: str, total: int, idempotency_key: str | None = None
+    ) -> TaskStatus:
+        """Apply a document in the background. `total` is an estimate of its objects, until it is planned.
+
+        Raises IdempotencyConflictError if the key stands for another document.
+        """
+        with redis_errors():
+            self._check_once()
+            record = self._records.create("apply", target, self._store.save_document(document), "", total)
+            return self._start(record, idempotency_key)
+
+    def start_apply_plan(self, plan_id: str, idempotency_key: str | None = None) -> TaskStatus:
+        """Apply a stored plan in the background; it is refused there if NetBox has moved on since.
+
+        Raises UnknownDocumentError when the plan has expired.
+        """
+        with redis_errors():
+            self._check_once()
+            facts = self._store.plan_facts(plan_id)
+            record = self._records.create("apply", facts.target, facts.document_id, plan_id, facts.total)
+            return self._start(record, idempotency_key)
+
+    def start_plan(self, document: Document, target: str, total: int) -> TaskStatus:
+        """Plan a large document in the background; the ended task's status names the plan."""
+        with redis_errors():
+            self._check_once()
+            record = self._records.create("plan", target, self._store.save_document(document), "", total)
+            return self._start(record, None)
+
+    def save_plan(self, plan: Plan, document: Document) -> str:
+        """Keep a plan made while the caller waited; returns its id for `start_apply_plan`."""
+        with redis_errors():
+            self._check_once()
+            return self._store.save_plan(plan, self._store.save_document(document))
+
+    def load_plan(self, plan_id: str) -> Plan:
+        """A stored plan. Raises UnknownDocumentError when it has expired."""
+        with redis_errors():
+            return self._store.load_plan(plan_id)
+
+    def _start(self, record: TaskRecord, idempotency_key: str | None) -> TaskStatus:
+        if idempotency_key:
+            try:
+                task_id = self._keys.claim(idempotency_key, record, self._is_free)
+            except BaseException:
+                self._records.discard(record)
+                raise
+            if task_id != record.task_id:
+                self._records.discard(record)
+                return self._status(task_id)
+        self._records.list_as_active(record)
+        enqueue(open_queue(self._redis, self._settings), self._settings, record)
+        return self._status(record.task_id)
+
+    def _is_free(self, task_id: str) -> bool:
+        try:
+            return self._status(task_id).status in RERUNNABLE
+        except UnknownTaskError:
+            return True
+
+    def _check_once(self) -> None:
+        """Refuse a Redis that is too old, before anything is written to it."""
+        if not self._checked:
+            check(self._redis)
+            self._checked = True
+
+    # Following
+
+    def status(self, task_id: str) -> TaskStatus:
+        """Where a task stands. Raises UnknownTaskError."""
+        with redis_errors():
+            return self._status(task_id)
+
+    def _status(self, task_id: str) -> TaskStatus:
+        snapshots = read_snapshots(self._redis, self._settings, [task_id])
+        if not snapshots:
+            raise UnknownTaskError(task_id)
+        return derive_status(snapshots[0])
+
+    async def wait(self, task_id: str, wait_seconds: float) -> TaskStatus:
+        """Where a task stands, as soon as its state changes, it has ended, or time is up.
+
+        Waits without a thread: only the reading of the status, some
+        milliseconds, happens in one. Raises UnknownTaskError.
+        """
+        deadline = time.monotonic() + wait_seconds
+        first = await asyncio.to_thread(self.status, task_id)
+        latest, pause = first, FIRST_POLL_SECONDS
+        while not latest.ended and latest.status == first.status:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.5, SLOWEST_POLL_SECONDS)
+            latest = await asyncio.to_thread(self.status, task_id)
+        return latest
+
+    def report(
+        self,
+        task_id: str,
+        outcome: str | None = None,
+        object_type: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> ReportPage:
+        """What became of each object of a task so far, paged. A plan task has no outcomes.
+
+        Raises UnknownTaskError, and BadCursorError for a cursor that no page has given.
+        """
+        with redis_errors():
+            records = self._records.fetch([task_id])
+            if not records:
+                raise UnknownTaskError(task_id)
+            batch_id = records[0].batch_id
+            if not batch_id:
+                return ReportPage(task_id, None, (), None, {})
+            journal = RedisJournal(self._redis, batch_id)
+            page = journal.outcomes(outcome, object_type, cursor, limit)
+            return ReportPage(task_id, batch_id, page.outcomes, page.next_cursor, journal.counts())
+
+    def list_tasks(self, include_finished: bool = False, limit: int = 50) -> list[TaskStatus]:
+        """Tasks, newest first: those that have not ended, or all that are remembered."""
+        with redis_errors():
+            while True:
+                task_ids = self._records.newest(include_finished, limit)
+                snapshots = read_snapshots(self._redis, self._settings, task_ids)
+                found = [derive_status(snapshot) for snapshot in snapshots]
+                if include_finished:
+                    return found
+                # Nobody struck off those whose worker was killed, or whose record has expired.
+                alive = [status for status in found if not status.ended]
+                gone = set(task_ids) - {status.task_id for status in alive}
+                if not gone:
+                    return alive
+                self._records.drop_from_active(sorted(gone))
+
+    def queue_info(self) -> QueueInfo:
+        """How queue, workers and Redis fare. Redis being gone is an answer, not an error."""
+        return read_queue_info(self._redis, self._settings)

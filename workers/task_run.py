@@ -1,0 +1,162 @@
+"""What surrounds every task function: begin once, stay visibly alive, hold the target, tell how it ended.
+
+tasks.py holds what a task does; this is what makes it safe to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
+from rq.timeouts import JobTimeoutException
+
+from orchestrator.engine import NetBoxBulkOrchestrator
+from orchestrator.errors import OrchestratorError, StalePlanError
+from orchestrator.models import Plan
+from orchestrator.netbox import load_targets, open_netbox
+from workers.connection import explain
+from workers.errors import (
+    RedisUnavailableError,
+    TaskFailedError,
+    TaskTimeoutError,
+    UnknownTargetError,
+    UnknownTaskError,
+)
+from workers.journal import RedisJournal
+from workers.lease import Heartbeat, Lease, SignOfLife
+from workers.records import TaskRecord, TaskRecords
+from workers.settings import WorkerSettings
+from workers.store import Store
+from workers.tracker import TaskTracker
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a worker process lends to the tasks that it runs."""
+
+    redis: Redis
+    settings: WorkerSettings
+
+
+# Set once by the worker before it forks: a job's payload is a task id and nothing else.
+_surroundings: list[Surroundings] = []
+
+
+def prepare(redis: Redis, settings: WorkerSettings) -> None:
+    """Lend these to every task that runs in this process, or in one forked from it."""
+    _surroundings[:] = [Surroundings(redis, settings)]
+
+
+class TaskRun:
+    """One task while it runs."""
+
+    def __init__(self, redis: Redis, settings: WorkerSettings, record: TaskRecord) -> None:
+        self.record = record
+        self.store = Store(redis, settings)
+        self.tracker = TaskTracker(redis, record.task_id, settings.task_retention_seconds)
+        self._redis = redis
+        self._settings = settings
+        self._life = SignOfLife(redis, record.task_id, settings.lease_ttl_seconds)
+        self._heartbeat = Heartbeat(settings.heartbeat_seconds, [self._life.renew, self.tracker.flush])
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Be seen as alive while the block runs, and as gone right after it."""
+        self._life.renew()
+        self.tracker.started()
+        try:
+            with self._heartbeat:
+                yield
+        finally:
+            self._life.end()
+
+    @contextmanager
+    def lease(self) -> Iterator[Lease]:
+        """Hold the target while the block runs, once others have let it go. Raises TargetBusyError."""
+        target, task_id = self.record.target, self.record.task_id
+        lease = Lease(self._redis, target, task_id, self._settings.lease_ttl_seconds)
+        lease.acquire(self._settings.lease_wait_seconds, on_wait=self.tracker.waiting)
+        self.tracker.planning()
+        self._heartbeat.add(lease.renew)
+        try:
+            yield lease
+        finally:
+            self._heartbeat.remove(lease.renew)
+            lease.release()
+
+    @contextmanager
+    def engine(self) -> Iterator[NetBoxBulkOrchestrator]:
+        """The engine on the task's target, with the token of this worker's own environment.
+
+        Raises UnknownTargetError, or ConfigError when the worker has no NetBox configured.
+        """
+        targets = load_targets()
+        if self.record.target not in targets:
+            raise UnknownTargetError(self.record.target, sorted(targets))
+        with open_netbox(targets[self.record.target]) as netbox:
+            yield NetBoxBulkOrchestrator(netbox, target=self.record.target, lanes=self._settings.lanes)
+
+    def journal(self, lease: Lease) -> RedisJournal:
+        """The journal of the task's batch, which refuses to be written once the lease is lost."""
+        return RedisJournal(
+            self._redis, self.record.batch_id, lease, self._settings.journal_retention_seconds
+        )
+
+    def refuse_if_stale(self, plan: Plan) -> None:
+        """Raise StalePlanError if a stored plan was asked for and this, made just now, is another one."""
+        if self.record.plan_id and self.store.plan_facts(self.record.plan_id).digest != plan.digest:
+            raise StalePlanError(
+                f"NetBox has changed since plan {self.record.plan_id} was made; nothing was written.",
+                hint="Make the plan again, look at it, and apply the new one.",
+            )
+
+
+@contextmanager
+def running(task_id: str) -> Iterator[TaskRun]:
+    """Everything around a task: whatever happens inside, its status tells it afterwards.
+
+    Raises TaskFailedError, for the queue to note that the task failed.
+    """
+    around = _surroundings[0]
+    records = TaskRecords(around.redis, around.settings).fetch([task_id])
+    if not records:
+        raise TaskFailedError(UnknownTaskError(task_id).message)
+    record, run = records[0], TaskRun(around.redis, around.settings, records[0])
+    with structlog.contextvars.bound_contextvars(
+        task_id=task_id, batch_id=record.batch_id or None, target=record.target
+    ):
+        if not run.tracker.begin():
+            # The first run may have written anything up to its last breath: say so, write nothing.
+            log.error("task refused: it has begun once already", kind=record.kind)
+            raise TaskFailedError("The task has begun once already and is not run a second time.")
+        log.info("task begins", kind=record.kind)
+        with run.alive():
+            try:
+                yield run
+            except Exception as error:
+                known = _known(error)
+                log.error("task failed", code=known.code, error=known.message)
+                run.tracker.failed(known)
+                raise TaskFailedError(known.message) from None
+        log.info("task ended", kind=record.kind)
+
+
+def _known(error: Exception) -> OrchestratorError:
+    """The error as a sentence for the person who asked for the task."""
+    if isinstance(error, OrchestratorError):
+        return error
+    if isinstance(error, JobTimeoutException):
+        return TaskTimeoutError()
+    if isinstance(error, RedisError):
+        return RedisUnavailableError(*explain(error))
+    log.error("unforeseen error", exc_info=error)
+    return OrchestratorError(
+        f"Something unforeseen went wrong ({type(error).__name__}).",
+        hint="The worker's log has the particulars.",
+    )

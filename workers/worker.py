@@ -1,0 +1,105 @@
+"""The worker process: takes tasks from the queue, one at a time, each in a child process of its own.
+
+RQ's worker with its times cut down, so that a killed worker is noticed within
+seconds, and with a child that dies with its parent: it must not go on writing
+when the queue has given it up.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import signal
+import socket
+from typing import Any
+
+import structlog
+from rq import Queue, Worker
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from workers import tasks  # noqa: F401 - loaded before the fork, once, and failing early
+from workers.connection import connect, redis_errors
+from workers.errors import TaskFailedError
+from workers.lease import SignOfLife
+from workers.logs import configure_logging
+from workers.queues import AllowListedJob, TaskQueue, open_queue
+from workers.roster import is_durable
+from workers.settings import WorkerSettings
+from workers.task_run import prepare
+
+log = structlog.get_logger(__name__)
+
+WORKER_TTL_SECONDS = 30
+IDLE_REPORT_SECONDS = 5
+BUSY_REPORT_SECONDS = 5
+MAINTENANCE_SECONDS = 10
+PR_SET_PDEATHSIG = 1
+
+
+class TaskWorker(Worker):
+    """RQ's worker, quick to notice the death of others and unable to leave an orphan behind."""
+
+    job_class = AllowListedJob
+    queue_class = TaskQueue
+
+    @property
+    def dequeue_timeout(self) -> int:
+        """Seconds that one wait for a task lasts. Signs of life and maintenance happen between two waits."""
+        return IDLE_REPORT_SECONDS
+
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
+        """A task is abandoned after three reports that did not come; RQ would wait for a minute more."""
+        return 3 * BUSY_REPORT_SECONDS
+
+    def main_work_horse(self, job: Job, queue: Queue) -> None:
+        """Run one task, in the child process."""
+        die_with_parent(parent_pid=self.pid)
+        super().main_work_horse(job, queue)
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Log what went wrong, unless the task itself has told it already."""
+        if exc_info[0] is not TaskFailedError:
+            super().handle_exception(job, *exc_info)
+
+    def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: Any) -> None:
+        """Say at once that the task is no longer alive, rather than when its sign of life lapses."""
+        log.error("the process of a task was killed", task_id=job.id, wait_status=ret_val)
+        SignOfLife(self.connection, job.id, 1).end()
+
+
+def die_with_parent(parent_pid: int | None) -> None:
+    """Have the kernel kill this process when its parent dies, even by SIGKILL. Linux only."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent_pid:
+        # It died before the kernel was told: nobody would kill us any more.
+        os._exit(1)
+
+
+def run_worker(settings: WorkerSettings, burst: bool = False) -> None:
+    """Work on tasks until told to stop (SIGTERM or Ctrl-C: after the running task; twice: at once).
+
+    With `burst`, stop when the queue is empty. Raises RedisUnavailableError when
+    Redis cannot be used at the start; an outage later on is waited out.
+    """
+    configure_logging(settings.log_format)
+    redis = connect(settings)
+    with redis_errors():
+        if not is_durable(redis):
+            log.warning("Redis keeps no append-only file: a restart of it loses queue and journals")
+    prepare(redis, settings)
+    worker = TaskWorker(
+        [open_queue(redis, settings)],
+        name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
+        connection=redis,
+        job_class=AllowListedJob,
+        queue_class=TaskQueue,
+        serializer=JSONSerializer,
+        worker_ttl=WORKER_TTL_SECONDS,
+        job_monitoring_interval=BUSY_REPORT_SECONDS,
+        maintenance_interval=MAINTENANCE_SECONDS,
+    )
+    log.info("worker starts", queue=settings.queue, worker=worker.name)
+    worker.work(burst=burst, logging_level="WARNING")
