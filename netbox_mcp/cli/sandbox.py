@@ -2,7 +2,7 @@
 
 A thin face over ``netbox_mcp.sandbox``: arguments in, progress to standard
 error, results to standard output. Exit codes: 0 done, 1 failed (one sentence
-and a hint, no traceback), 3 ``status`` found nothing running.
+and a hint, no traceback), and 1 too where ``status`` finds that it does not run.
 """
 
 import json
@@ -28,7 +28,6 @@ from rich.progress import (
 from netbox_mcp.sandbox import NETBOX_VERSION, Sandbox, SandboxError, SandboxInfo
 from netbox_mcp.sandbox.progress import Report
 
-NOT_RUNNING = 3
 _LINE_EVERY_SECONDS = 5.0
 
 sandbox_app = typer.Typer(
@@ -47,6 +46,13 @@ AsJson = Annotated[
     ),
 ]
 
+Delete = Annotated[
+    bool,
+    typer.Option(
+        "--delete", help="Also delete its database, tokens and logs; what all sandboxes share is kept."
+    ),
+]
+
 
 @sandbox_app.command()
 def up(name: Name = "default", as_json: AsJson = False) -> None:
@@ -60,11 +66,14 @@ def up(name: Name = "default", as_json: AsJson = False) -> None:
 
 
 @sandbox_app.command()
-def down(name: Name = "default", as_json: AsJson = False) -> None:
-    """Stop everything it started. Its data stay for the next start."""
+def down(name: Name = "default", delete: Delete = False, as_json: AsJson = False) -> None:
+    """Stop everything it started. Its data stay for the next start, unless --delete."""
     with _errors(as_json), _progress() as report:
-        Sandbox(name, report).down()
-    _print_json({"name": name, "running": False}) if as_json else print(f"The sandbox '{name}' is stopped.")
+        Sandbox(name, report).down(delete)
+    if as_json:
+        _print_json({"name": name, "running": False, "deleted": delete})
+    else:
+        print(f"The sandbox '{name}' is {'stopped and deleted' if delete else 'stopped'}.")
 
 
 @sandbox_app.command()
@@ -77,18 +86,21 @@ def reset(name: Name = "default", as_json: AsJson = False) -> None:
 
 @sandbox_app.command()
 def status(name: Name = "default", as_json: AsJson = False) -> None:
-    """Say whether it runs, and where. Exit code 3 if it does not."""
+    """Say whether it runs, and where; if a part of it has died, which. Exit code 1 unless all of it runs."""
     with _errors(as_json):
-        info = Sandbox(name).status()
+        sandbox = Sandbox(name)
+        info, ended = sandbox.status(), sandbox.ended()
     if as_json:
-        _print_json(_machine_form(info) if info else {"name": name, "running": False})
+        _print_json(_machine_form(info) if info else {"name": name, "running": False, "ended": ended})
     elif info:
         _print_access(info)
         print("Processes: " + ", ".join(f"{role} {pid}" for role, pid in info.processes.items()))
+    elif ended:
+        print(f"The sandbox '{name}' is broken: {', '.join(ended)} ended. {_start_hint(name, 'Mend')}")
     else:
-        print(f"The sandbox '{name}' is not running. Start it with 'netbox-mcp sandbox up'.")
+        print(f"The sandbox '{name}' is not running. {_start_hint(name, 'Start')}")
     if info is None:
-        raise typer.Exit(NOT_RUNNING)
+        raise typer.Exit(1)
 
 
 @sandbox_app.command()
@@ -101,6 +113,10 @@ def seed(
     with _errors(as_json=False), _progress() as report:
         Sandbox(name, report, version).write_seed(output)
     print(f"Wrote {output}.")
+
+
+def _start_hint(name: str, verb: str) -> str:
+    return f"{verb} it with 'netbox-mcp sandbox up{'' if name == 'default' else f' --name {name}'}'."
 
 
 def _machine_form(info: SandboxInfo) -> dict[str, Any]:

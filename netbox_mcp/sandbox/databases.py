@@ -15,6 +15,7 @@ from netbox_mcp.sandbox.postgres import PostgresCluster
 from netbox_mcp.sandbox.progress import Report
 
 _DRAFT = "netbox_draft"
+_TEMPLATE_PREFIX = "netbox_template_"
 
 
 class Databases:
@@ -28,13 +29,13 @@ class Databases:
     @property
     def template(self) -> str:
         """The template's name: a database of this name is complete."""
-        return f"netbox_template_{self._version.replace('.', '_')}"
+        return _TEMPLATE_PREFIX + self._version.replace(".", "_")
 
     def ensure(self, report: Report) -> None:
         """Make whatever is missing: the template, then the live database."""
         if not self._cluster.exists(self.template):
+            self._drop_other_versions()
             self._make_template(report)
-            self._cluster.drop(LIVE_DATABASE)  # left by another NetBox version, if there is one
         if not self._cluster.exists(LIVE_DATABASE):
             self._cluster.create(LIVE_DATABASE, self.template)
 
@@ -49,6 +50,12 @@ class Databases:
         self._netbox.prepare_database(_DRAFT, with_account=False, report=report)
         self._cluster.dump(_DRAFT, file)
         self._cluster.drop(_DRAFT)
+
+    def _drop_other_versions(self) -> None:
+        """One NetBox version at a time: the live database and the template always belong together."""
+        for database in self._cluster.databases():
+            if database == LIVE_DATABASE or database.startswith(_TEMPLATE_PREFIX):
+                self._cluster.drop(database)
 
     def _make_template(self, report: Report) -> None:
         restored = self._restore_newest(starting_dumps(self._version), report)

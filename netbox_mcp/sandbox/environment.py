@@ -4,19 +4,18 @@ NetBox pins other versions of rq and redis than we do, so it can never live
 beside us. The environment counts as made only once its last step is done.
 """
 
-import fcntl
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from netbox_mcp.sandbox.errors import SandboxError
 from netbox_mcp.sandbox.interpreter import Interpreter, find_interpreter, system_python_lacks_parts
 from netbox_mcp.sandbox.layout import cache_home, virtual_environment
-from netbox_mcp.sandbox.processes import log_excerpt
+from netbox_mcp.sandbox.locks import file_lock
+from netbox_mcp.sandbox.processes import end_with_parent, log_excerpt
 from netbox_mcp.sandbox.progress import Report
 from netbox_mcp.sandbox.system_packages import install_python_parts
 
@@ -76,19 +75,6 @@ def require_interpreter(report: Report) -> Interpreter:
     return find_interpreter()
 
 
-@contextmanager
-def file_lock(path: Path, report: Report) -> Iterator[None]:
-    """Hold a lock that other processes wait for."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            report("Waiting for another sandbox command to finish", None, None)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
 def _make(environment: NetBoxEnvironment, interpreter: Interpreter, report: Report) -> None:
     folder = environment.folder
     report(f"Making a virtual environment with Python {'.'.join(map(str, interpreter.version))}", None, None)
@@ -102,10 +88,21 @@ def _make(environment: NetBoxEnvironment, interpreter: Interpreter, report: Repo
 def _run(command: list[str], log: Path) -> None:
     with log.open("w") as output:
         code = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=_variables(),
+            preexec_fn=end_with_parent,
+            check=False,
         ).returncode
     if code != 0:
         raise SandboxError("The virtual environment for NetBox could not be made.", log_excerpt(log))
+
+
+def _variables() -> dict[str, str]:
+    """Our variables, save those that would send another Python to our modules."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def _install(environment: NetBoxEnvironment, log: Path, report: Report) -> None:
@@ -117,7 +114,13 @@ def _install(environment: NetBoxEnvironment, log: Path, report: Report) -> None:
     with (
         log.open("w") as output,
         subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=_variables(),
+            preexec_fn=end_with_parent,
         ) as pip,
     ):
         assert pip.stdout is not None

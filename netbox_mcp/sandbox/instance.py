@@ -4,8 +4,9 @@ The face of this package. It puts the parts in order (system packages, virtual
 environment, PostgreSQL, Redis, NetBox) and leaves each step to its module.
 """
 
+import shutil
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,14 +23,14 @@ from netbox_mcp.sandbox.databases import Databases
 from netbox_mcp.sandbox.environment import (
     NetBoxEnvironment,
     ensure_environment,
-    file_lock,
     ready_environment,
     require_interpreter,
 )
 from netbox_mcp.sandbox.errors import SandboxError
-from netbox_mcp.sandbox.layout import NETBOX_VERSION, InstanceFolder
+from netbox_mcp.sandbox.layout import NETBOX_VERSION, InstanceFolder, shared_lock
+from netbox_mcp.sandbox.locks import file_lock
 from netbox_mcp.sandbox.netbox import USERNAME, WEB, WORKER, NetBoxServer
-from netbox_mcp.sandbox.postgres import SUPERUSER, PostgresCluster
+from netbox_mcp.sandbox.postgres import SUPERUSER, PostgresCluster, end_lost_servers
 from netbox_mcp.sandbox.processes import ProcessTable
 from netbox_mcp.sandbox.progress import Report, silent
 from netbox_mcp.sandbox.redis_server import RedisServer, find_redis_binary
@@ -39,8 +40,8 @@ from netbox_mcp.sandbox.system_packages import PostgresBinaries, require_databas
 _ROLES = ("postgres", "redis", WEB, WORKER)
 # PostgreSQL takes an interrupt as "disconnect everyone and shut down".
 _STOP_ORDER = (((WEB, WORKER), signal.SIGTERM), (("redis",), signal.SIGTERM), (("postgres",), signal.SIGINT))
-# What NetBox's worker needs to stay known to RQ: it would announce itself again only minutes later.
-_KEPT_KEYS = (b"rq:worker", b"rq:scheduler-lock")
+# How NetBox's worker is known to RQ: it would announce itself again only minutes later.
+_WORKER_KEYS = (b"rq:worker", b"rq:scheduler-lock")
 
 
 @dataclass(frozen=True)
@@ -112,18 +113,25 @@ class Sandbox:
             environment = ready_environment(self.version)
             if self.status() is None or settings is None or environment is None:
                 raise SandboxError(
-                    f"The sandbox '{self.name}' is not running.", "Start it with 'netbox-mcp sandbox up'."
+                    f"The sandbox '{self.name}' is not running, or not all of it.",
+                    f"Run 'netbox-mcp sandbox up --name {self.name}'.",
                 )
-            parts = self._parts(settings, require_database_packages(self._report), environment)
+            binaries = require_database_packages(self._report, to_build_driver=False)
+            parts = self._parts(settings, binaries, environment)
             # Before, so that no queued job writes into the new database; after, for what came in meanwhile.
             _forget_cached_state(parts.redis)
             parts.databases.reset()
             _forget_cached_state(parts.redis)
 
-    def down(self) -> None:
-        """Stop everything that ``up`` started; the data stay for a quick next start."""
+    def down(self, delete: bool = False) -> None:
+        """Stop everything that ``up`` started; the data stay for a quick next start unless ``delete``.
+
+        Harmless when nothing runs. Other sandboxes and what all of them share are left alone.
+        """
         with self._exclusively():
             self._stop_all_but({})
+            if delete:
+                shutil.rmtree(self._folder.root, ignore_errors=True)
 
     def status(self) -> SandboxInfo | None:
         """What runs, or None unless all of it does."""
@@ -132,6 +140,10 @@ class Sandbox:
         if settings is None or not all(role in processes for role in _ROLES):
             return None
         return self._info(settings, processes)
+
+    def ended(self) -> tuple[str, ...]:
+        """What ought to run and does not, after a crash or a kill; empty when all is well or all is down."""
+        return self._processes.ended()
 
     def write_seed(self, file: Path) -> None:
         """Make the database dump that ships with us, by NetBox's full migration (some minutes)."""
@@ -146,6 +158,8 @@ class Sandbox:
         parts = self._prepared()
         parts.databases.ensure(self._report)
         self._report("Starting NetBox", None, None)
+        if self._processes.running(WORKER) is None:
+            _forget(parts.redis, TASKS_DATABASE, lambda key: key.startswith(_WORKER_KEYS))
         parts.netbox.start()
         parts.netbox.wait_until_ready()
         info = self.status()
@@ -157,20 +171,33 @@ class Sandbox:
     def _prepared(self) -> _Parts:
         """Install what is missing, start PostgreSQL and Redis, write NetBox's configuration."""
         # What cannot be helped by waiting is found out before the minutes of work begin.
-        if ready_environment(self.version) is None:
+        installed = ready_environment(self.version) is not None
+        if not installed:
             require_interpreter(self._report)
         find_redis_binary()
-        binaries = require_database_packages(self._report)
+        binaries = require_database_packages(self._report, to_build_driver=not installed)
         environment = ensure_environment(self.version, self._report)
-        settings = ensure_settings(
-            self._folder.settings, running=lambda role: self._processes.running(role) is not None
-        )
+        self._clear_away_wreckage()
+        with file_lock(shared_lock(), self._report):  # two sandboxes must not choose the same port
+            settings = ensure_settings(
+                self._folder.settings, running=lambda role: self._processes.running(role) is not None
+            )
         parts = self._parts(settings, binaries, environment)
         self._report("Starting PostgreSQL and Redis", None, None)
         parts.cluster.start()
         parts.redis.start()
         write_configuration(self._folder.netbox, settings)
         return parts
+
+    def _clear_away_wreckage(self) -> None:
+        """Stop what a crash left behind, which would hold the ports and serve an older state."""
+        running = self._processes.pids()
+        if "redis" not in running:
+            # The worker announced itself in that Redis and would do so again only minutes later;
+            # without it, it does not end when told either.
+            self._processes.stop(WORKER, patience_seconds=0.5)
+            running.pop(WORKER, None)
+        self._stop_all_but(running)
 
     def _parts(
         self, settings: InstanceSettings, binaries: PostgresBinaries, environment: NetBoxEnvironment
@@ -214,6 +241,8 @@ class Sandbox:
         """Stop NetBox first, then what it stands on."""
         for roles, gently in _STOP_ORDER:
             self._processes.stop(*(role for role in roles if role not in kept), gently=gently)
+        if "postgres" not in kept:
+            end_lost_servers(self._folder.postgres)
 
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
@@ -223,9 +252,12 @@ class Sandbox:
 
 def _forget_cached_state(server: RedisServer) -> None:
     """Clear NetBox's cache and its queued jobs, which speak of objects that are gone."""
-    with redis.Redis.from_url(f"{server.url}/{CACHE_DATABASE}") as cache:
-        cache.flushdb()
-    with redis.Redis.from_url(f"{server.url}/{TASKS_DATABASE}") as tasks:
-        stale = [key for key in tasks.scan_iter(count=1000) if not key.startswith(_KEPT_KEYS)]
-        if stale:
-            tasks.delete(*stale)
+    _forget(server, CACHE_DATABASE, lambda key: True)
+    _forget(server, TASKS_DATABASE, lambda key: not key.startswith(_WORKER_KEYS))
+
+
+def _forget(server: RedisServer, database: int, concerns: Callable[[bytes], bool]) -> None:
+    with redis.Redis.from_url(f"{server.url}/{database}") as connection:
+        keys = [key for key in connection.scan_iter(count=1000) if concerns(key)]
+        if keys:
+            connection.delete(*keys)

@@ -55,8 +55,8 @@ class InstanceFolder:
 
     @property
     def lock(self) -> Path:
-        """Held while an instance is being changed."""
-        return self.root / "lock"
+        """Held while an instance is being changed; beside its folder, which may be deleted meanwhile."""
+        return self.root.with_name(f"{self.root.name}.lock")
 
     @property
     def state(self) -> Path:
@@ -82,6 +82,11 @@ class InstanceFolder:
     def netbox(self) -> Path:
         """NetBox's instance root (``NETBOX_ROOT``)."""
         return self.root / "netbox"
+
+
+def shared_lock() -> Path:
+    """Held while something that concerns all instances is being decided."""
+    return cache_home() / "instances" / ".lock"
 
 
 def virtual_environment(version: str, python_tag: str) -> Path:

@@ -17,7 +17,7 @@ from netbox_mcp.sandbox import inside
 from netbox_mcp.sandbox.configuration import DATABASE_VARIABLE
 from netbox_mcp.sandbox.environment import NetBoxEnvironment
 from netbox_mcp.sandbox.errors import SandboxError
-from netbox_mcp.sandbox.processes import ProcessTable, log_excerpt
+from netbox_mcp.sandbox.processes import ProcessTable, end_with_parent, log_excerpt
 from netbox_mcp.sandbox.progress import Report
 from netbox_mcp.sandbox.settings import InstanceSettings
 
@@ -66,6 +66,7 @@ class NetBoxServer:
                 stderr=subprocess.STDOUT,
                 text=True,
                 env={**self._variables(), DATABASE_VARIABLE: database},
+                preexec_fn=end_with_parent,
             ) as child,
         ):
             assert child.stdin is not None
@@ -78,7 +79,10 @@ class NetBoxServer:
         return applied
 
     def start(self) -> None:
-        """Start the web server and the background worker, whichever does not run."""
+        """Start the web server and the background worker, whichever does not run or is of another release."""
+        status = self._status()
+        if status is not None and status.get("netbox-version") != self._environment.version:
+            self._processes.stop(WEB, WORKER)
         if self._processes.running(WEB) is None:
             self._processes.start(WEB, self._web_command(), environment=self._variables(), folder=self._root)
         if self._processes.running(WORKER) is None:
@@ -88,21 +92,19 @@ class NetBoxServer:
     def wait_until_ready(self) -> None:
         """Wait until the web server answers and the worker has reported for duty; then check both tokens."""
         self._processes.wait_until(WEB, lambda: self._status() is not None, "NetBox", _START_SECONDS)
-        self._processes.wait_until(WORKER, self._has_worker, "NetBox's background worker", _START_SECONDS)
+        self._processes.wait_until(WORKER, self.answers, "NetBox's background worker", _START_SECONDS)
         for authorization in (f"Token {self._settings.token_v1}", f"Bearer {self._settings.token_v2}"):
             if self._ask("/api/authentication-check/", authorization) is None:
                 raise SandboxError(
                     f"NetBox does not accept the sandbox's own {authorization.split()[0]} token.",
-                    f"Run 'netbox-mcp sandbox down', remove {self._root.parent} and start again.",
+                    "Run 'netbox-mcp sandbox down --delete' and start again.",
                 )
 
     def answers(self) -> bool:
-        """Whether the web server answers and the worker is known to it, right now."""
-        return self._has_worker()
-
-    def stop(self) -> None:
-        """End both."""
-        self._processes.stop(WEB, WORKER)
+        """Whether this release's web server answers and the worker is known to it, right now."""
+        status = self._status() or {}
+        of_this_release = status.get("netbox-version") == self._environment.version
+        return of_this_release and status.get("rq-workers-running", 0) > 0
 
     def _web_command(self) -> list[str]:
         return [
@@ -124,10 +126,6 @@ class NetBoxServer:
             if not name.startswith(("NETBOX_", "DJANGO_", "PYTHON", "GUNICORN_", "PG", "RQ_"))
         }
         return {**inherited, "NETBOX_ROOT": str(self._root), "PYTHONUNBUFFERED": "1"}
-
-    def _has_worker(self) -> bool:
-        status = self._status()
-        return status is not None and status.get("rq-workers-running", 0) > 0
 
     def _status(self) -> dict[str, Any] | None:
         return self._ask("/api/status/", f"Bearer {self._settings.token_v2}")

@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 
 from netbox_mcp.sandbox.errors import SandboxError
-from netbox_mcp.sandbox.processes import ProcessTable, log_excerpt
+from netbox_mcp.sandbox.processes import ProcessTable, end_those_in, log_excerpt
 from netbox_mcp.sandbox.settings import write_private
 from netbox_mcp.sandbox.system_packages import PostgresBinaries
 
@@ -23,10 +23,10 @@ _ROLE = "postgres"
 _START_SECONDS = 60
 _SYSTEM_USER = "postgres"
 
-# fsync and the like: an unclean power-off may cost the sandbox, and nothing else.
+# No fsync: an unclean power-off may cost the sandbox. Commits are handed to the system all the same
+# (no synchronous_commit=off), so that a server that is killed loses none of them.
 _SETTINGS = (
     "fsync=off",
-    "synchronous_commit=off",
     "full_page_writes=off",
     "wal_level=minimal",
     "max_wal_senders=0",
@@ -54,7 +54,7 @@ class PostgresCluster:
 
     @property
     def _data(self) -> Path:
-        return self._folder / "data"
+        return _data_folder(self._folder)
 
     def start(self) -> None:
         """Start the server unless it runs, making its cluster the first time."""
@@ -63,7 +63,7 @@ class PostgresCluster:
             if not (self._data / "PG_VERSION").exists():
                 self._initialise()
             self._refuse_other_version()
-            self._clear_stale_lock()
+            end_lost_servers(self._folder)
             self._processes.start(
                 _ROLE,
                 self._server_command(),
@@ -73,13 +73,13 @@ class PostgresCluster:
             )
         self._processes.wait_until(_ROLE, self._answers, "PostgreSQL", _START_SECONDS)
 
-    def stop(self) -> None:
-        """End the server; clients are disconnected."""
-        self._processes.stop(_ROLE, gently=signal.SIGINT)
-
     def exists(self, database: str) -> bool:
         """Whether a database of this name exists."""
-        return database in self._sql("SELECT datname FROM pg_database").split()
+        return database in self.databases()
+
+    def databases(self) -> list[str]:
+        """The names of all databases."""
+        return self._sql("SELECT datname FROM pg_database").split()
 
     def create(self, database: str, template: str = "template0") -> None:
         """Make a database, empty or as a copy of another."""
@@ -194,26 +194,24 @@ class PostgresCluster:
         if made_by != str(self._binaries.major):
             raise SandboxError(
                 f"This sandbox was made by PostgreSQL {made_by}, and now there is {self._binaries.major}.",
-                f"Remove {self._folder.parent} and start again.",
+                "Run 'netbox-mcp sandbox down --delete' and start again.",
             )
 
-    def _clear_stale_lock(self) -> None:
-        """Forget a server that is gone, and end one that we lost sight of.
 
-        PostgreSQL clears its own stale lock, except when another of its user's
-        processes has been given the old pid since.
-        """
-        lock = self._data / "postmaster.pid"
-        try:
-            pid = int(lock.read_text().split()[0])
-            serves = Path(os.readlink(f"/proc/{pid}/cwd")) == self._data
-        except (OSError, ValueError, IndexError):
-            return
-        if not serves:
-            lock.unlink()
-            return
-        self._processes.adopt(_ROLE, pid)
-        self.stop()
+def end_lost_servers(folder: Path) -> None:
+    """End a server of this cluster that no record was left of, and what one that was killed left behind.
+
+    Its processes are known by the folder they work in; left alone they would
+    keep a new server from starting.
+    """
+    data = _data_folder(folder)
+    end_those_in(data, signal.SIGQUIT)
+    # PostgreSQL clears this by itself, unless a process of its user has been given the old pid since.
+    (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _data_folder(folder: Path) -> Path:
+    return folder / "data"
 
 
 def _bare_environment() -> dict[str, str]:

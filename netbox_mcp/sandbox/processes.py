@@ -2,17 +2,18 @@
 
 A process is remembered by its pid together with its start time, so that a pid
 which the system has since given to a stranger is never taken for ours. Each
-child leads a session of its own: what it forks is found again through that
-session, even if it moved to another process group. Linux only (/proc).
+child leads a session of its own and carries a mark in its environment: what it
+forks is found again by either, even once its parent is gone. Linux only (/proc).
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from netbox_mcp.sandbox.errors import SandboxError
 
 MARKER = "NETBOX_MCP_SANDBOX_PROCESS"
 _POLL_SECONDS = 0.05
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
 
 # Kept so that a child that ends while we live can be reaped: a zombie would look alive.
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -55,6 +58,9 @@ class ProcessTable:
     def __init__(self, state: Path) -> None:
         self._state = state
 
+    def _mark(self, role: str) -> str:
+        return f"{role}@{self._state.absolute()}"
+
     def running(self, role: str) -> ProcessRef | None:
         """The live process in this role, or None."""
         ref = self._recorded().get(role)
@@ -63,6 +69,10 @@ class ProcessTable:
     def pids(self) -> dict[str, int]:
         """The pid of every role that is alive."""
         return {role: ref.pid for role, ref in self._recorded().items() if ref.alive}
+
+    def ended(self) -> tuple[str, ...]:
+        """The roles that were started, never stopped, and run no more: they crashed or were killed."""
+        return tuple(role for role, ref in self._recorded().items() if not ref.alive)
 
     def log(self, role: str) -> Path:
         """The file that a role's output goes to; it starts anew with the process."""
@@ -79,7 +89,7 @@ class ProcessTable:
     ) -> ProcessRef:
         """Start a process in its own session with its output in the role's log."""
         self._state.parent.mkdir(parents=True, exist_ok=True)
-        variables = {**(os.environ if environment is None else environment), MARKER: str(self._state)}
+        variables = {**(os.environ if environment is None else environment), MARKER: self._mark(role)}
         with self.log(role).open("wb") as log:
             child = subprocess.Popen(
                 [str(word) for word in command],
@@ -99,29 +109,22 @@ class ProcessTable:
         self._record(role, ref)
         return ref
 
-    def adopt(self, role: str, pid: int) -> None:
-        """Take charge of a process of ours that no record was left of."""
-        found = _read_stat(pid)
-        self._record(role, found.ref if found else None)
-
     def stop(
         self, *roles: str, gently: signal.Signals = signal.SIGTERM, patience_seconds: float = 15
     ) -> None:
         """End these roles at once, with all that they forked: gently, then hard. Strangers are left alone."""
         recorded = self._recorded()
-        leaders = [recorded[role] for role in roles if role in recorded]
-        families = {leader: _family(leader, str(self._state)) for leader in leaders}
-        for leader, family in families.items():
-            # A live leader ends its children in good order; orphans have to be told themselves.
-            _signal([leader] if leader.alive else family, gently)
-        everyone = [ref for family in families.values() for ref in family]
-        if not _gone(everyone, patience_seconds):
-            _signal(everyone, signal.SIGKILL)
-            if not _gone(everyone, 10):
-                pids = ", ".join(str(ref.pid) for ref in everyone if ref.alive)
-                raise SandboxError(f"Processes of the sandbox do not end: {pids}.", "End them by hand.")
+        everyone: list[ProcessRef] = []
         for role in roles:
-            self._record(role, None)
+            leader = recorded.get(role)
+            family = _family(leader, self._mark(role))
+            # A live leader ends its children in good order; orphans have to be told themselves.
+            _signal([leader] if leader is not None and leader.alive else family, gently)
+            everyone += family
+        _see_off(everyone, patience_seconds)
+        for role in roles:
+            if role in recorded:
+                self._record(role, None)
 
     def wait_until(self, role: str, check: Callable[[], bool], what: str, patience_seconds: float) -> None:
         """Wait for ``check``; raises with the end of the log if the process dies or time runs out."""
@@ -150,6 +153,18 @@ class ProcessTable:
         draft.replace(self._state)
 
 
+def end_those_in(folder: Path, gently: signal.Signals, patience_seconds: float = 15) -> None:
+    """End every process that works in this folder, recorded or not."""
+    found = [stat.ref for stat in _everything() if _works_in(stat.ref.pid) == str(folder.resolve())]
+    _signal(found, gently)
+    _see_off(found, patience_seconds)
+
+
+def end_with_parent() -> None:
+    """For ``preexec_fn``: a child that only works for us must not go on when we are killed."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def log_excerpt(log: Path, lines: int = 8) -> str:
     """The last lines of a log and where to find the rest."""
     try:
@@ -169,20 +184,22 @@ def _read_stat(pid: int) -> _Stat | None:
     return _Stat(ProcessRef(pid, int(fields[19])), fields[0], int(fields[3]))
 
 
-def _family(leader: ProcessRef, mark: str) -> list[ProcessRef]:
-    """The leader, and everything in its session.
+def _family(leader: ProcessRef | None, mark: str) -> list[ProcessRef]:
+    """The leader, everything in its session, and whatever else carries the mark.
 
     While the leader lives the session is surely ours. Once it is gone its
-    number may have served someone else, so orphans must also carry our mark.
+    number may have served someone else, so orphans are told by the mark alone.
     """
-    family = [leader]
+    session = leader.pid if leader is not None and leader.alive else None
+    return [stat.ref for stat in _everything() if stat.session == session or _carries(stat.ref.pid, mark)]
+
+
+def _everything() -> Iterator[_Stat]:
+    """Every process of the machine."""
     for entry in Path("/proc").iterdir():
         found = _read_stat(int(entry.name)) if entry.name.isdigit() else None
-        if found is None or found.session != leader.pid or found.ref.pid == leader.pid:
-            continue
-        if leader.alive or _carries(found.ref.pid, mark):
-            family.append(found.ref)
-    return family
+        if found is not None:
+            yield found
 
 
 def _carries(pid: int, mark: str) -> bool:
@@ -190,6 +207,23 @@ def _carries(pid: int, mark: str) -> bool:
         return f"{MARKER}={mark}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
         return False
+
+
+def _works_in(pid: int) -> str | None:
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return None
+
+
+def _see_off(family: list[ProcessRef], patience_seconds: float) -> None:
+    """Wait for processes that were told to end, and kill those that have not in time."""
+    if _gone(family, patience_seconds):
+        return
+    _signal(family, signal.SIGKILL)
+    if not _gone(family, 10):
+        pids = ", ".join(str(ref.pid) for ref in family if ref.alive)
+        raise SandboxError(f"Processes of the sandbox do not end: {pids}.", "End them by hand.")
 
 
 def _signal(family: list[ProcessRef], number: signal.Signals) -> None:

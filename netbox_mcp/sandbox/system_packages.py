@@ -33,10 +33,13 @@ class PostgresBinaries:
         return self.folder / name
 
 
-def require_database_packages(report: Report) -> PostgresBinaries:
-    """PostgreSQL >= 15 with ICU and what NetBox's driver is built from, installed if need be and we may."""
+def require_database_packages(report: Report, to_build_driver: bool) -> PostgresBinaries:
+    """PostgreSQL >= 15 with ICU, installed if need be and we may.
+
+    With ``to_build_driver`` also what NetBox's database driver is compiled from.
+    """
     found = find_postgres()
-    if found is not None and _can_build_driver():
+    if found is not None and (_can_build_driver() or not to_build_driver):
         return found
     _install(_DATABASE_PACKAGES, report)
     found = find_postgres()
@@ -99,6 +102,8 @@ def _install(packages: Sequence[str], report: Report) -> None:
         )
     if os.geteuid() != 0:
         raise SandboxError("NetBox needs system packages that are not installed.", f"Run: sudo {command}")
+    # Finishes what an interrupted run left half installed, which apt-get refuses to build on.
+    subprocess.run(["dpkg", "--configure", "-a"], env=_quietly(), capture_output=True, check=False)
     report("Installing system packages: updating the package lists", None, None)
     _apt("update")
     report(f"Installing system packages: {' '.join(packages)}", None, None)
@@ -119,10 +124,14 @@ def _install_without_cluster(packages: Sequence[str]) -> None:
         _NO_CLUSTER.unlink(missing_ok=True)
 
 
+def _quietly() -> dict[str, str]:
+    return {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+
+
 def _apt(*arguments: str) -> None:
     done = subprocess.run(
-        ["apt-get", "-q", *arguments],
-        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        ["apt-get", "-q", "-o", "DPkg::Lock::Timeout=300", *arguments],
+        env=_quietly(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
