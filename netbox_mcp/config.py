@@ -8,13 +8,9 @@ in the environment unless it says otherwise.
 from __future__ import annotations
 
 import difflib
-import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from orchestrator.netbox import ConfigError
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -23,10 +19,10 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+
+from orchestrator.netbox.settings import ConfigError, find_config_file, read_config_tables
 from workers.settings import WorkerSettings
 
-CONFIG_VARIABLE = "NETBOX_MCP_CONFIG"
-CONFIG_NAMES = ("netbox-mcp.toml", "netbox-mcp.yaml", "netbox-mcp.yml")
 # Read by orchestrator/netbox/settings.py, from the same file.
 TARGET_KEYS = ("netbox", "targets")
 
@@ -38,7 +34,12 @@ class Settings(WorkerSettings):
     """Everything that server and command line can be told."""
 
     model_config = SettingsConfigDict(
-        env_prefix="NETBOX_MCP_", extra="ignore", validate_by_name=True, env_file=".env", hide_input_in_errors=True
+        env_prefix="NETBOX_MCP_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        validate_by_name=True,
+        hide_input_in_errors=True,
     )
 
     host: str = Field(default="127.0.0.1", description="Address that the HTTP transport listens on.")
@@ -107,31 +108,11 @@ def load_settings() -> Settings:
         raise _config_error(error) from None
 
 
-def find_config_file() -> Path | None:
-    """The file named by NETBOX_MCP_CONFIG, else netbox-mcp.toml or .yaml in the working directory."""
-    named = os.environ.get(CONFIG_VARIABLE)
-    if named:
-        path = Path(named).expanduser()
-        if not path.is_file():
-            raise ConfigError(f"{CONFIG_VARIABLE} names {named}, and there is no such file.", "Correct the path.")
-        return path
-    return next((Path(name) for name in CONFIG_NAMES if Path(name).is_file()), None)
-
-
 def read_config_file(path: Path | None) -> dict[str, Any]:
-    """The settings in a file, without those of the targets. Raises ConfigError for syntax and unknown names."""
+    """The settings in a file, without those of the targets. Raises ConfigError, also for unknown names."""
     if path is None:
         return {}
-    try:
-        text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"{path} cannot be read: {reason}.", "Correct the file or unset it.") from None
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path} must hold names and values.", "For example: port = 8765")
+    data = read_config_tables(path)
     known = [*Settings.model_fields, *TARGET_KEYS]
     for name in data:
         if name not in known:

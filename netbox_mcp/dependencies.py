@@ -10,13 +10,12 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from netbox_mcp.config import Settings, load_settings
+from netbox_mcp.failures import UsageError
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.netbox import NetBoxSettings, RestNetBox, load_targets, open_netbox
 from workers.connection import connect_briefly
 from workers.manager import AsyncTaskManager
-
-from netbox_mcp.config import Settings, load_settings
-from netbox_mcp.failures import UsageError
 
 Made = TypeVar("Made")
 
@@ -51,7 +50,9 @@ def get_netbox_config(target: str = "default") -> NetBoxSettings:
     """Where one NetBox is and how to talk to it. Raises ConfigError, or UsageError for an unknown target."""
     targets = get_targets()
     if target not in targets:
-        raise UsageError(f"There is no target {target!r}.", f"Configured: {', '.join(sorted(targets)) or 'none'}.")
+        raise UsageError(
+            f"There is no target {target!r}.", f"Configured: {', '.join(sorted(targets)) or 'none'}."
+        )
     return targets[target]
 
 

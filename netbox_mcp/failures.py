@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.errors import OrchestratorError
 from pydantic import BaseModel, Field
+
+from orchestrator.errors import OrchestratorError
 
 MAX_DETAILS = 20
 MAX_REPLY_CHARS = 7_000
@@ -51,7 +52,7 @@ def explain(error: BaseException, all_details: bool = False) -> ErrorReply:
     if not isinstance(error, OrchestratorError):
         return ErrorReply(
             code="internal_error",
-            message=f"Something unforeseen went wrong ({type(error).__name__}); nothing more was sent to NetBox.",
+            message=f"Something unforeseen went wrong ({type(error).__name__}).",
             hint="The log of the server has the particulars. Check the state before you repeat a write.",
         )
     details = error.details()

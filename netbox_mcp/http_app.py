@@ -8,6 +8,7 @@ configured token.
 from __future__ import annotations
 
 import ipaddress
+import socket
 import sys
 import threading
 import time
@@ -21,7 +22,6 @@ from fastapi.responses import PlainTextResponse
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
 from mcp.server.transport_security import TransportSecuritySettings
-from orchestrator.netbox import ConfigError
 from pydantic import SecretStr
 from starlette.middleware.authentication import AuthenticationMiddleware
 
@@ -30,6 +30,7 @@ from netbox_mcp.auth import StaticTokenVerifier, TokenGate, obtain_token
 from netbox_mcp.config import Settings
 from netbox_mcp.server import build_server
 from netbox_mcp.service import get_service
+from orchestrator.netbox import ConfigError
 
 READINESS_CACHE_SECONDS = 5.0
 MCP_PATH = "/mcp"
@@ -67,18 +68,28 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
 
 
 def serve_http(settings: Settings) -> None:
-    """Listen until stopped. Raises ConfigError when the address is not loopback and no token is configured."""
+    """Listen until stopped. Raises ConfigError when it cannot, or may not without a configured token."""
     tokens, note = choose_tokens(settings)
     app = build_http_app(settings, tokens)
-    print(f"MCP at http://{_url_host(settings.host)}:{settings.port}{MCP_PATH}; {note}", file=sys.stderr, flush=True)
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=5,
+    listener = _listen(settings.host, settings.port)
+    print(
+        f"MCP at http://{_url_host(settings.host)}:{settings.port}{MCP_PATH}; {note}",
+        file=sys.stderr,
+        flush=True,
     )
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigError(
+            f"Cannot listen on {host} port {port}: {reason}.", "Choose another with --host and --port."
+        ) from None
 
 
 def choose_tokens(settings: Settings) -> tuple[list[SecretStr], str]:

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from netbox_mcp.failures import UsageError
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 ALL_TOOLSETS = "all"
@@ -52,7 +54,9 @@ def mcp_tool(
         name = function.__name__
         known = TOOL_REGISTRY.get(name)
         if known is not None and known.function.__module__ != function.__module__:
-            raise ValueError(f"two tools are named {name}: in {known.function.__module__} and {function.__module__}")
+            raise ValueError(
+                f"two tools are named {name}: in {known.function.__module__} and {function.__module__}"
+            )
         description = _unwrap(function.__doc__ or "")
         if not description:
             raise ValueError(f"the tool {name} has no docstring, and a model could not know what it is for")
@@ -82,13 +86,15 @@ def load_tools() -> dict[str, ToolSpec]:
 def select_tools(toolsets: list[str]) -> list[ToolSpec]:
     """The tools of the named toolsets in order of registration; `all` means every tool.
 
-    Raises ValueError that names the toolsets there are.
+    Raises UsageError that names the toolsets there are.
     """
     table = load_tools()
     known = sorted({spec.category for spec in table.values()})
     unknown = sorted(set(toolsets) - {*known, ALL_TOOLSETS})
     if unknown:
-        raise ValueError(f"unknown toolset {unknown[0]!r}; there are: {', '.join([*known, ALL_TOOLSETS])}")
+        raise UsageError(
+            f"There is no toolset {unknown[0]!r}.", f"Known: {', '.join([*known, ALL_TOOLSETS])}."
+        )
     return [spec for spec in table.values() if ALL_TOOLSETS in toolsets or spec.category in toolsets]
 
 

@@ -6,97 +6,89 @@ task id or a report page. Empty parts are left out of the text.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, Field
+
+from workers.roster import QueueInfo
+from workers.status import TaskStatus
 
 Counts = dict[str, int]
 Next = Annotated[str, Field(description="What to do now")]
 
 
-class PlanReply(BaseModel):
+class PlanSummary(BaseModel):
+    """What a document would change: whole counts, a few samples."""
+
+    objects: int = Field(default=0, description="Objects in the document")
+    writes: int = Field(default=0, description="Changes that would be sent to NetBox")
+    totals: Counts = Field(default_factory=dict, description="By action; by outcome once applied")
+    by_type: dict[str, Counts] = Field(default_factory=dict)
+    samples: list[str] = Field(default_factory=list, description="A few changes")
+    warnings: list[str] = Field(default_factory=list)
+    plan_id: str | None = Field(default=None, description="netbox_start_bulk_async applies exactly this plan")
+    digest: str | None = Field(default=None, description="Equal digests: equal plans")
+
+
+class PlanReply(PlanSummary):
     """What would be done, and nothing more than that."""
 
-    status: str = Field(description="planned, dry_run, confirmation_required, or queued (see task_id)")
+    status: str = Field(description="planned, or queued: a large document is planned as a task")
     target: str
-    objects: int = 0
-    writes: int = 0
-    totals: Counts = Field(default_factory=dict)
-    by_type: dict[str, Counts] = Field(default_factory=dict)
-    warnings: list[str] = Field(default_factory=list)
-    warning_count: int = 0
-    samples: list[str] = Field(default_factory=list, description="A few changes and all conflicts that fit")
-    plan_id: str | None = Field(None, description="Apply exactly this plan with netbox_start_bulk_async")
-    digest: str | None = None
     task_id: str | None = None
     next: Next = ""
 
 
-class EnsureReply(BaseModel):
+class EnsureReply(PlanSummary):
     """What a synchronous run did, or what it would do."""
 
     status: str = Field(
-        description="completed, completed_with_errors, planned, dry_run or confirmation_required"
+        description="completed or completed_with_errors; nothing written: planned, dry_run, "
+        "confirmation_required"
     )
     target: str
     batch_id: str | None = None
-    totals: Counts = Field(default_factory=dict, description="By outcome, or by action if nothing was written")
-    by_type: dict[str, Counts] = Field(default_factory=dict)
     write_requests: int = 0
     first_errors: list[str] = Field(default_factory=list)
-    warnings: list[str] = Field(default_factory=list)
-    samples: list[str] = Field(default_factory=list)
     next: Next = ""
 
 
-class StartReply(BaseModel):
-    """The handle of a background run, or the plan if it was not confirmed."""
+class StartReply(PlanSummary):
+    """The handle of a background run, or the plan if nothing was started."""
 
-    status: str = Field(description="queued or a later task state; confirmation_required or dry_run: not started")
+    status: str = Field(description="A task state; or, nothing started: dry_run, confirmation_required")
     target: str
     task_id: str | None = None
     batch_id: str | None = None
     kind: str = "apply"
-    total: int | None = Field(None, description="Objects in the document")
+    total: int | None = Field(default=None, description="Objects to be looked after")
     poll_after_seconds: int | None = None
-    plan_id: str | None = None
-    totals: Counts = Field(default_factory=dict, description="Of the plan, by action")
-    by_type: dict[str, Counts] = Field(default_factory=dict)
-    warnings: list[str] = Field(default_factory=list)
     next: Next = ""
 
 
-class TaskReply(BaseModel):
-    """Where a task stands."""
+class TaskReply(TaskStatus):
+    """Where a task stands, and what to do now."""
+
+    next: Next = ""
+
+
+class TaskRow(BaseModel):
+    """One task in a list."""
 
     task_id: str
-    batch_id: str | None = None
     status: str
     kind: str
     target: str
-    passes: str | None = Field(None, alias="pass", description="build or link")
-    stage: str | None = None
-    done: int = 0
-    total: int | None = None
-    percent: float | None = None
-    rate_per_second: float | None = None
-    eta_seconds: float | None = None
-    totals: Counts = Field(default_factory=dict)
-    by_type: dict[str, Counts] = Field(default_factory=dict)
-    first_errors: list[str] = Field(default_factory=list)
+    percent: int
+    created_at: str
+    batch_id: str | None = None
     message: str = ""
-    poll_after_seconds: int | None = None
-    plan_id: str | None = None
-    next: Next = ""
-
-    model_config = {"populate_by_name": True}
 
 
 class TaskList(BaseModel):
     """Tasks, newest first."""
 
-    tasks: list[dict[str, Any]]
-    shown: int
+    tasks: list[TaskRow]
     next: Next = ""
 
 
@@ -115,22 +107,15 @@ class ReportReply(BaseModel):
     """One page of outcomes."""
 
     task_id: str
-    status: str | None = None
-    totals: Counts = Field(default_factory=dict)
+    counts: dict[str, Counts] = Field(default_factory=dict, description="All outcomes by object type")
     rows: list[ReportRow] = Field(default_factory=list)
-    next_cursor: str | None = Field(None, description="Pass as cursor for the next page; null on the last")
-    next: Next = ""
+    next_cursor: str | None = Field(
+        default=None, description="Pass as cursor for the next page; null on the last"
+    )
 
 
-class QueueReply(BaseModel):
+class QueueReply(QueueInfo):
     """The state of the queue and of those who work on it."""
-
-    redis: str
-    depth: int = 0
-    running: int = 0
-    failed: int = 0
-    workers: list[dict[str, Any]] = Field(default_factory=list)
-    next: Next = ""
 
 
 class Check(BaseModel):

@@ -17,7 +17,6 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp_types import CallToolResult, InputRequiredResult, TextContent, Tool, ToolAnnotations
-from orchestrator.errors import OrchestratorError
 from pydantic import ValidationError
 from pydantic_core import to_json
 
@@ -25,6 +24,7 @@ from netbox_mcp import __version__
 from netbox_mcp.config import Settings
 from netbox_mcp.failures import UsageError, explain
 from netbox_mcp.registry import ToolSpec, select_tools
+from orchestrator.errors import OrchestratorError
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class ToolServer(MCPServer[Any]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """Run a tool; what goes wrong is a result with isError and the common error shape, never a traceback."""
+        """Run a tool; what goes wrong is a result with isError and the common error shape."""
         try:
             self._refuse_unknown_arguments(name, arguments)
             result = await super().call_tool(name, arguments, context)
@@ -66,7 +66,9 @@ class ToolServer(MCPServer[Any]):
         # The SDK drops arguments that it does not know: a misspelt `confirm` would pass in silence.
         schema = self._tool_input_schema(name)
         if schema is None:
-            close = difflib.get_close_matches(name, [tool.name for tool in self._tool_manager.list_tools()], n=1)
+            close = difflib.get_close_matches(
+                name, [tool.name for tool in self._tool_manager.list_tools()], n=1
+            )
             hint = f"Did you mean {close[0]}?" if close else "tools/list names the tools there are."
             raise UsageError(f"There is no tool {name!r}.", hint)
         known = list(schema.get("properties", {}))
@@ -81,7 +83,7 @@ class ToolServer(MCPServer[Any]):
 
 
 def build_server(settings: Settings) -> ToolServer:
-    """An MCP server with the tools of the configured toolsets. Raises ValueError for an unknown toolset."""
+    """An MCP server with the tools of the configured toolsets. Raises UsageError for an unknown toolset."""
     server = ToolServer(
         "netbox-mcp-orchestrator",
         title="NetBox bulk orchestrator",

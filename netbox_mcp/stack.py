@@ -103,14 +103,14 @@ class Stack:
                 cwd=self.folder,
                 # Ctrl-C at the terminal is for the caller, who ends these in order.
                 start_new_session=True,
-                preexec_fn=end_with_parent,  # noqa: PLW1509 - set before any thread of ours starts a process
+                preexec_fn=end_with_parent,
             )
         self._processes.append(process)
         return process
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=2) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=2) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False

@@ -1,16 +1,17 @@
-"""From plans and reports to replies that a language model can afford.
+"""From plans, reports and tasks to replies that a language model can afford.
 
 Counts are whole, lists are samples; nothing here asks NetBox or Redis.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from orchestrator.models import Action, Change, Plan, Report
-
 from netbox_mcp.failures import shorten
+from netbox_mcp.replies import TaskReply, TaskRow
+from orchestrator.models import Action, Change, Outcome, Pass, Plan, Report
+from workers.status import TaskState, TaskStatus
 
 MAX_SAMPLES = 8
 MAX_WARNINGS = 5
@@ -18,35 +19,38 @@ MAX_ERRORS = 5
 MAX_LINE = 200
 
 
-def plan_totals(plan: Plan) -> dict[str, int]:
-    """Number of changes by action, those that do not occur left out."""
-    return {action: count for action, count in plan.totals().items() if count}
+def plan_parts(plan: Plan) -> dict[str, Any]:
+    """The fields of a PlanSummary."""
+    return {
+        "objects": sum(1 for change in plan.changes if change.passes is Pass.BUILD),
+        "writes": plan.writes,
+        "totals": _non_zero(plan.totals()),
+        "by_type": plan.counts(),
+        "samples": sample_changes(plan),
+        "warnings": short_list(plan.warnings),
+        "digest": plan.digest or None,
+    }
 
 
-def report_totals(report: Report) -> dict[str, int]:
-    """Number of outcomes by result, those that do not occur left out."""
-    return {result: count for result, count in report.totals().items() if count}
-
-
-def short_warnings(warnings: Iterable[str]) -> list[str]:
-    """The first warnings, each cut to a line; the last entry says how many more there are."""
-    every = list(warnings)
-    shown = [shorten(warning, MAX_LINE) for warning in every[:MAX_WARNINGS]]
-    if len(every) > MAX_WARNINGS:
-        shown.append(f"and {len(every) - MAX_WARNINGS} more")
-    return shown
+def report_parts(report: Report) -> dict[str, Any]:
+    """The fields of an EnsureReply that say what was done."""
+    return {
+        "batch_id": report.batch_id,
+        "totals": _non_zero(report.totals()),
+        "by_type": report.counts,
+        "write_requests": report.write_requests,
+        "first_errors": [describe_outcome(outcome) for outcome in report.first_errors[:MAX_ERRORS]],
+        "warnings": short_list(report.warnings),
+    }
 
 
 def sample_changes(plan: Plan) -> list[str]:
-    """A few changes, one of each kind first: conflicts, then updates, then creates."""
-    writing = [change for change in plan.changes if change.action is not Action.UNCHANGED]
-    rank = {Action.CONFLICT: 0, Action.UPDATE: 1, Action.CREATE: 2}
+    """A few changes: the first of each kind and type, updates before creates."""
     firsts: dict[tuple[Action, str], Change] = {}
-    for change in writing:
-        firsts.setdefault((change.action, change.object_type), change)
-    conflicts = [change for change in writing if change.action is Action.CONFLICT]
-    picked = list({id(change): change for change in [*conflicts, *firsts.values()]}.values())
-    picked.sort(key=lambda change: rank[change.action])
+    for change in plan.changes:
+        if change.writes:
+            firsts.setdefault((change.action, change.object_type), change)
+    picked = sorted(firsts.values(), key=lambda change: change.action is not Action.UPDATE)
     return [describe_change(change) for change in picked[:MAX_SAMPLES]]
 
 
@@ -55,24 +59,66 @@ def describe_change(change: Change) -> str:
     line = f"{change.action.value} {change.object_type} {change.label}"
     if change.action is Action.UPDATE:
         line += ": " + ", ".join(
-            f"{name} {_value(change.before.get(name))} -> {_value(value)}" for name, value in change.after.items()
+            f"{name} {_value(change.before.get(name))} -> {_value(value)}"
+            for name, value in change.after.items()
         )
-    if change.reason:
-        line += f" ({change.reason})"
     return shorten(line, MAX_LINE)
 
 
-def describe_outcome(outcome: Mapping[str, Any]) -> str:
+def describe_outcome(outcome: Outcome) -> str:
     """One line: `failed devices sw-1 (devices[3]): NetBox's reason`."""
-    line = f"{outcome['result']} {outcome['object_type']} {outcome['label']}"
-    if outcome.get("path"):
-        line += f" ({outcome['path']})"
-    return shorten(f"{line}: {outcome.get('message') or 'no reason given'}", MAX_LINE)
+    line = f"{outcome.result.value} {outcome.object_type} {outcome.label}"
+    if outcome.path:
+        line += f" ({outcome.path})"
+    return shorten(f"{line}: {outcome.message or 'no reason given'}", MAX_LINE)
 
 
-def first_errors(report: Report) -> list[str]:
-    """The first failures of a report, one line each."""
-    return [describe_outcome(outcome.as_dict()) for outcome in report.first_errors[:MAX_ERRORS]]
+def short_list(lines: Iterable[str]) -> list[str]:
+    """The first lines, each cut; the last entry says how many more there are."""
+    every = list(lines)
+    shown = [shorten(line, MAX_LINE) for line in every[:MAX_WARNINGS]]
+    if len(every) > MAX_WARNINGS:
+        shown.append(f"and {len(every) - MAX_WARNINGS} more")
+    return shown
+
+
+def task_reply(status: TaskStatus) -> TaskReply:
+    """A status with its texts cut to a size that fits, and what to do now."""
+    fields = {name: getattr(status, name) for name in TaskStatus.model_fields}
+    fields["first_errors"] = [
+        {name: shorten(text, MAX_LINE) for name, text in error.items()}
+        for error in status.first_errors[:MAX_ERRORS]
+    ]
+    fields["message"] = shorten(status.message, 2 * MAX_LINE)
+    return TaskReply(**fields, next=_next_step(status))
+
+
+def task_row(status: TaskStatus) -> TaskRow:
+    """A status as one row of a list."""
+    return TaskRow(
+        task_id=status.task_id,
+        status=status.status.value,
+        kind=status.kind,
+        target=status.target,
+        percent=status.percent,
+        created_at=status.created_at.isoformat(timespec="seconds"),
+        batch_id=status.batch_id,
+        message=shorten(status.message, 100),
+    )
+
+
+def _next_step(status: TaskStatus) -> str:
+    if not status.ended:
+        return "Call netbox_get_task_status again with wait_seconds=30."
+    if status.status is TaskState.COMPLETED_WITH_ERRORS:
+        return "See netbox_get_task_report with outcome=failed; correct these and send the document again."
+    if status.status is TaskState.COMPLETED and status.kind == "plan":
+        return "Apply it with netbox_start_bulk_async(plan_id, confirm=true)."
+    return ""
+
+
+def _non_zero(counts: dict[str, int]) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count}
 
 
 def _value(value: Any) -> str:

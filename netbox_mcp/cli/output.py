@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Annotated, Any
 
 import typer
-from orchestrator.errors import DocumentError, NetBoxError, OrchestratorError, UnreachableError
-from pydantic import BaseModel
 from pydantic_core import to_json
 from rich.console import Console
 from typer.core import TyperGroup
-from workers.errors import RedisUnavailableError
 
-from netbox_mcp.failures import UsageError, explain
+from netbox_mcp.failures import explain
+from orchestrator.errors import DocumentError, OrchestratorError
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -43,6 +42,15 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+EXIT_BY_CODE = {
+    "invalid_document": ExitCode.INVALID_DOCUMENT,
+    "invalid_arguments": ExitCode.USAGE,
+    "not_confirmed": ExitCode.NOT_CONFIRMED,
+    "netbox_unreachable": ExitCode.UNREACHABLE,
+    "redis_unavailable": ExitCode.UNREACHABLE,
+}
+
+
 def _remember_json(context: typer.Context, value: bool) -> bool:
     if value:
         context.find_root().meta["json"] = True
@@ -64,8 +72,16 @@ def _turn_dry_run_on(value: bool) -> bool:
 
 DryRunFlag = Annotated[
     bool,
-    typer.Option("--dry-run", help="Plan everything, write nothing.", callback=_turn_dry_run_on, is_eager=True),
+    typer.Option(
+        "--dry-run", help="Plan everything, write nothing.", callback=_turn_dry_run_on, is_eager=True
+    ),
 ]
+
+
+class NotConfirmedError(OrchestratorError):
+    """Nobody has agreed to the plan, so nothing was written."""
+
+    code = "not_confirmed"
 
 
 class SentenceGroup(TyperGroup):
@@ -75,35 +91,32 @@ class SentenceGroup(TyperGroup):
         """Run the command and report what goes wrong the way an operator wants to read it."""
         try:
             return super().invoke(ctx)
-        except OrchestratorError as error:
+        except BrokenPipeError:  # `| head` has seen enough
+            sys.stderr.close()
+            raise typer.Exit(ExitCode.OK) from None
+        except (typer.Exit, typer.Abort, typer.TyperException):
+            raise
+        except Exception as error:
             if ctx.params.get("debug"):
                 raise
             report_error(error, as_json=bool(ctx.meta.get("json")))
             raise typer.Exit(exit_code_of(error)) from None
-        except BrokenPipeError:  # `| head` has seen enough
-            sys.stderr.close()
-            raise typer.Exit(ExitCode.OK) from None
 
 
-def exit_code_of(error: OrchestratorError) -> ExitCode:
+def exit_code_of(error: Exception) -> ExitCode:
     """The exit code that an error ends the command with."""
-    if isinstance(error, DocumentError):
-        return ExitCode.INVALID_DOCUMENT
-    if isinstance(error, UsageError):
-        return ExitCode.USAGE
-    if isinstance(error, (UnreachableError, RedisUnavailableError)):
-        return ExitCode.UNREACHABLE
-    return ExitCode.ERROR
+    return EXIT_BY_CODE.get(getattr(error, "code", ""), ExitCode.ERROR)
 
 
-def report_error(error: OrchestratorError, as_json: bool) -> None:
+def report_error(error: Exception, as_json: bool) -> None:
     """Print an error with all its details and the hint."""
     reply = explain(error, all_details=True)
+    if not isinstance(error, OrchestratorError):
+        reply.hint = "Run the command again as `netbox-mcp --debug ...` to see where."
     if as_json:
         print_json({"error": reply})
         return
-    kind = "NetBox" if isinstance(error, NetBoxError) else "Error"
-    errors.print(f"{kind}: {reply.message}", markup=False, style="red")
+    errors.print(f"Error: {reply.message}", markup=False, style="red")
     if isinstance(error, DocumentError):
         for problem in error.problems:
             errors.print(f"  {problem}", markup=False)
@@ -111,11 +124,29 @@ def report_error(error: OrchestratorError, as_json: bool) -> None:
         errors.print(reply.hint, markup=False)
 
 
+def confirm(question: str, yes: bool) -> None:
+    """Ask the person at the terminal. Raises NotConfirmedError for a no, and where there is nobody to ask."""
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise NotConfirmedError(
+            "Not confirmed; nothing was written.", "Add --yes to apply without being asked."
+        )
+    if not typer.confirm(question, err=True):
+        raise NotConfirmedError("Not confirmed; nothing was written.")
+
+
 def print_json(value: Any) -> None:
     """One JSON document on stdout; models are written with their wire names."""
-    if isinstance(value, BaseModel):
-        value = value.model_dump(mode="json", by_alias=True)
     print(to_json(value, indent=2, by_alias=True, fallback=str).decode())
+
+
+def print_columns(rows: Sequence[Sequence[object]]) -> None:
+    """Rows as aligned columns on stdout, the first row being the headings."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[at]) for row in texts) for at in range(len(texts[0]))]
+    for row in texts:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def say(text: str) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from netbox_mcp.cli.output import DryRunFlag
 from netbox_mcp.dependencies import configure, get_settings
+from workers.logs import configure_logging
 
 
 class Transport(StrEnum):
@@ -19,20 +20,31 @@ class Transport(StrEnum):
 
 
 def serve(
-    transport: Annotated[Transport, typer.Option(help="stdio for one local client, http for many.")] = Transport.STDIO,
-    host: Annotated[str | None, typer.Option(help="Listen on this address instead of the configured one.")] = None,
-    port: Annotated[int | None, typer.Option(help="Listen on this port instead of the configured one.")] = None,
-    toolsets: Annotated[str | None, typer.Option(help="Offer these toolsets only, separated by commas.")] = None,
+    transport: Annotated[
+        Transport, typer.Option(help="stdio for one local client, http for many.")
+    ] = Transport.STDIO,
+    host: Annotated[
+        str | None, typer.Option(help="Listen on this address instead of the configured one.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Listen on this port instead of the configured one.")
+    ] = None,
+    toolsets: Annotated[
+        str | None, typer.Option(help="Offer these toolsets only, separated by commas.")
+    ] = None,
     dry_run: DryRunFlag = False,
 ) -> None:
     """Serve the tools to MCP clients until stopped.
 
-    Over HTTP the endpoint is http://HOST:PORT/mcp and wants a bearer token (NETBOX_MCP_TOKEN, or the file that is
-    named at the start); /healthz and /readyz answer without one.
+    Over HTTP the endpoint is http://HOST:PORT/mcp and wants a bearer token (NETBOX_MCP_TOKEN, or the file
+    that is named at the start); /healthz and /readyz answer without one.
     """
     given = {"host": host, "port": port, "toolsets": toolsets.split(",") if toolsets else None}
-    settings = get_settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+    settings = get_settings().model_copy(
+        update={name: value for name, value in given.items() if value is not None}
+    )
     configure(settings)
+    configure_logging(settings.log_format)
     # Imported here: the web stack is heavy and no other command needs it.
     if transport is Transport.HTTP:
         from netbox_mcp.http_app import serve_http

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from workers.worker import run_worker
-
 from netbox_mcp.cli.output import DryRunFlag
 from netbox_mcp.dependencies import get_settings
 
@@ -11,6 +9,9 @@ from netbox_mcp.dependencies import get_settings
 def worker(dry_run: DryRunFlag = False) -> None:
     """Carry out background tasks until stopped; start several to work on several targets at once.
 
-    Needs REDIS_URL, and the NetBox targets that its tasks name. Ctrl-C lets the running task reach a safe point.
+    Needs REDIS_URL, and the NetBox targets that its tasks name. Ctrl-C lets the running task end first.
     """
+    # Imported here: no other command needs the worker, and rq is slow to load.
+    from workers.worker import run_worker
+
     run_worker(get_settings())

@@ -1,1 +1,1 @@
-"""The tools: one thin function each, over the service. Every module here is loaded by `registry.load_tools`."""
+"""The tools: thin functions over the service. `registry.load_tools` loads every module here."""

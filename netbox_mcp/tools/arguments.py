@@ -11,10 +11,11 @@ from netbox_mcp.failures import UsageError
 Batch = Annotated[
     dict[str, Any] | None,
     Field(
-        description="The network as it should be: lists of objects by type (manufacturers, sites, device_roles, "
-        "platforms, device_types, devices, interfaces, ip_addresses), and optionally `options` and `defaults`. "
-        "References are names. Devices may hold interfaces, ip_addresses and primary_ip4. "
-        'Ranges make many: "sw-[01-48]"; "{1}" is then the value, "192.0.2.{1+10}/24" counts from it. Example: '
+        description="The network as it should be: lists of objects by type (manufacturers, sites, "
+        "device_roles, platforms, device_types, devices, interfaces, ip_addresses), and optionally `options` "
+        "and `defaults`. References are names. Devices may hold interfaces, ip_addresses and primary_ip4. "
+        'Ranges make many: "sw-[01-48]"; "{1}" is then the value, "192.0.2.{1+10}/24" counts from it. '
+        "Example: "
         '{"devices": [{"name": "sw-[01-48]", "site": "AMS1", "role": "Access", '
         '"device_type": {"manufacturer": "Cisco", "model": "C9300-48P"}}]}'
     ),

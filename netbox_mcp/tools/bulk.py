@@ -7,14 +7,15 @@ from typing import Annotated
 import anyio
 import anyio.to_thread
 from mcp.server.mcpserver import Context
-from orchestrator.errors import OrchestratorError
 from pydantic import Field
 
 from netbox_mcp.failures import UsageError
 from netbox_mcp.registry import mcp_tool
 from netbox_mcp.replies import EnsureReply, PlanReply, StartReply
-from netbox_mcp.service import SyncProgress, get_service
+from netbox_mcp.service import get_service
+from netbox_mcp.sync_apply import SyncProgress
 from netbox_mcp.tools.arguments import Batch, Confirm, DevicesData, Target, one_document
+from orchestrator.errors import OrchestratorError
 
 PROGRESS_INTERVAL_SECONDS = 1.0
 
@@ -25,10 +26,10 @@ def netbox_plan_bulk(
 ) -> PlanReply:
     """Show what a batch document would change in NetBox, without writing anything.
 
-    Use it first for any bulk change. Returns counts by object type and action, warnings, a few samples, and a
-    plan_id: pass that to netbox_start_bulk_async with confirm=true to apply exactly what was shown. A document with
-    errors is answered with all of them, each with its path. A very large document is planned in the background: poll
-    the task_id.
+    Use it first for any bulk change. Returns counts by object type and action, warnings, a few samples, and
+    a plan_id: pass that to netbox_start_bulk_async with confirm=true to apply exactly what was shown. A
+    document with errors is answered with all of them, each with its path. A very large document is planned in
+    the background: poll the task_id.
     """
     return get_service().plan(one_document(devices_data, batch), target)
 
@@ -46,9 +47,10 @@ async def netbox_bulk_ensure_devices(
 ) -> EnsureReply:
     """Make NetBox match a small batch document now, and wait for the result. Needs no Redis.
 
-    Creates what is missing, parents first, updates fields that differ, leaves all else alone; calling it again
-    changes nothing. Without confirm=true it returns the plan. Returns counts by outcome and the first errors; one bad
-    object does not stop the others. Documents above the size limit are refused: use netbox_start_bulk_async.
+    Creates what is missing, parents first, updates fields that differ, leaves all else alone; calling it
+    again changes nothing. Without confirm=true it returns the plan. Returns counts by outcome and the first
+    errors; one bad object does not stop the others. Documents above the size limit are refused: use
+    netbox_start_bulk_async.
     """
     document = one_document(devices_data, batch)
     progress = SyncProgress()
@@ -78,17 +80,20 @@ def netbox_start_bulk_async(
     confirm: Confirm = False,
     target: Target = "default",
     idempotency_key: Annotated[
-        str | None, Field(description="Same key and document: the same task, not a second one", max_length=200)
+        str | None,
+        Field(description="Same key and document: the same task, not a second one", max_length=200),
     ] = None,
 ) -> StartReply:
     """Apply a batch document or a plan in the background: for anything from a hundred objects up.
 
     Without confirm=true it returns the plan and its plan_id. With it, the work is queued and a task_id and
-    batch_id come back at once: call netbox_get_task_status(task_id, wait_seconds=30) until the status is final.
+    batch_id come back at once: call netbox_get_task_status(task_id, wait_seconds=30) until it has ended.
     """
     if plan_id is not None:
         if devices_data is not None or batch is not None:
-            raise UsageError("Give either plan_id or a document, not both.", "The plan holds its document already.")
+            raise UsageError(
+                "Give either plan_id or a document, not both.", "The plan holds its document already."
+            )
         document = None
     else:
         document = one_document(devices_data, batch)

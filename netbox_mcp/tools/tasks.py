@@ -23,8 +23,9 @@ async def netbox_get_task_status(
 ) -> TaskReply:
     """Where a background task stands: state, pass, stage, counts, percent, rate, ETA, first errors.
 
-    States: queued, planning, running, cancelling, cancelled, completed, completed_with_errors, failed, rolled_back.
-    Use wait_seconds=30 to wait instead of asking often. For single objects see netbox_get_task_report.
+    States: queued, planning, running, cancelling, cancelled, completed, completed_with_errors, failed,
+    rolled_back. Use wait_seconds=30 to wait instead of asking often. For single objects see
+    netbox_get_task_report.
     """
     return await get_service().status(task_id, wait_seconds)
 
@@ -35,7 +36,9 @@ def netbox_get_task_report(
     outcome: Annotated[Outcome | None, Field(description="Only these, e.g. failed")] = None,
     object_type: Annotated[str | None, Field(description="Only this type, e.g. devices")] = None,
     cursor: Annotated[str | None, Field(description="next_cursor of the page before")] = None,
-    limit: Annotated[int, Field(description="Rows per page; fewer come if the page grows long", ge=1, le=100)] = 20,
+    limit: Annotated[
+        int, Field(description="Rows per page; fewer come if the page grows long", ge=1, le=100)
+    ] = 20,
 ) -> ReportReply:
     """What became of each object of a task, page by page. Start with outcome=failed."""
     return get_service().report(task_id, outcome, object_type, cursor, limit)

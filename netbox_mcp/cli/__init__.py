@@ -1,0 +1,56 @@
+"""The command line, `netbox-mcp`: one module per command or group of commands.
+
+Each is a thin face over the service; output.py holds how they all speak and
+which exit codes they end with.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+import typer
+
+from netbox_mcp import __version__
+from netbox_mcp.cli.apply import apply
+from netbox_mcp.cli.doctor import doctor
+from netbox_mcp.cli.output import EXIT_CODES_HELP, SentenceGroup
+from netbox_mcp.cli.plan import plan
+from netbox_mcp.cli.sandbox import sandbox_app
+from netbox_mcp.cli.serve import serve
+from netbox_mcp.cli.tasks import report, status, tasks
+from netbox_mcp.cli.worker import worker
+from workers.logs import configure_logging
+
+app = typer.Typer(
+    name="netbox-mcp",
+    cls=SentenceGroup,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Make a thousand things true in NetBox: plan a document, apply it, follow it.",
+    epilog=EXIT_CODES_HELP,
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug logs.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    # Logs go to stderr: stdout belongs to results, and under `serve` to the protocol.
+    configure_logging()
+    logging.getLogger().setLevel(logging.DEBUG if debug else logging.WARNING)
+
+
+for command in (serve, worker, plan, apply, status, tasks, report, doctor):
+    app.command()(command)
+app.add_typer(sandbox_app, name="sandbox")

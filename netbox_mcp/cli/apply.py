@@ -1,0 +1,179 @@
+"""`netbox-mcp apply`: plan, ask, then apply in the background or right here."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from netbox_mcp.cli.documents import TargetOption, load_document
+from netbox_mcp.cli.output import DryRunFlag, ExitCode, JsonFlag, confirm, print_json, say
+from netbox_mcp.cli.progress import BarProgress, follow
+from netbox_mcp.cli.tasks import end_with, print_counts
+from netbox_mcp.dependencies import get_settings, get_task_manager
+from netbox_mcp.failures import UsageError
+from netbox_mcp.service import DRY_RUN, get_service
+from orchestrator.errors import OrchestratorError
+from orchestrator.models import Plan, Report
+from orchestrator.plan_text import render_plan
+
+SHOWN_PER_TYPE = 20
+"""Changes of each type that are spelt out before the question; `plan` shows all."""
+
+
+class StoppedError(OrchestratorError):
+    """Ctrl-C during a synchronous apply: raised at the next safe point."""
+
+    code = "interrupted"
+
+
+def apply(
+    file: Annotated[str | None, typer.Argument(metavar="FILE", help="YAML or JSON; - for stdin.")] = None,
+    plan_id: Annotated[
+        str | None, typer.Option("--plan", metavar="ID", help="Apply this plan instead.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    sync: Annotated[bool, typer.Option("--sync", help="Apply in this process: no Redis, no worker.")] = False,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Same key and document: the same task, not a second one.")
+    ] = None,
+    target: TargetOption = "default",
+    as_json: JsonFlag = False,
+    dry_run: DryRunFlag = False,
+) -> None:
+    """Make NetBox match a document, or a plan that was kept.
+
+    Shows the plan and asks, unless --yes is given. The work is done by a worker in the background and
+    followed here until it ends; Ctrl-C only stops following. With --sync this process does the work.
+    """
+    if (file is None) == (plan_id is None):
+        raise UsageError("Give either a FILE or --plan ID.", "For example: netbox-mcp apply campus.yaml")
+    if sync and (plan_id or idempotency_key):
+        raise UsageError("--sync takes a FILE only: plans and idempotency keys are kept in Redis.")
+    document = load_document(file) if file is not None else None
+    if get_settings().dry_run:
+        _show(_plan(document, plan_id, target), as_json)
+        say(DRY_RUN)
+    elif sync:
+        _apply_here(document, target, yes, as_json)
+    else:
+        _apply_in_background(document, plan_id, target, yes, idempotency_key, as_json)
+
+
+def _plan(document: Any, plan_id: str | None, target: str) -> Plan:
+    if plan_id is not None:
+        return get_task_manager().load_plan(plan_id)
+    return get_service().make_plan(document, target)
+
+
+def _show(plan: Plan, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {"status": "planned", "target": plan.target, "totals": plan.totals(), "digest": plan.digest}
+        )
+    else:
+        print(render_plan(plan, per_group=SHOWN_PER_TYPE))
+
+
+def _apply_in_background(
+    document: Any, plan_id: str | None, target: str, yes: bool, key: str | None, as_json: bool
+) -> None:
+    service = get_service()
+    if not yes:
+        service.queue_info()  # say that Redis is missing before the person has read a plan
+        plan = _plan(document, plan_id, target)
+        if not as_json:
+            _show(plan, as_json)
+        if not plan.writes:
+            _nothing_to_do(plan, as_json)
+            return
+        confirm(_question(plan), yes)
+        plan_id = plan_id or service.keep_plan(plan, document)
+    status = service.start_task(document, plan_id=plan_id, target=target, idempotency_key=key)
+    say(f"Task {status.task_id}, batch {status.batch_id}")
+    end_with(follow(status.task_id), as_json)
+
+
+def _apply_here(document: Any, target: str, yes: bool, as_json: bool) -> None:
+    digest = None
+    get_service().count_objects(document, target)  # a wrong document is refused before anything is locked
+    if not yes:
+        plan = get_service().make_plan(document, target)
+        if not as_json:
+            _show(plan, as_json)
+        if not plan.writes:
+            _nothing_to_do(plan, as_json)
+            return
+        confirm(_question(plan), yes)
+        digest = plan.digest
+    with _stop_on_interrupt() as checkpoint, BarProgress() as progress:
+        try:
+            _, report = get_service().apply_now(document, target, progress, digest, checkpoint)
+        except StoppedError as error:
+            say(error.message)
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+    _end_report(report, as_json)
+
+
+def _end_report(report: Report, as_json: bool) -> None:
+    status = "completed" if report.ok else "completed_with_errors"
+    if as_json:
+        print_json(
+            {
+                "status": status,
+                "batch_id": report.batch_id,
+                "totals": report.totals(),
+                "by_type": report.counts,
+                "write_requests": report.write_requests,
+                "first_errors": [outcome.as_dict() for outcome in report.first_errors],
+                "warnings": report.warnings,
+            }
+        )
+    else:
+        print(f"{status}: batch {report.batch_id}, {report.write_requests} write requests")
+        print_counts(report.counts)
+        for outcome in report.first_errors:
+            what = f"{outcome.result.value} {outcome.object_type} {outcome.label} ({outcome.path})"
+            say(f"{what}: {outcome.message}")
+    if not report.ok:
+        raise typer.Exit(ExitCode.WITH_ERRORS)
+
+
+def _nothing_to_do(plan: Plan, as_json: bool) -> None:
+    if as_json:
+        print_json(
+            {"status": "completed", "target": plan.target, "totals": plan.totals(), "write_requests": 0}
+        )
+    else:
+        say("NetBox is as the document says: there is nothing to do.")
+
+
+def _question(plan: Plan) -> str:
+    return f"Write {plan.writes} changes to target {plan.target!r}?"
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[Callable[[], None]]:
+    """Turn Ctrl-C into a request to stop before the next write; a second one ends the process as usual."""
+    asked = False
+
+    def note(*_: object) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, before)
+        say("Stopping at the next safe point; once more to stop at once.")
+
+    def checkpoint() -> None:
+        if asked:
+            raise StoppedError(
+                "Stopped. What was written stays, and applying the document again continues from there."
+            )
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield checkpoint
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,49 @@
+"""`netbox-mcp plan`: what a document would change, and nothing more than that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netbox_mcp.cli.documents import TargetOption, load_document
+from netbox_mcp.cli.output import JsonFlag, say
+from netbox_mcp.failures import UsageError
+from netbox_mcp.service import get_service
+from orchestrator.plan_json import dump_plan
+from orchestrator.plan_text import render_plan
+
+FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="YAML or JSON; - for standard input.")]
+
+
+def plan(
+    file: FileArgument,
+    target: TargetOption = "default",
+    out: Annotated[Path | None, typer.Option(help="Also write the plan to this file, as JSON.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what a document would change in NetBox. Writes nothing.
+
+    Where Redis is there the plan is kept, and `netbox-mcp apply --plan ID` applies exactly what was shown.
+    """
+    service = get_service()
+    document = load_document(file)
+    made = service.make_plan(document, target)
+    body = dump_plan(made)
+    if out is not None:
+        _write(out, body)
+    if as_json:
+        print(body.decode())
+    else:
+        print(render_plan(made))
+    plan_id = service.keep_plan(made, document) if made.writes else None
+    if plan_id is not None:
+        say(f"To apply exactly this plan: netbox-mcp apply --plan {plan_id}")
+
+
+def _write(out: Path, body: bytes) -> None:
+    try:
+        out.write_bytes(body)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {(error.strerror or 'error').lower()}.") from None

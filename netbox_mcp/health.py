@@ -1,0 +1,96 @@
+"""Looking at each part that the platform needs: NetBox, Redis, workers.
+
+A part that is missing is a finding with a way out, never an exception: doctor
+and the health tool must work where nothing does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netbox_mcp import __version__
+from netbox_mcp.dependencies import get_netbox_client, get_settings, get_targets, get_task_manager
+from netbox_mcp.replies import Check, HealthReply
+from orchestrator.errors import OrchestratorError
+
+MAX_TARGETS = 10
+OLDEST_NETBOX = (4, 2)
+
+
+def check_health() -> HealthReply:
+    """Look at everything; takes some seconds where hosts do not answer."""
+    checks = [*_check_netboxes(), *_check_background()]
+    netbox_ok = all(check.ok for check in checks if check.name.startswith("netbox"))
+    status = "down" if not netbox_ok else "ok" if all(check.ok for check in checks) else "degraded"
+    try:
+        dry_run = get_settings().dry_run
+    except OrchestratorError as error:
+        checks.append(_failed("settings", error))
+        status, dry_run = "down", False
+    return HealthReply(status=status, version=__version__, dry_run=dry_run, checks=checks)
+
+
+def is_ready() -> bool:
+    """Whether the default NetBox answers."""
+    return check_netbox("default").ok
+
+
+def check_netbox(target: str) -> Check:
+    """Whether one NetBox answers to our token, and its version."""
+    name = "netbox" if target == "default" else f"netbox:{target}"
+    try:
+        client = get_netbox_client(target)
+        status = client.status()
+    except OrchestratorError as error:
+        return _failed(name, error)
+    if _release(status.version) < OLDEST_NETBOX:
+        return Check(
+            name=name, ok=False, found=f"NetBox {status.version}", hint="NetBox 4.2 or newer is needed."
+        )
+    return Check(name=name, ok=True, found=f"NetBox {status.version} at {client.url}")
+
+
+def _check_netboxes() -> Iterator[Check]:
+    try:
+        targets = sorted(get_targets())
+    except OrchestratorError as error:
+        yield _failed("netbox", error)
+        return
+    for target in targets[:MAX_TARGETS]:
+        yield check_netbox(target)
+
+
+def _check_background() -> Iterator[Check]:
+    try:
+        info = get_task_manager().queue_info()
+    except OrchestratorError as error:
+        yield _failed("redis", error)
+        return
+    if not info.redis_ok:
+        yield Check(name="redis", ok=False, found=info.message, hint=info.hint)
+        return
+    durable = bool(info.redis_durable)
+    yield Check(
+        name="redis",
+        ok=durable,
+        found=f"Redis {info.redis_version}" + ("" if durable else ", append-only file off"),
+        hint=""
+        if durable
+        else "Set 'appendonly yes': without it a restart of Redis loses tasks and journals.",
+    )
+    count = len(info.workers)
+    yield Check(
+        name="workers",
+        ok=count > 0,
+        found=f"{count or 'none'} listening on queue {info.queue!r}",
+        hint="" if count else "Start one with `netbox-mcp worker`.",
+    )
+
+
+def _failed(name: str, error: OrchestratorError) -> Check:
+    return Check(name=name, ok=False, found=error.message, hint=error.hint)
+
+
+def _release(version: str) -> tuple[int, ...]:
+    numbers = version.split("-")[0].split(".")[:2]
+    return tuple(int(number) for number in numbers if number.isdigit())

@@ -1,0 +1,158 @@
+"""Applying a document while the caller waits, with no worker and, if need be, no Redis.
+
+One writing batch per target holds here too: a lock file keeps the processes of
+this machine apart, and where Redis answers, the lease that workers take as
+well. The journal is a local SQLite file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from orchestrator.engine import NetBoxBulkOrchestrator
+from orchestrator.errors import JournalError, StalePlanError
+from orchestrator.models import Outcome, Plan, Report, Stage
+from workers.connection import check as check_redis
+from workers.errors import RedisUnavailableError, TargetBusyError
+from workers.lease import Heartbeat, Lease
+from workers.records import new_batch_id
+from workers.settings import WorkerSettings
+from workers.sqlite_journal import SqliteJournal
+
+WAIT_SECONDS = 45.0
+"""How long to wait for another batch: MCP clients give up on a call after about a minute."""
+_POLL_SECONDS = 0.2
+
+Checkpoint = Callable[[], None]
+
+
+class SyncProgress:
+    """Where a synchronous apply stands; read by the thread that tells the caller."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.total = 0
+        self.stage_name = "planning"
+        self._lock = threading.Lock()
+
+    def planned(self, plan: Plan) -> None:
+        """The plan is made; its size is known."""
+        self.total = len(plan.changes)
+
+    def stage(self, stage: Stage, number: int, of: int) -> None:
+        """A stage begins."""
+        self.stage_name = f"{stage.object_type} ({number} of {of})"
+
+    def settled(self, outcomes: Sequence[Outcome]) -> None:
+        """These changes have found their end."""
+        with self._lock:
+            self.done += len(outcomes)
+
+
+class SyncApply:
+    """Plans and applies documents in this process."""
+
+    def __init__(self, settings: WorkerSettings, redis: Redis | None) -> None:
+        self._settings = settings
+        self._redis = redis
+
+    def apply(
+        self,
+        engine: NetBoxBulkOrchestrator,
+        document: Any,
+        progress: SyncProgress,
+        shown_digest: str | None = None,
+        stop: Checkpoint = lambda: None,
+    ) -> tuple[Plan, Report]:
+        """Plan under the target's lock, apply, and say what became of it.
+
+        `shown_digest` names the plan that a person has agreed to: StalePlanError
+        if it would be another one by now. `stop` is called before each write
+        and may raise. Raises TargetBusyError when another batch holds the
+        target for too long, and what the engine raises.
+        """
+        batch_id = new_batch_id(datetime.now(UTC))
+        with self._hold(engine.target, batch_id) as still_ours:
+            plan = engine.plan(document)
+            if shown_digest is not None and plan.digest != shown_digest:
+                raise StalePlanError(
+                    "NetBox has changed since the plan was shown; nothing was written.",
+                    hint="Look at the new plan and confirm again.",
+                )
+
+            def checkpoint() -> None:
+                still_ours()
+                stop()
+
+            journal = SqliteJournal(self._settings.state_dir, batch_id)
+            try:
+                return plan, engine.apply(plan, batch_id, journal, progress, checkpoint)
+            finally:
+                journal.close()
+
+    @contextmanager
+    def _hold(self, target: str, batch_id: str) -> Iterator[Checkpoint]:
+        with _lock_file(self._settings.state_dir, target):
+            if self._redis is None or not _answers(self._redis):
+                # Without Redis no worker can write either: its lease lapses.
+                yield lambda: None
+                return
+            lease = Lease(self._redis, target, batch_id, self._settings.lease_ttl_seconds)
+            lease.acquire(WAIT_SECONDS)
+            try:
+                with Heartbeat(self._settings.heartbeat_seconds, [lease.renew]):
+                    yield lease.check
+            finally:
+                lease.release()
+
+
+def _answers(redis: Redis) -> bool:
+    try:
+        check_redis(redis)
+    except RedisUnavailableError:
+        return False
+    return True
+
+
+@contextmanager
+def _lock_file(state_dir: Path, target: str) -> Iterator[None]:
+    """Hold the target against other synchronous runs of this machine; the system frees it if we die."""
+    folder = state_dir / "locks"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(folder / f"{target}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise JournalError(
+            f"The state directory {state_dir} cannot be written: {error.strerror}.",
+            hint="Set NETBOX_MCP_STATE_DIR to a directory that can.",
+        ) from None
+    try:
+        _lock(descriptor, target)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, target: str) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise TargetBusyError(
+                    f"Another synchronous batch is writing to target {target!r}.",
+                    hint="Wait until it has ended, then start again.",
+                ) from None
+            time.sleep(_POLL_SECONDS)

@@ -1,0 +1,68 @@
+"""What the contract tests share: an environment without any service, and the sandbox's NetBox."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netbox_mcp.dependencies import forget
+from netbox_mcp.sandbox.ports import choose_port
+from tests.contract.clients import CommandLine, bare_command_line
+from tests.integration.worker_process import NetBoxOverHttp
+
+OURS = ("NETBOX_", "REDIS_URL", "SANDBOX_")
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.MonkeyPatch]:
+    """Nothing configured, nothing remembered; the working and the state directory are the test's own."""
+    for name in list(os.environ):
+        if name.startswith(OURS):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NETBOX_MCP_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    forget()
+    yield monkeypatch
+    forget()
+
+
+@pytest.fixture
+def dead_netbox(bare: pytest.MonkeyPatch) -> str:
+    """A NetBox is configured and does not answer: no request can do anything."""
+    url = f"http://127.0.0.1:{choose_port(())}"
+    bare.setenv("NETBOX_URL", url)
+    bare.setenv("NETBOX_TOKEN", "nbt_abcdefghijkl.0123456789abcdef0123456789abcdef01234567")
+    return url
+
+
+@pytest.fixture
+def netbox(netbox_sandbox: Any, bare: pytest.MonkeyPatch) -> NetBoxOverHttp:
+    """The sandbox's NetBox: configured for the product, and read beside it with plain HTTP."""
+    bare.setenv("NETBOX_URL", netbox_sandbox.url)
+    bare.setenv("NETBOX_TOKEN", netbox_sandbox.token_v2)
+    return NetBoxOverHttp(netbox_sandbox.url, netbox_sandbox.token_v2)
+
+
+@pytest.fixture
+def with_redis(redis_url: str, bare: pytest.MonkeyPatch) -> str:
+    """An empty Redis, configured."""
+    bare.setenv("REDIS_URL", redis_url)
+    return redis_url
+
+
+@pytest.fixture
+def cli(bare: pytest.MonkeyPatch, tmp_path: Path) -> CommandLine:
+    """The command line, with what is configured when the test begins."""
+    ours = {name: value for name, value in os.environ.items() if name.startswith(OURS)}
+    return bare_command_line(tmp_path, **ours)
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Names of this test's own: other tests use the same NetBox."""
+    return f"ct-{secrets.token_hex(4)}"

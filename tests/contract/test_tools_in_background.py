@@ -1,0 +1,239 @@
+"""The tools that need Redis: nothing is queued unconfirmed, handles are honest, waiting costs no thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp.client import Client
+from redis import Redis
+
+from orchestrator.models import Outcome, Result
+from tests.contract.clients import Reply, ask, call, in_memory
+from tests.contract.documents import campus
+from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam
+from workers.connection import connect_briefly
+from workers.journal import RedisJournal
+from workers.lease import Lease
+from workers.settings import WorkerSettings
+
+BATCH = {"manufacturers": [{"name": "Acme"}]}
+ENDED = {"completed", "completed_with_errors", "failed", "cancelled", "rolled_back"}
+
+
+@pytest.fixture
+def worker(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[None]:
+    """One worker process that writes to the sandbox's NetBox."""
+    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
+    with WorkerTeam(tmp_path, environment) as team:
+        team.start()
+        yield
+
+
+def wait_for_end(task_id: str) -> Reply:
+    deadline = time.monotonic() + 60
+    while True:
+        reply = call("netbox_get_task_status", task_id=task_id, wait_seconds=20)
+        if reply.is_error or reply.data["status"] in ENDED:
+            return reply
+        assert time.monotonic() < deadline, reply.text
+
+
+def test_unconfirmed_work_is_shown_and_not_queued(
+    netbox: NetBoxOverHttp, with_redis: str, prefix: str
+) -> None:
+    reply = call("netbox_start_bulk_async", batch=campus(prefix))
+    assert reply.data["status"] == "confirmation_required"
+    assert reply.data["task_id"] is None
+    assert reply.data["plan_id"]
+    assert reply.data["totals"] == {"create": 7}
+    assert reply.data["samples"]
+    assert "confirm=true" in reply.data["next"]
+    with Redis.from_url(with_redis) as redis:
+        keys = sorted(key.decode() for key in redis.scan_iter())
+    assert [key for key in keys if key.startswith(("rq:", "nmo:task", "nmo:journal"))] == []
+    assert call("netbox_list_active_tasks", include_finished=True).data["tasks"] == []
+
+
+def test_an_unconfirmed_plan_id_shows_the_plan_again(
+    netbox: NetBoxOverHttp, with_redis: str, prefix: str
+) -> None:
+    planned = call("netbox_plan_bulk", batch=campus(prefix))
+    assert "netbox_start_bulk_async" in planned.data["next"]
+    again = call("netbox_start_bulk_async", plan_id=planned.data["plan_id"])
+    assert again.data["status"] == "confirmation_required"
+    assert again.data["digest"] == planned.data["digest"]
+    assert again.data["totals"] == planned.data["totals"]
+    assert again.data["task_id"] is None
+
+
+def test_in_dry_run_a_plan_id_is_not_queued(
+    netbox: NetBoxOverHttp, with_redis: str, bare: pytest.MonkeyPatch, prefix: str
+) -> None:
+    planned = call("netbox_plan_bulk", batch=campus(prefix))
+    bare.setenv("NETBOX_DRY_RUN", "true")
+    reply = call("netbox_start_bulk_async", plan_id=planned.data["plan_id"], confirm=True)
+    assert reply.data["status"] == "dry_run"
+    assert call("netbox_list_active_tasks", include_finished=True).data["tasks"] == []
+
+
+def test_confirmed_work_gets_a_handle_at_once(dead_netbox: str, with_redis: str) -> None:
+    reply = call("netbox_start_bulk_async", batch=BATCH, confirm=True)
+    assert reply.data["status"] == "queued"
+    assert reply.data["task_id"]
+    assert reply.data["batch_id"]
+    assert reply.data["total"] == 1
+    assert reply.data["poll_after_seconds"] > 0
+    listed = call("netbox_list_active_tasks").data["tasks"]
+    assert [task["task_id"] for task in listed] == [reply.data["task_id"]]
+    queue = call("netbox_get_queue_info").data
+    assert (queue["depth"], queue["workers"]) == (1, [])
+    assert "netbox-mcp worker" in queue["hint"]
+
+
+def test_a_document_with_errors_is_not_queued(dead_netbox: str, with_redis: str) -> None:
+    reply = call("netbox_start_bulk_async", batch={"sites": [{"nam": "x"}]}, confirm=True)
+    assert reply.data["code"] == "invalid_document"
+    assert call("netbox_list_active_tasks", include_finished=True).data["tasks"] == []
+
+
+def test_an_idempotency_key_stands_for_one_task(dead_netbox: str, with_redis: str) -> None:
+    first = call("netbox_start_bulk_async", batch=BATCH, confirm=True, idempotency_key="k1")
+    again = call("netbox_start_bulk_async", batch=BATCH, confirm=True, idempotency_key="k1")
+    other = call(
+        "netbox_start_bulk_async", batch={"sites": [{"name": "x"}]}, confirm=True, idempotency_key="k1"
+    )
+    assert again.data["task_id"] == first.data["task_id"]
+    assert other.data["code"] == "idempotency_conflict"
+    assert len(call("netbox_list_active_tasks").data["tasks"]) == 1
+
+
+def test_a_status_waits_as_long_as_it_is_told(dead_netbox: str, with_redis: str) -> None:
+    task_id = call("netbox_start_bulk_async", batch=BATCH, confirm=True).data["task_id"]
+    begun = time.monotonic()
+    reply = call("netbox_get_task_status", task_id=task_id, wait_seconds=1.5)
+    assert 1.4 < time.monotonic() - begun < 4
+    assert reply.data["status"] == "queued"
+    assert "No worker is listening" in reply.data["message"]
+    assert {"task_id", "batch_id", "status", "kind", "target", "pass", "stage"} <= set(reply.data)
+
+
+def test_many_waits_do_not_hold_up_an_instant_call(dead_netbox: str, with_redis: str) -> None:
+    task_id = call("netbox_start_bulk_async", batch=BATCH, confirm=True).data["task_id"]
+
+    async def work(client: Client) -> float:
+        async with anyio.create_task_group() as group:
+            for _ in range(60):
+                group.start_soon(
+                    lambda: ask(client, "netbox_get_task_status", task_id=task_id, wait_seconds=20)
+                )
+            await anyio.sleep(1)
+            begun = time.monotonic()
+            reply = await ask(client, "netbox_get_queue_info")
+            taken = time.monotonic() - begun
+            group.cancel_scope.cancel()
+        assert not reply.is_error
+        return taken
+
+    assert in_memory(work) < 2
+
+
+@pytest.mark.parametrize("tool", ["netbox_get_task_status", "netbox_get_task_report"])
+def test_an_unknown_task_is_one_sentence(dead_netbox: str, with_redis: str, tool: str) -> None:
+    reply = call(tool, task_id="t-000000000000")
+    assert reply.data["code"] == "unknown_task"
+    assert "t-000000000000" in reply.data["message"]
+
+
+def test_an_unknown_plan_is_one_sentence(dead_netbox: str, with_redis: str) -> None:
+    for confirm in (False, True):
+        reply = call("netbox_start_bulk_async", plan_id="p-000000000000", confirm=confirm)
+        assert reply.data["code"] == "unknown_input"
+
+
+def test_a_report_pages_through_long_rows_without_losing_one(
+    dead_netbox: str, with_redis: str, tmp_path: Path
+) -> None:
+    started = call("netbox_start_bulk_async", batch=BATCH, confirm=True).data
+    settings = WorkerSettings(redis_url=with_redis, state_dir=tmp_path)
+    outcomes = [
+        Outcome(
+            f"devices/{at}",
+            "devices",
+            f"sw-{at} " + "x" * 180,
+            f"devices[{at}]",
+            Result.FAILED,
+            message="y" * 900,
+        )
+        for at in range(45)
+    ]
+    with connect_briefly(settings) as redis:
+        lease = Lease(redis, "default", started["task_id"], ttl_seconds=10)
+        lease.acquire()
+        RedisJournal(redis, started["batch_id"], lease).settle(outcomes)
+    labels: list[str] = []
+    cursor = None
+    while True:
+        asked = {"task_id": started["task_id"], "outcome": "failed", "limit": 100}
+        page = call("netbox_get_task_report", **asked, **({"cursor": cursor} if cursor else {}))
+        assert page.tokens < 2_000
+        labels += [row["label"].split()[0] for row in page.data["rows"]]
+        cursor = page.data["next_cursor"]
+        if cursor is None:
+            break
+    assert labels == [f"sw-{at}" for at in range(45)]
+    assert page.data["counts"] == {"devices": {"failed": 45}}
+
+
+def test_work_goes_through_queue_and_worker_and_is_done_once(
+    netbox: NetBoxOverHttp, worker: None, prefix: str
+) -> None:
+    planned = call("netbox_plan_bulk", batch=campus(prefix)).data
+    started = call("netbox_start_bulk_async", plan_id=planned["plan_id"], confirm=True)
+    ended = wait_for_end(started.data["task_id"])
+    assert ended.data["status"] == "completed", ended.text
+    assert ended.data["counts"] == {"created": 7}
+    assert ended.tokens < 2_000
+    assert netbox.count("dcim/devices", name__isw=prefix) == 3
+    assert netbox.count("core/object-changes", q=started.data["batch_id"]) == 7
+
+    again = call("netbox_start_bulk_async", batch=campus(prefix), confirm=True)
+    assert wait_for_end(again.data["task_id"]).data["counts"] == {"unchanged": 7}
+    assert netbox.count("core/object-changes", q=again.data["batch_id"]) == 0
+    rows = call("netbox_get_task_report", task_id=started.data["task_id"], object_type="devices").data["rows"]
+    assert {(row["label"], row["result"]) for row in rows} == {
+        (f"{prefix}-sw-{at}", "created") for at in (1, 2, 3)
+    }
+
+
+def test_a_large_document_is_planned_as_a_task(
+    netbox: NetBoxOverHttp, worker: None, bare: pytest.MonkeyPatch, prefix: str
+) -> None:
+    bare.setenv("NETBOX_MCP_PLAN_MAX_OBJECTS", "5")
+    shown = call("netbox_start_bulk_async", batch=campus(prefix))
+    assert shown.data["status"] == "confirmation_required"
+    assert "netbox_plan_bulk" in shown.data["next"]
+    queued = call("netbox_plan_bulk", batch=campus(prefix))
+    ended = wait_for_end(queued.data["task_id"])
+    assert ended.data["kind"] == "plan"
+    assert ended.data["status"] == "completed"
+    assert "netbox_start_bulk_async" in ended.data["next"]
+    assert netbox.count("dcim/devices", name__isw=prefix) == 0
+    applied = call("netbox_start_bulk_async", plan_id=ended.data["plan_id"], confirm=True)
+    assert wait_for_end(applied.data["task_id"]).data["counts"] == {"created": 7}
+
+
+def test_synchronous_work_waits_for_the_batch_that_holds_the_target(
+    netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path, prefix: str
+) -> None:
+    held_seconds = 4
+    settings = WorkerSettings(redis_url=with_redis, state_dir=tmp_path)
+    with connect_briefly(settings) as redis:
+        Lease(redis, "default", "t-another", ttl_seconds=held_seconds).acquire()
+        begun = time.monotonic()
+        reply = call("netbox_bulk_ensure_devices", batch=campus(prefix), confirm=True)
+        assert time.monotonic() - begun > held_seconds - 1
+    assert reply.data["totals"] == {"created": 7}
