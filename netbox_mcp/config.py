@@ -47,7 +47,7 @@ class Settings(WorkerSettings):
     http_tokens: SecretList = Field(
         default=[],
         validation_alias=AliasChoices("NETBOX_MCP_TOKEN", "NETBOX_MCP_TOKENS", "http_tokens"),
-        description="NETBOX_MCP_TOKEN: bearer token for HTTP, several separated by commas. "
+        description="Bearer token for HTTP, several separated by commas. "
         "Unset: one is made and kept in the state directory.",
     )
     allowed_hosts: TextList = Field(

@@ -55,7 +55,7 @@ class WorkerSettings(BaseSettings):
     journal_retention_seconds: int = Field(
         default=90 * DAY_SECONDS,
         ge=60,
-        description="How long the journal of a batch is kept, and can be rolled back.",
+        description="How long the journal of a batch is kept.",
     )
     job_timeout: int = Field(
         default=DAY_SECONDS, ge=10, description="A task that runs longer than this is stopped."

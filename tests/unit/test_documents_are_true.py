@@ -1,0 +1,76 @@
+"""The documents against the code: settings, planning rules, examples, Redis keys.
+
+`--update-golden` writes the tables of docs/configuration.md anew.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+from netbox_mcp.config import Settings, variable_of
+from netbox_mcp.registry import load_tools
+from orchestrator.document import read_document
+from orchestrator.netbox.settings import _VARIABLES as TARGET_VARIABLES
+from orchestrator.netbox.settings import NetBoxSettings
+from orchestrator.normalise import normalise
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIGURATION = REPOSITORY / "docs/configuration.md"
+
+
+def default_of(info: Any) -> str:
+    if info.default is PydanticUndefined:
+        return "required" if info.default_factory is None else "by the platform's convention"
+    if info.default is None or isinstance(info.default, SecretStr):
+        return ""
+    if isinstance(info.default, list):
+        return ", ".join(info.default)
+    return str(info.default).lower() if isinstance(info.default, bool) else str(info.default)
+
+
+def settings_table() -> list[str]:
+    targets = [(TARGET_VARIABLES[name], NetBoxSettings.model_fields[name]) for name in TARGET_VARIABLES]
+    ours = [(variable_of(name), info) for name, info in Settings.model_fields.items() if name != "dry_run"]
+    return [f"| `{name}` | {default_of(info)} | {info.description} |" for name, info in (*targets, *ours)]
+
+
+def test_every_setting_is_documented_as_the_code_has_it(request: pytest.FixtureRequest) -> None:
+    head, line, tail = CONFIGURATION.read_text().partition("|---|---|---|\n")
+    rest = "".join(text for text in tail.splitlines(keepends=True) if not text.startswith("| `"))
+    expected = head + line + "\n".join(settings_table()) + "\n" + rest
+    if request.config.getoption("--update-golden"):
+        CONFIGURATION.write_text(expected)
+    assert CONFIGURATION.read_text() == expected
+
+
+def test_every_planning_rule_has_a_golden_file_and_the_other_way_round() -> None:
+    rules = (REPOSITORY / "docs/planning-rules.md").read_text()
+    rows = [line.rsplit("|", 2)[1] for line in rules.splitlines() if line.startswith("| ") and "`" in line]
+    named = {name for row in rows for name in re.findall(r"`([a-z_]+)`", row)}
+    present = {path.stem for path in (REPOSITORY / "tests/golden").glob("*.yaml")}
+    assert named & present == present
+    assert {name for name in named if "_" in name} - present <= {"settle_seconds", "on_error"}
+
+
+def test_the_readme_names_every_tool() -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    assert [name for name in load_tools() if f"`{name}`" not in readme] == []
+
+
+def test_the_campus_is_as_large_as_it_says() -> None:
+    path = REPOSITORY / "examples/campus.yaml"
+    desired = normalise(read_document(path.read_text(), path.name))
+    assert desired.problems == []
+    counts = {name: len(entries) for name, entries in desired.entries.items()}
+    assert (counts["manufacturers"], counts["sites"], counts["devices"]) == (2, 3, 204)
+    head = path.read_text().split("\n\n")[0]
+    assert "204 devices" in head
+    assert f"{counts['interfaces']} interfaces, {counts['ip_addresses']} addresses" in head
+    hosts = [entry.fields["address"].partition("/")[0] for entry in desired.entries["ip_addresses"]]
+    assert len(set(hosts)) == len(hosts)
