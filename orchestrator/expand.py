@@ -2,7 +2,7 @@
 
 `sw-[01-48]` makes one entry per value, `{1}` elsewhere in that entry (its
 children too) is the value of the first range as written, `{1+10}` that number
-plus ten. Expansion touches only entries whose own label has a range.
+plus ten. A child with a range of its own fills in its own values. Expansion touches only entries whose own label has a range.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from orchestrator.catalog import OBJECT_TYPES
+
 MAX_ENTRIES = 20_000
 
+_LABELS = sorted({row.label for row in OBJECT_TYPES.values()})
 _RANGE = re.compile(r"\[([^\[\]]*[-,][^\[\]]*)\]")
 _NUMBERS = re.compile(r"\s*(\d+)\s*-\s*(\d+)\s*")
 _PLACE = re.compile(r"\{(\d)(?:([+-])(\d+))?\}")
@@ -69,10 +72,18 @@ def _fill(value: Any, combination: tuple[str, ...]) -> Any:
     if isinstance(value, str):
         return _PLACE.sub(lambda match: _place(match, combination), value)
     if isinstance(value, Mapping):
-        return {key: _fill(item, combination) for key, item in value.items()}
+        own = _ranged_label(value)
+        # Inside a child that has a range itself, placeholders are the child's; its name is ours.
+        return {key: _fill(item, combination) if own in ("", key) else item for key, item in value.items()}
     if isinstance(value, list):
         return [_fill(item, combination) for item in value]
     return value
+
+
+def _ranged_label(entry: Mapping[str, Any]) -> str:
+    """The field of a nested entry that has a range of its own; empty when none has."""
+    texts = {label: entry.get(label) for label in _LABELS}
+    return next((name for name, text in texts.items() if isinstance(text, str) and _RANGE.search(text)), "")
 
 
 def _place(match: re.Match[str], combination: tuple[str, ...]) -> str:

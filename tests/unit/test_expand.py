@@ -46,6 +46,14 @@ def test_the_value_is_filled_in_everywhere_else() -> None:
     assert second["ip_addresses"] == [{"address": "192.0.2.19/24"}]
 
 
+def test_a_child_with_a_range_of_its_own_fills_in_its_own_values() -> None:
+    ports = {"name": "Gi{1}/[1-2]", "description": "port {1}"}
+    entries = list(expand_entry({"name": "sw-[7-8]", "interfaces": [ports]}, "name"))
+    (mine,) = entries[0]["interfaces"]
+    assert mine == {"name": "Gi7/[1-2]", "description": "port {1}"}
+    assert [port["description"] for port in expand_entry(mine, "name")] == ["port 1", "port 2"]
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
