@@ -43,7 +43,7 @@ def expand_entry(entry: Mapping[str, Any], label: str) -> Iterator[Mapping[str, 
     if size > MAX_ENTRIES:
         raise RangeError(f"{text!r} stands for {size:,} entries; at most {MAX_ENTRIES:,} are allowed")
     for combination in itertools.product(*values):
-        filled = dict(_fill(entry, combination))
+        filled = {key: _fill(item, combination) for key, item in entry.items()}
         parts = iter(combination)
         filled[label] = _RANGE.sub(lambda _: next(parts), str(text))  # noqa: B023 - used at once
         yield filled

@@ -49,6 +49,8 @@ def _start(
     # Logs go to stderr: stdout belongs to results, and under `serve` to the protocol.
     configure_logging()
     logging.getLogger().setLevel(logging.DEBUG if debug else logging.WARNING)
+    if not debug:  # each retry of a read is a warning there; what comes of it is said in one sentence
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 for command in (serve, worker, plan, apply, status, tasks, report, doctor):
