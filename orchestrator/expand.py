@@ -2,7 +2,8 @@
 
 `sw-[01-48]` makes one entry per value, `{1}` elsewhere in that entry (its
 children too) is the value of the first range as written, `{1+10}` that number
-plus ten. A child with a range of its own fills in its own values. Expansion touches only entries whose own label has a range.
+plus ten. A child with a range of its own fills in its own values. Expansion
+touches only entries whose own label has a range.
 """
 
 from __future__ import annotations

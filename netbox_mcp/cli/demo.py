@@ -1,40 +1,11 @@
-"""`netbox-mcp demo`: everything from nothing, a document applied before your eyes, then applied again.
-
-What it shows is real: the released NetBox, a queue, a worker and the HTTP
-server as processes of their own, and an MCP client that talks to that server.
-"""
+"""`netbox-mcp demo`: the whole product from one command."""
 
 from __future__ import annotations
 
-import os
-import signal
-import tempfile
-import time
-import urllib.request
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import anyio
-import httpx2
-import orjson
 import typer
-from mcp.client.client import Client
-from mcp.client.streamable_http import streamable_http_client
-from rich.console import Console
-from rich.table import Table
-
-from netbox_mcp.cli.output import ExitCode, errors, say
-from netbox_mcp.cli.progress import open_display
-from netbox_mcp.cli.sandbox import show_progress
-from netbox_mcp.failures import UsageError
-from netbox_mcp.sandbox import Sandbox, SandboxInfo
-from netbox_mcp.stack import Stack
-from orchestrator.document import read_document
-
-_RESULTS = ("created", "updated", "unchanged", "skipped", "failed")
-_console = Console(highlight=False)
 
 
 def demo(
@@ -45,115 +16,7 @@ def demo(
 
     The first time takes some minutes to install NetBox; Ctrl-C stops everything.
     """
-    if not file.is_file():
-        raise UsageError(f"There is no document {str(file)!r} here.", "Name one: netbox-mcp demo FILE")
-    document = read_document(file.read_text(encoding="utf-8"), str(file))
-    # A supervisor's polite request ends everything in order, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, _interrupt)
-    sandbox = Sandbox("demo")
-    try:
-        with show_progress() as report:
-            sandbox = Sandbox("demo", report)
-            netbox = sandbox.up()
-        sandbox.reset()
-        with tempfile.TemporaryDirectory(prefix="netbox-mcp-demo-") as folder:
-            _run(netbox, Path(folder), document, leave)
-    finally:
-        say("Stopping ...")
-        sandbox.down()
+    # Imported here: no other command needs an MCP client.
+    from netbox_mcp.cli.demonstration import run_demo
 
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _run(netbox: SandboxInfo, folder: Path, document: Any, leave: bool) -> None:
-    say(f"NetBox {netbox.version} is empty and ready at {netbox.url}")
-    with Stack(folder, netbox.url, netbox.token_v2) as stack:
-        stack.start_worker()
-        stack.start_server()
-        say(f"Queue, worker and MCP server run; the client connects to {stack.mcp_url}")
-        proven = anyio.run(_show, stack, netbox, document)
-        if not proven:
-            raise typer.Exit(ExitCode.WITH_ERRORS)
-        _console.print(f"\nLook around: [bold]{netbox.url}/dcim/devices/[/]")
-        _console.print(f"Log in as [bold]{netbox.username}[/] with the password [bold]{netbox.password}[/]")
-        if not leave:
-            say("Ctrl-C stops all of it.")
-            _wait_for_interrupt()
-
-
-def _wait_for_interrupt() -> None:
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        return
-
-
-async def _show(stack: Stack, netbox: SandboxInfo, document: Any) -> bool:
-    """Both runs. True when the first left nothing undone and the second wrote nothing."""
-    async with _client(stack) as client:
-        first = await _apply(client, document, "First run")
-        entries = _changelog_entries(netbox)
-        second = await _apply(client, document, "The same document again")
-        new_entries = _changelog_entries(netbox) - entries
-        writes = sum(second["counts"].get(result, 0) for result in ("created", "updated"))
-        _console.print(f"Second run: [bold]{writes} writes[/], {new_entries} new changelog entries in NetBox.")
-    return first["status"] == second["status"] == "completed" and writes == new_entries == 0
-
-
-@asynccontextmanager
-async def _client(stack: Stack) -> AsyncIterator[Client]:
-    headers = {"Authorization": f"Bearer {stack.bearer_token}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=90) as http:
-        async with Client(streamable_http_client(stack.mcp_url, http_client=http)) as client:
-            yield client
-
-
-async def _apply(client: Client, document: Any, title: str) -> dict[str, Any]:
-    """Start the document as a task, follow it, and print what became of its objects."""
-    argument = "batch" if isinstance(document, dict) else "devices_data"
-    started = await _call(client, "netbox_start_bulk_async", {argument: document, "confirm": True})
-    _console.print(f"\n[bold]{title}[/]: task {started['task_id']}, batch {started['batch_id']}")
-    began = time.monotonic()
-    display = open_display()
-    try:
-        while True:
-            arguments = {"task_id": started["task_id"], "wait_seconds": 1}
-            status = await _call(client, "netbox_get_task_status", arguments)
-            if status["poll_after_seconds"] == 0:
-                break
-            display.show(status.get("stage") or status["status"], status["done"], status["total"])
-    finally:
-        display.close()
-    report = await _call(client, "netbox_get_task_report", {"task_id": started["task_id"], "limit": 1})
-    _print_report(report["counts"], status, time.monotonic() - began)
-    return status
-
-
-async def _call(client: Client, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    result = await client.call_tool(tool, arguments)
-    content: dict[str, Any] = result.structured_content or {}
-    if result.is_error:
-        raise UsageError(str(content.get("message", tool)), str(content.get("hint", "")))
-    return content
-
-
-def _print_report(counts: Mapping[str, Mapping[str, int]], status: Mapping[str, Any], seconds: float) -> None:
-    table = Table("object type", *_RESULTS, title=f"{status['status']} in {seconds:.0f} s", title_justify="left")
-    for object_type, results in counts.items():
-        table.add_row(object_type, *(str(results.get(result, "")) for result in _RESULTS))
-    _console.print(table)
-    for error in status.get("first_errors") or ():
-        errors.print(f"  {error}", markup=False)
-
-
-def _changelog_entries(netbox: SandboxInfo) -> int:
-    """How many changes NetBox itself has on record."""
-    request = urllib.request.Request(  # noqa: S310 - the sandbox's own address
-        f"{netbox.url}/api/core/object-changes/?limit=1",
-        headers={"Authorization": f"Bearer {netbox.token_v2}"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-        return int(orjson.loads(answer.read())["count"])
+    run_demo(file, leave)

@@ -57,7 +57,7 @@ Delete = Annotated[
 @sandbox_app.command()
 def up(name: Name = "default", as_json: AsJson = False) -> None:
     """Start it: some minutes the first time, well under a minute later. Harmless if it runs."""
-    with _errors(as_json), _progress() as report:
+    with _errors(as_json), show_progress() as report:
         info = Sandbox(name, report).up()
     if as_json:
         _print_json(_machine_form(info))
@@ -68,7 +68,7 @@ def up(name: Name = "default", as_json: AsJson = False) -> None:
 @sandbox_app.command()
 def down(name: Name = "default", delete: Delete = False, as_json: AsJson = False) -> None:
     """Stop everything it started. Its data stay for the next start, unless --delete."""
-    with _errors(as_json), _progress() as report:
+    with _errors(as_json), show_progress() as report:
         Sandbox(name, report).down(delete)
     if as_json:
         _print_json({"name": name, "running": False, "deleted": delete})
@@ -79,7 +79,7 @@ def down(name: Name = "default", delete: Delete = False, as_json: AsJson = False
 @sandbox_app.command()
 def reset(name: Name = "default", as_json: AsJson = False) -> None:
     """Empty it in about a second, while it keeps running: same address, login and tokens."""
-    with _errors(as_json), _progress() as report:
+    with _errors(as_json), show_progress() as report:
         Sandbox(name, report).reset()
     _print_json({"name": name, "reset": True}) if as_json else print(f"The sandbox '{name}' is empty again.")
 
@@ -110,7 +110,7 @@ def seed(
     version: Annotated[str, typer.Option(help="The NetBox release to make it for.")] = NETBOX_VERSION,
 ) -> None:
     """For maintainers: make the database dump that spares newcomers NetBox's migrations (several minutes)."""
-    with _errors(as_json=False), _progress() as report:
+    with _errors(as_json=False), show_progress() as report:
         Sandbox(name, report, version).write_seed(output)
     print(f"Wrote {output}.")
 
@@ -146,7 +146,7 @@ def _errors(as_json: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _progress() -> Iterator[Report]:
+def show_progress() -> Iterator[Report]:
     """A moving bar on a terminal, plain lines anywhere else."""
     console = Console(stderr=True)
     if not console.is_terminal:

@@ -29,7 +29,7 @@ START_SECONDS = 40  # what a later start may take
 PRISTINE = {
     "/api/dcim/module-type-profiles/": 8
 }  # NetBox's own migrations bring these: CPU, fan, disk and so on
-RESET_SECONDS = 2.5  # the best of three: about a second, on a machine that may be busy with other tests
+RESET_SECONDS = 2  # about a second, on a machine that is not busy
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,8 @@ def test_reset_empties_it_under_the_running_server(sandbox: Sandbox, info: Sandb
     assert get(info, "/api/core/object-changes/")["count"] == 5
 
     durations = [seconds_to_reset(sandbox) for _ in range(3)]
-    assert min(durations) < RESET_SECONDS, durations
+    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # others may be using this machine
+    assert min(durations) < RESET_SECONDS * busy, (durations, busy)
 
     assert counts(info) == PRISTINE
     assert get(info, "/api/core/object-changes/")["count"] == 0
