@@ -7,8 +7,7 @@ all have been looked at is the document refused.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +18,9 @@ from orchestrator.errors import DocumentError
 from orchestrator.graph import type_order
 from orchestrator.live import Live, canonical_row
 from orchestrator.models import Action, Change, Pass, Plan, Planned
-from orchestrator.resolve import SHARED_ROLES, Node, Resolver
+from orchestrator.naming import name_nodes, names_in, title
+from orchestrator.register import SHARED_ROLES, Node
+from orchestrator.resolve import Resolver
 from orchestrator.schema import load_schema
 from orchestrator.values import is_near_miss, slugify, suggest
 
@@ -39,14 +40,14 @@ def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
     draft.warn_of_near_misses()
     if draft.problems:
         raise DocumentError(draft.problems)
-    draft.name_changes()
+    name_nodes(draft.register)
     changes = (*draft.build_changes(), *draft.link_changes())
     plan = Plan(
         target,
         changes,
         warnings=tuple(draft.resolver.warnings),
         on_error=desired.options.on_error,
-        names=draft.names_in(changes),
+        names=names_in(draft.register, changes),
     )
     return replace(plan, digest=digest_of(plan))
 
@@ -69,13 +70,14 @@ class _Draft:
         self.live = live
         self.problems = list(desired.problems)
         self.resolver = Resolver(live, desired.options, self.problems)
+        self.register = self.resolver.register
         self.schema = load_schema()
         self.links: dict[Node, dict[str, Node | None]] = {}
 
     def nodes(self) -> Iterator[Node]:
         """Every object of the plan, types in reference order."""
         for name in type_order():
-            yield from self.resolver.nodes.get(name, ())
+            yield from self.register.nodes.get(name, ())
 
     # -- the steps, in order ---------------------------------------------------
 
@@ -85,7 +87,7 @@ class _Draft:
             for entry in self.desired.entries.get(name, ()):
                 self.resolver.declare(entry)
         for node in self.nodes():
-            node.may_exist = node.may_exist or self.resolver.comes_with_parent(node)
+            node.may_exist = node.may_exist or self.register.comes_with_parent(node)
 
     def resolve_links(self) -> None:
         """Link fields point to objects that may come later in the order, so they are resolved last."""
@@ -148,18 +150,18 @@ class _Draft:
 
     def require_fields(self) -> None:
         """What NetBox demands of a new object; components that come with their parent have it already."""
+        faulty = _with_prefixes(problem.path for problem in self.problems)
         for node in self.nodes():
             if node.live is not None or node.may_exist:
                 continue
             for name, spec in self.schema.get(node.row.name, {}).items():
                 if spec.required and node.values.get(name) is None and name != "slug":
-                    self._missing(node, name)
+                    self._missing(node, name, faulty)
 
-    def _missing(self, node: Node, name: str) -> None:
+    def _missing(self, node: Node, name: str, faulty: Mapping[str, bool]) -> None:
         path = f"{node.path}.{name}"
-        for problem in self.problems:
-            if problem.path == node.path or problem.path.startswith((path, f"{node.path}.match")):
-                return  # it was given, but wrongly, or the object meant could not be told
+        if faulty.get(node.path) or {path, f"{path}_id", f"{node.path}.match"} & faulty.keys():
+            return  # it was given, but wrongly, or the object meant could not be told
         hint = f"there is no {node.row.noun} {node.label!r} in NetBox yet, and a new one needs it"
         self._problem(path, f"{name} is missing", hint)
 
@@ -174,17 +176,6 @@ class _Draft:
                 self.resolver.warnings.append(
                     f"{node.path}: creates the {node.row.noun} {node.label!r}, though NetBox has {near!r}"
                 )
-
-    def name_changes(self) -> None:
-        """Readable ids that do not depend on the order of the document."""
-        used: set[str] = set()
-        for name in type_order():
-            nodes = self.resolver.nodes.get(name, [])
-            for node in sorted(nodes, key=self._sort_key):
-                base = f"{name}/{'/'.join(self._full_name(node))}"
-                node.id = next(c for c in _candidates(base) if c not in used)
-                used.add(node.id)
-            nodes.sort(key=lambda node: node.id)
 
     def build_changes(self) -> Iterator[Change]:
         """One change for every object that the document declares or implies."""
@@ -207,7 +198,7 @@ class _Draft:
                 id=f"{node.id}#link",
                 object_type=node.row.name,
                 action=Action.UPDATE,
-                label=self._title(node),
+                label=title(self.register, node),
                 path=node.path,
                 passes=Pass.LINK,
                 live_id=node.live["id"] if node.live is not None else None,
@@ -218,18 +209,6 @@ class _Draft:
                 seconds=node.row.update_seconds,
             )
 
-    def names_in(self, changes: Sequence[Change]) -> dict[str, dict[int, str]]:
-        """Labels of the live objects that the changes refer to."""
-        names: dict[str, dict[int, str]] = defaultdict(dict)
-        for change in changes:
-            pointers = OBJECT_TYPES[change.object_type].all_references()
-            for field, value in (*change.before.items(), *change.after.items()):
-                object_type = "tags" if field == "tags" else pointers.get(field)
-                for one in value if isinstance(value, tuple) else (value,):
-                    if object_type and isinstance(one, int):
-                        names[object_type][one] = self._name_of(object_type, one)
-        return dict(names)
-
     # -- one change --------------------------------------------------------------
 
     def _create(self, node: Node) -> Change:
@@ -239,13 +218,13 @@ class _Draft:
             id=node.id,
             object_type=row.name,
             action=Action.CREATE,
-            label=self._title(node),
+            label=title(self.register, node),
             path=node.path,
             after=_frozen(values),
             key=_frozen(_natural_key(node)),
             depends_on=_ids(_nodes_in(node.values)),
             may_exist=node.may_exist,
-            seconds=row.create_seconds + row.component_seconds * self.resolver.component_count(node),
+            seconds=row.create_seconds + row.component_seconds * self.register.component_count(node),
         )
 
     def _update(self, node: Node) -> Change:
@@ -259,7 +238,7 @@ class _Draft:
             id=node.id,
             object_type=node.row.name,
             action=Action.UPDATE if after else Action.UNCHANGED,
-            label=self._title(node),
+            label=title(self.register, node),
             path=node.path,
             live_id=node.live["id"],
             before=before,
@@ -270,43 +249,6 @@ class _Draft:
 
     def _problem(self, path: str, message: str, hint: str) -> None:
         self.resolver.problem(path, message, hint)
-
-    # -- names -------------------------------------------------------------------
-
-    def _title(self, node: Node) -> str:
-        """How reports call an object: components after the object that they hang on."""
-        parent = node.values.get(node.row.child_of) if node.row.child_of else None
-        if parent is None:
-            return node.label
-        return f"{self._name_of(node.row.references[node.row.child_of], parent)} {node.label}"
-
-    def _full_name(self, node: Node) -> list[str]:
-        pointers = node.row.all_references()
-        parts = [
-            *(part for name in node.row.key if name != node.row.label and name in pointers
-              for part in self._names_of(pointers[name], node.values.get(name))),
-            node.label,
-            *(self._name_of(pointers[name], node.values[name])
-              for name in node.row.optional_key if node.values.get(name) is not None),
-        ]  # fmt: skip
-        return parts
-
-    def _names_of(self, object_type: str, token: Any) -> list[str]:
-        """The full name of a parent, so that equal interface names on two devices stay apart."""
-        if isinstance(token, Node):
-            return self._full_name(token)
-        return [] if token is None else [self._name_of(object_type, token)]
-
-    def _name_of(self, object_type: str, token: Any) -> str:
-        if isinstance(token, Node):
-            return token.label
-        row = OBJECT_TYPES[object_type]
-        live = self.live.table(object_type).by_id.get(token, {})
-        return str(live.get(row.label) or token)
-
-    def _sort_key(self, node: Node) -> tuple[list[str], str]:
-        plain = {name: repr(value) for name, value in node.values.items() if not isinstance(value, Node)}
-        return self._full_name(node), fingerprint(plain)
 
 
 def _natural_key(node: Node) -> dict[str, Any]:
@@ -325,6 +267,17 @@ def _scope(node: Node) -> Any:
     return node.values.get("manufacturer")
 
 
+def _with_prefixes(paths: Iterable[str]) -> dict[str, bool]:
+    """Every path that has a problem: True where it is the very place, False where it is further inside."""
+    found: dict[str, bool] = {}
+    for path in paths:
+        parts = path.split(".")
+        for end in range(1, len(parts)):
+            found.setdefault(".".join(parts[:end]), False)
+        found[path] = True
+    return found
+
+
 def _nodes_in(values: Any) -> list[Node]:
     return [value for value in values.values() if isinstance(value, Node)]
 
@@ -335,11 +288,3 @@ def _ids(nodes: list[Node]) -> tuple[str, ...]:
 
 def _frozen(values: dict[str, Any]) -> dict[str, Any]:
     return {name: Planned(value.id) if isinstance(value, Node) else value for name, value in values.items()}
-
-
-def _candidates(base: str) -> Iterator[str]:
-    yield base
-    number = 2
-    while True:
-        yield f"{base}~{number}"
-        number += 1

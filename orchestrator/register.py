@@ -1,0 +1,170 @@
+"""The objects that a plan knows, and every way to find one again: by label, slug, natural key or live id.
+
+Filled by resolve.py while it pairs and resolves; read by plan.py afterwards.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.catalog import ObjectType
+from orchestrator.desired import Reference
+from orchestrator.live import Live, canonical_row, label_key
+from orchestrator.ports import Row
+
+# IP roles that may share an address (NetBox ipam/constants.py, IPADDRESS_ROLES_NONUNIQUE).
+SHARED_ROLES = frozenset({"anycast", "vip", "vrrp", "hsrp", "glbp", "carp"})
+
+
+@dataclass(eq=False, repr=False, slots=True)
+class Node:
+    """One object that the plan knows: declared, implied by a reference, or only live.
+
+    `values` are canonical; a reference in them is the id of a live object or
+    the Node of one that is still to be created.
+    """
+
+    row: ObjectType
+    path: str
+    values: dict[str, Any] = field(default_factory=dict)
+    links: dict[str, Reference | None] = field(default_factory=dict)
+    live: Row | None = None
+    declared: bool = True
+    may_exist: bool = False
+    id: str = ""
+
+    @property
+    def token(self) -> Any:
+        """What stands for this object in another's values: its id, or itself while it has none."""
+        return self.live["id"] if self.live is not None else self
+
+    @property
+    def label(self) -> str:
+        """How people call it."""
+        name = self.values.get(self.row.label)
+        if name is None:
+            name = next((self.values[key] for key in self.row.other_keys if self.values.get(key)), None)
+        return str(name) if name is not None else f"id {self.live['id']}" if self.live else "(unnamed)"
+
+    @property
+    def parent(self) -> Any:
+        """The token of what it hangs on; None for what hangs on nothing."""
+        return self.values.get(self.row.child_of) if self.row.child_of else None
+
+
+class Register:
+    """Holds every Node. Live rows become Nodes when somebody asks for them."""
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.nodes: dict[str, list[Node]] = defaultdict(list)
+        self._of_live: dict[tuple[str, int], Node] = {}
+        self._by_label: dict[tuple[str, Any], list[Node]] = defaultdict(list)
+        self._by_slug: dict[tuple[str, str], list[Node]] = defaultdict(list)
+        self._by_key: dict[tuple[Any, ...], Node] = {}
+
+    def add(self, node: Node) -> None:
+        """Take in an object that the document declares or implies."""
+        row, label, slug = node.row, node.values.get(node.row.label), node.values.get("slug")
+        self.nodes[row.name].append(node)
+        self._by_key.setdefault(_key(node), node)
+        if label is not None:
+            self._by_label[row.name, label_key(row, label, node.parent)].append(node)
+        if slug:
+            self._by_slug[row.name, slug].append(node)
+
+    def bind(self, node: Node, live: Row) -> Node | None:
+        """Pair a Node with its live row; returns the declared Node that has it already, if there is one."""
+        other = self._of_live.get((node.row.name, live["id"]))
+        if other is not None and other.declared:
+            return other
+        node.live = live
+        self._of_live[node.row.name, live["id"]] = node
+        return None
+
+    def twin(self, node: Node) -> Node | None:
+        """The Node with the same natural key, if one was added."""
+        return self._by_key.get(_key(node))
+
+    def of_live(self, row: ObjectType, live: Row) -> Node:
+        """The Node of a live row; made when nobody has declared it."""
+        node = self._of_live.get((row.name, live["id"]))
+        if node is None:
+            node = Node(row, "", canonical_row(row, live), live=live, declared=False)
+            self._of_live[row.name, live["id"]] = node
+        return node
+
+    def with_id(self, row: ObjectType, object_id: int) -> Node | None:
+        """The live object with this id."""
+        live = self.live.table(row.name).by_id.get(object_id)
+        return self.of_live(row, live) if live is not None else None
+
+    def labelled(self, row: ObjectType, label: str, parent: Any) -> list[Node]:
+        """Objects with this label; components, under the parent with this token."""
+        try:
+            key = label_key(row, label, parent)
+        except ValueError:  # not an address, so nobody has it
+            return []
+        return self._both(
+            row, self._by_label.get((row.name, key), []), self.live.table(row.name).labelled(label, parent)
+        )
+
+    def slugged(self, row: ObjectType, slug: str) -> list[Node]:
+        """Objects with this slug."""
+        return self._both(
+            row, self._by_slug.get((row.name, slug), []), self.live.table(row.name).slugged(slug)
+        )
+
+    def rows_by_other_keys(self, row: ObjectType, values: Mapping[str, Any]) -> list[Row]:
+        """Live rows found by a unique field that can stand in for a missing name."""
+        for key in row.other_keys:
+            if values.get(key):
+                rows = self.live.table(row.name).by_id.values()
+                return [live for live in rows if live.get(key) == values[key]]
+        return []
+
+    def labels(self, row: ObjectType) -> list[str]:
+        """Every label there is, for suggestions."""
+        return [*self.live.table(row.name).labels(), *(node.label for node in self.nodes[row.name])]
+
+    def holder(self, address: Node) -> Any:
+        """The token of the device that an address is on, through its interface."""
+        assigned = address.values.get("assigned_object")
+        known = assigned if isinstance(assigned, Node) else self._of_live.get(("interfaces", assigned or 0))
+        if known is not None:
+            return known.parent
+        nested = (address.live or {}).get("assigned_object") or {}
+        return (nested.get("device") or {}).get("id")
+
+    def component_count(self, node: Node) -> int:
+        """How many components NetBox instantiates along with this object, from its type's templates."""
+        device_type = node.values.get("device_type")
+        if not isinstance(device_type, int):
+            return 0  # a type that is new has no templates
+        live = self.live.table("device_types").by_id.get(device_type, {})
+        return int(live.get("interface_template_count") or 0)
+
+    def comes_with_parent(self, node: Node) -> bool:
+        """Whether NetBox may create this component along with its new parent."""
+        parent = node.parent
+        return node.live is None and isinstance(parent, Node) and self.component_count(parent) > 0
+
+    def _both(self, row: ObjectType, nodes: list[Node], rows: list[Row]) -> list[Node]:
+        found = [*nodes, *(self.of_live(row, live) for live in rows)]
+        return list({id(node): node for node in found}.values())
+
+
+def _key(node: Node) -> tuple[Any, ...]:
+    row, values = node.row, node.values
+    if node.live is not None:
+        return (row.name, "id", node.live["id"])
+    label = values.get(row.label)
+    if label is None:
+        return (row.name, "other", *((key, values.get(key)) for key in row.other_keys))
+    rest = [values.get(key) for key in (*row.key, *row.optional_key) if key != row.label]
+    if values.get("role") in SHARED_ROLES and row.generic:
+        rest.append(values.get("assigned_object"))
+    return (row.name, label_key(row, label, node.parent), *rest)
