@@ -227,18 +227,22 @@ class _Reader:
     def device_type_from(self, raw: dict[str, Any], path: str) -> dict[str, Any]:
         """`manufacturer` and `model` beside a device name its type; `model` and `device_type` must agree."""
         rest = {key: value for key, value in raw.items() if key not in ("manufacturer", "model")}
-        model, maker, given = raw.get("model"), raw.get("manufacturer"), raw.get("device_type")
-        if model is not None and isinstance(given, str) and given.strip() != str(model).strip():
-            self.problem(
-                f"{path}.model", f"says {model!r}, but device_type says {given!r}", "keep one of them"
-            )
-        if isinstance(given, Mapping) or "device_type_id" in raw:
+        beside = {key: raw[key] for key in ("manufacturer", "model") if raw.get(key) is not None}
+        given = raw.get("device_type")
+        if "device_type_id" in raw:
+            for key in beside:
+                self.problem(f"{path}.{key}", "stands beside device_type_id", "keep one of them")
             return rest
-        name = given if given is not None else model
-        if name is not None:
-            rest["device_type"] = (
-                {"manufacturer": maker, "model": str(name)} if maker is not None else str(name)
-            )
+        named = dict(given) if isinstance(given, Mapping) else {} if given is None else {"model": given}
+        for key, value in beside.items():
+            if str(named.setdefault(key, value)).strip() != str(value).strip():
+                self.problem(
+                    f"{path}.{key}",
+                    f"says {value!r}, but device_type says {named[key]!r}",
+                    "keep one of them",
+                )
+        if named:
+            rest["device_type"] = str(named["model"]) if set(named) == {"model"} else named
         return rest
 
     def assignment_from(self, raw: dict[str, Any], path: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ class Node:
     @property
     def label(self) -> str:
         """How people call it."""
-        name = self.values.get(self.row.label)
+        name = self.values.get(self.row.label) or (self.live or {}).get(self.row.label)
         if name is None:
             name = next((self.values[key] for key in self.row.other_keys if self.values.get(key)), None)
         return str(name) if name is not None else f"id {self.live['id']}" if self.live else "(unnamed)"
