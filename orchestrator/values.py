@@ -19,6 +19,7 @@ from typing import Any
 
 from orchestrator.schema import FieldSpec
 
+_COLOR = re.compile(r"[0-9a-f]{6}")
 _MAC = re.compile(r"[0-9a-fA-F]{12}")
 
 
@@ -165,10 +166,19 @@ def mac_address(text: str) -> str:
     return ":".join(digits[i : i + 2] for i in range(0, 12, 2)).upper()
 
 
+def rgb_color(text: str) -> str:
+    """A colour as NetBox wants it: six hexadecimal digits in lower case, no `#`. Raises BadValueError."""
+    digits = text.removeprefix("#").lower()
+    if text and not _COLOR.fullmatch(digits):
+        raise BadValueError(f"{text!r} is not an RGB colour", 'write it as "4caf50"')
+    return digits
+
+
 # Fields whose text NetBox stores in a notation of its own (ipam/models/ip.py, dcim/fields.py).
 _NOTATIONS: dict[str, Callable[[str], str]] = {
     "address": interface_address,
     "mac_address": mac_address,
+    "color": rgb_color,
     "dns_name": str.lower,
 }
 

@@ -29,6 +29,7 @@ def wanted(object_type: str, field: str, value: Any) -> Any:
         ("ip_addresses", "address", "2001:DB8::0001/64", "2001:db8::1/64"),
         ("ip_addresses", "dns_name", "Host.Example.COM", "host.example.com"),
         ("sites", "name", "  AMS1 ", "AMS1"),
+        ("device_roles", "color", "#AA1409", "aa1409"),
         ("sites", "asns", [3, 1], [{"id": 1}, {"id": 3}]),
     ],
 )
@@ -49,6 +50,7 @@ def test_the_same_fact_has_one_form_on_both_sides(
         ("interfaces", "mtu", True, "expected a number, got true"),
         ("interfaces", "mtu", 1500.5, "expected a whole number, got 1500.5"),
         ("interfaces", "type", "1000BASE-T (1GE)", "'1000BASE-T (1GE)' is not a choice of type"),
+        ("device_roles", "color", "red", "'red' is not an RGB colour"),
         ("interfaces", "mac_address", "00:1B", "'00:1B' is not a MAC address"),
         ("ip_addresses", "address", "192.0.2.256/24", "'192.0.2.256/24' is not an IP address"),
     ],
