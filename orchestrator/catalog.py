@@ -27,7 +27,8 @@ class ObjectType:
 
     `key` are the fields that identify an object, `optional_key` those that
     narrow it down when an entry sets them, `other_keys` unique fields that can
-    stand in for a missing name. `references` maps fields to the object types
+    stand in for a missing name. With `by_host` the label is an address and its
+    host is what counts. `references` maps fields to the object types
     they point to; `links` are references written in the link pass, because the
     object they point to may itself need this one. `lane` names the field whose
     row in the database concurrent writers would fight for.
@@ -38,6 +39,7 @@ class ObjectType:
 
     name: str
     path: str
+    singular: str = ""
     label: str = "name"
     key: tuple[str, ...] = ("name",)
     optional_key: tuple[str, ...] = ()
@@ -50,6 +52,7 @@ class ObjectType:
     child_of: str = ""
     slug_from: str = ""
     fold_case: bool = False
+    by_host: bool = False
     key_enforced: bool = True
     reading: Reading = Reading.WHOLE
     lane: str = ""
@@ -61,7 +64,7 @@ class ObjectType:
     @property
     def noun(self) -> str:
         """One object of this type, in words."""
-        return {"ip_addresses": "IP address"}.get(self.name, self.name.removesuffix("s").replace("_", " "))
+        return self.singular or self.name.removesuffix("s").replace("_", " ")
 
     @property
     def can_be_implied(self) -> bool:
@@ -139,7 +142,9 @@ _ROWS = (
     ObjectType(
         "ip_addresses",
         "ipam/ip-addresses",
+        singular="IP address",
         label="address",
+        by_host=True,
         key=("address",),
         optional_key=("vrf",),
         references={"vrf": "vrfs", "tenant": "tenants"},
@@ -163,6 +168,7 @@ _ROWS = (
         "racks",
         "dcim/racks",
         key=("name", "site"),
+        optional_key=("location",),
         references={"site": "sites", "location": "locations"},
         ensured=False,
     ),

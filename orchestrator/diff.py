@@ -15,7 +15,7 @@ import orjson
 from orchestrator.catalog import ObjectType
 from orchestrator.live import canonical_row
 from orchestrator.ports import Row
-from orchestrator.values import custom_field_value
+from orchestrator.values import custom_field_value, same_custom_field
 
 Fields = dict[str, Any]
 
@@ -37,21 +37,23 @@ def compare(row: ObjectType, wanted: Mapping[str, Any], live: Row) -> tuple[Fiel
     names it (design, rule 4).
     """
     theirs = canonical_row(row, live)
-    mine = merge(wanted, theirs)
-    before = {name: _shown(name, theirs.get(name), mine[name]) for name in mine}
+    mine = with_tags(wanted, theirs)
+    before = {name: theirs.get(name) for name in mine}
     if fingerprint(mine) == fingerprint(before):
         return {}, {}
+    if "custom_fields" in mine:
+        before["custom_fields"], mine["custom_fields"] = _custom_fields(
+            mine["custom_fields"] or {}, before["custom_fields"] or {}
+        )
     differing = [name for name in mine if not same(mine[name], before[name])]
     return {name: before[name] for name in differing}, {name: mine[name] for name in differing}
 
 
-def merge(wanted: Mapping[str, Any], theirs: Mapping[str, Any]) -> Fields:
-    """What the managed fields will be: tags joined with those already there, custom fields canonical."""
+def with_tags(wanted: Mapping[str, Any], theirs: Mapping[str, Any]) -> Fields:
+    """The managed fields, the wanted tags joined with those already there."""
     mine = dict(wanted)
     if "tags" in mine:
         mine["tags"] = tuple(sorted({*mine["tags"], *(theirs.get("tags") or ())}))
-    if "custom_fields" in mine:
-        mine["custom_fields"] = _custom_fields(mine["custom_fields"] or {})
     return mine
 
 
@@ -60,12 +62,8 @@ def same(left: Any, right: Any) -> bool:
     return canonical_json(left) == canonical_json(right)
 
 
-def _shown(name: str, value: Any, mine: Any) -> Any:
-    """The live value, of custom fields only those that the document names."""
-    if name != "custom_fields":
-        return value
-    return _custom_fields({key: (value or {}).get(key) for key in mine})
-
-
-def _custom_fields(values: Mapping[str, Any]) -> Fields:
-    return {key: custom_field_value(value) for key, value in values.items()}
+def _custom_fields(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[Fields, Fields]:
+    """Of the custom fields that the document names, those that differ: (before, after)."""
+    differing = [name for name in mine if not same_custom_field(mine[name], theirs.get(name))]
+    before = {name: custom_field_value(theirs.get(name)) for name in differing}
+    return before, {name: mine[name] for name in differing}

@@ -52,7 +52,7 @@ class OrchestratorError(Exception):
 
 
 class DocumentError(OrchestratorError):
-    """The document cannot be planned. `problems` holds all that was found, in document order."""
+    """The document cannot be planned. `problems` holds all that was found."""
 
     code = "invalid_document"
 

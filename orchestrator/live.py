@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType, Reading
@@ -31,6 +32,7 @@ class Table:
         self.by_id: dict[int, Row] = {}
         self._by_label: dict[Any, list[Row]] = defaultdict(list)
         self._by_slug: dict[str, list[Row]] = defaultdict(list)
+        self._by_other: dict[tuple[str, str], list[Row]] = defaultdict(list)
 
     def add(self, rows: Iterable[Row]) -> None:
         """Take in rows; a row that is there already is passed over."""
@@ -43,6 +45,9 @@ class Table:
             )
             if row.get("slug"):
                 self._by_slug[row["slug"]].append(row)
+            for name in self.row.other_keys:
+                if row.get(name):
+                    self._by_other[name, str(row[name])].append(row)
 
     def labelled(self, label: Any, parent: Any = None) -> list[Row]:
         """Rows with this label; for components, those of the parent with this id."""
@@ -51,6 +56,10 @@ class Table:
     def slugged(self, slug: str) -> list[Row]:
         """Rows with this slug."""
         return self._by_slug.get(slug, [])
+
+    def with_other_key(self, name: str, value: Any) -> list[Row]:
+        """Rows whose field `name`, one that can stand in for a missing label, has this value."""
+        return self._by_other.get((name, str(value)), [])
 
     def labels(self) -> list[str]:
         """All labels, for suggestions."""
@@ -64,7 +73,7 @@ def label_key(row: ObjectType, label: Any, parent: Any = None) -> Any:
     text = str(label)
     if row.fold_case:
         text = text.lower()
-    if row.reading is Reading.BY_ADDRESS:
+    if row.by_host:
         text = host_of(text)
     return (parent, text) if row.child_of else text
 
@@ -103,8 +112,7 @@ class _Wanted:
     labels: set[str] = field(default_factory=set)
     others: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     ids: set[int] = field(default_factory=set)
-    parents: set[str] = field(default_factory=set)
-    parent_ids: set[int] = field(default_factory=set)
+    parents: list[Reference] = field(default_factory=list)
     fields: set[str] = field(default_factory=set)
 
 
@@ -117,8 +125,7 @@ def _collect(desired: Desired) -> dict[str, _Wanted]:
         for other in row.other_keys:
             if entry.fields.get(other) and entry.fields.get(row.label) is None:
                 want.others[other].add(entry.fields[other])
-        if row.child_of:
-            _want_parent(want, entry.fields.get(row.child_of))
+        _want_parent(row, want, entry.fields.get(row.child_of))
         if "custom_fields" in entry.fields:
             wanted["custom_fields"].fields.add("name")
     for reference in desired.references():
@@ -135,30 +142,23 @@ def _want_reference(wanted: dict[str, _Wanted], reference: Reference) -> None:
     for other in row.other_keys:
         if parts.get(other):
             want.others[other].add(str(parts[other]))
-    if row.child_of:
-        _want_parent(want, parts.get(row.child_of))
+    _want_parent(row, want, parts.get(row.child_of))
 
 
 def _want_label(row: ObjectType, want: _Wanted, label: Any) -> None:
     if not label:
         return
     try:
-        want.labels.add(str(label_key(row, label) if not row.child_of else label))
+        # As written: NetBox itself folds case where it matters, and not quite as Python does.
+        want.labels.add(host_of(str(label)) if row.by_host else str(label))
     except ValueError:  # not an address: the planner says so, with its path
         return
 
 
-def _want_parent(want: _Wanted, parent: Any) -> None:
-    """Components are asked for by their parents; note by name or id which those are."""
-    if not isinstance(parent, Reference):
-        return
-    row = OBJECT_TYPES[parent.object_type]
-    named = parent.name or (parent.parts or {}).get(row.label)
-    label = parent.entry.fields.get(row.label) if parent.entry else named
-    if label:
-        want.parents.add(str(label_key(row, label)))
-    if parent.id is not None:
-        want.parent_ids.add(parent.id)
+def _want_parent(row: ObjectType, want: _Wanted, parent: Any) -> None:
+    """Components are asked for by their parents, which have been read by then."""
+    if row.child_of and isinstance(parent, Reference):
+        want.parents.append(parent)
 
 
 def _read_table(row: ObjectType, want: _Wanted, live: Live, netbox: NetBox) -> None:
@@ -170,7 +170,7 @@ def _read_table(row: ObjectType, want: _Wanted, live: Live, netbox: NetBox) -> N
 
 def _fields_of(row: ObjectType, want: _Wanted) -> tuple[str, ...]:
     """What every comparison needs: identity, what the document manages, what the planner looks at."""
-    fields = {"id", row.label, *row.key, *row.optional_key, *want.fields}
+    fields = {"id", row.label, *row.key, *row.optional_key, *row.other_keys, *want.fields}
     if row.slug_from:
         fields.add("slug")
     if row.generic:
@@ -199,10 +199,27 @@ def _by_parent(
     row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
 ) -> list[Query]:
     parents = live.table(row.references[row.child_of])
-    ids = {live_row["id"] for label in want.parents for live_row in parents.labelled(label)} | want.parent_ids
+    ids = {object_id for reference in want.parents for object_id in _ids_of(reference, parents)}
     if _whole_is_cheaper(row, len(ids), netbox):
         return [Query(row.name, fields)]
     return _keyed(row, fields, {f"{row.child_of}_id": ids, "id": want.ids})
+
+
+def _ids_of(reference: Reference, table: Table) -> set[int]:
+    """The live objects that a reference may mean, by any of its names."""
+    if reference.id is not None:
+        return {reference.id}
+    named: list[Mapping[str, Any]] = [{table.row.label: reference.name}, reference.parts or {}]
+    ids: set[int] = set()
+    if reference.entry is not None:
+        named.append(reference.entry.fields)
+        if reference.entry.match is not None:
+            ids |= _ids_of(reference.entry.match, table)
+    for fields in named:
+        rows = table.labelled(fields[table.row.label]) if fields.get(table.row.label) else []
+        others = [table.with_other_key(key, fields[key]) for key in table.row.other_keys if fields.get(key)]
+        ids |= {row["id"] for found in (rows, *others) for row in found}
+    return ids
 
 
 def _by_address(
@@ -233,12 +250,20 @@ def _whole_is_cheaper(row: ObjectType, keys: int, netbox: NetBox) -> bool:
 
 def canonical_row(row: ObjectType, live: Row) -> dict[str, Any]:
     """A live row with every value in canonical form, generic references as one field."""
-    values = {key: live_value(raw, key) for key, raw in live.items() if key != "custom_fields"}
+    verbatim = _verbatim(row.name)
+    values = {key: raw if key in verbatim else live_value(raw, key) for key, raw in live.items()}
     values["custom_fields"] = live.get("custom_fields") or {}
     for name, object_type in row.generic.items():
         points_here = live.get(f"{name}_type") == OBJECT_TYPES[object_type].content_type
         values[name] = live.get(f"{name}_id") if points_here else None
     return values
+
+
+@cache
+def _verbatim(object_type: str) -> frozenset[str]:
+    """Fields whose JSON means nothing to us."""
+    specs = load_schema().get(object_type, {})
+    return frozenset(name for name, spec in specs.items() if spec.kind == "json") | {"custom_fields"}
 
 
 def find_by_id(netbox: NetBox, row: ObjectType, ids: Sequence[int]) -> list[Row | None]:
@@ -274,7 +299,7 @@ def _lookups(row: ObjectType, keys: Sequence[dict[str, Any]]) -> dict[str, set[A
         elif label is None:
             name = next(name for name in row.other_keys if key.get(name))
             lookups[name].add(key[name])
-        elif row.reading is Reading.BY_ADDRESS:
+        elif row.by_host:
             lookups["address"].add(host_of(label))
         else:
             lookups[f"{row.label}__ie" if row.fold_case else row.label].add(str(label))
@@ -286,6 +311,6 @@ def _match(row: ObjectType, table: Table, key: dict[str, Any]) -> Row | None:
     rows = table.labelled(label, key.get(row.child_of)) if label is not None else table.by_id.values()
     for live in rows:
         values = canonical_row(row, live)
-        if all(values.get(name) == value for name, value in key.items() if name != row.label):
+        if all(values.get(name) == value for name, value in key.items() if name != row.label or not label):
             return live
     return None

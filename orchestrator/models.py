@@ -57,7 +57,9 @@ class Change:
     `may_exist` marks an object that NetBox itself may create along with its
     parent (the components of a device type): it is read back before it is sent.
     A link change of an object that is not there yet names the change that
-    creates it as `subject`. `seconds` is an estimate of NetBox's work.
+    creates it as `subject`. `create_only` names fields that we chose ourselves
+    and that are never compared (derived slugs). `seconds` is an estimate of
+    NetBox's work.
     """
 
     id: str
@@ -73,6 +75,7 @@ class Change:
     depends_on: tuple[str, ...] = ()
     may_exist: bool = False
     subject: str = ""
+    create_only: tuple[str, ...] = ()
     seconds: float = 0.03
 
     @property

@@ -11,18 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES, Reading
+from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.desired import Desired, Reference
-from orchestrator.diff import compare, fingerprint, merge, same
+from orchestrator.diff import compare, fingerprint, same, with_tags
 from orchestrator.errors import DocumentError
 from orchestrator.graph import type_order
 from orchestrator.live import Live, canonical_row
 from orchestrator.models import Action, Change, Pass, Plan, Planned
 from orchestrator.naming import name_nodes, names_in, title
-from orchestrator.register import SHARED_ROLES, Node
+from orchestrator.register import Node, natural_key
 from orchestrator.resolve import Resolver
 from orchestrator.schema import load_schema
-from orchestrator.values import is_near_miss, slugify, suggest
+from orchestrator.values import LookAlikes, slugify, suggest
 
 
 def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
@@ -62,6 +62,10 @@ def digest_of(plan: Plan) -> str:
     return fingerprint({"target": plan.target, "on_error": plan.on_error, "writes": writes})
 
 
+# Whether a colon in the address is what the field asks for.
+_FAMILIES = {"primary_ip4": False, "primary_ip6": True}
+
+
 class _Draft:
     """A plan in the making: the nodes and what is wrong with them."""
 
@@ -73,6 +77,7 @@ class _Draft:
         self.register = self.resolver.register
         self.schema = load_schema()
         self.links: dict[Node, dict[str, Node | None]] = {}
+        self.derived_slugs: set[Node] = set()
 
     def nodes(self) -> Iterator[Node]:
         """Every object of the plan, types in reference order."""
@@ -94,6 +99,7 @@ class _Draft:
         for node in list(self.nodes()):
             if node.links:
                 self.links[node] = dict(self._targets(node))
+        self._refuse_cycles()
 
     def _targets(self, node: Node) -> Iterator[tuple[str, Node | None]]:
         for name, reference in node.links.items():
@@ -101,10 +107,35 @@ class _Draft:
             if target is not None or reference is None:
                 yield name, target
 
+    def _refuse_cycles(self) -> None:
+        """A parent that is its own descendant, which NetBox would refuse row by row."""
+        for node in self.links:
+            seen, above = {node}, self.links[node].get("parent")
+            while above is not None and above not in seen:
+                seen.add(above)
+                above = self.links.get(above, {}).get("parent")
+            if above is node:
+                self._problem(
+                    f"{node.path}.parent", f"{node.label!r} would be its own parent", "break the cycle"
+                )
+
     def _link_target(self, node: Node, reference: Reference) -> Node | None:
         scope = {name: node.values[name] for name in (node.row.child_of,) if name in node.values}
         owner = node if node.row.name == "devices" else None
-        return self.resolver.resolve(reference, scope, owner=owner)
+        target = self.resolver.resolve(reference, scope, owner=owner)
+        if target is not None and owner is not None:
+            self._check_own_address(node, reference, target)
+        return target
+
+    def _check_own_address(self, device: Node, reference: Reference, address: Node) -> None:
+        """NetBox takes only an address on the device itself, and of the right family, as its primary."""
+        name = reference.path.rsplit(".", 1)[-1]
+        text = str(address.fact("address"))
+        if name in _FAMILIES and _FAMILIES[name] != (":" in text):
+            self._problem(reference.path, f"{text} is of the other address family", "use the other field")
+        elif not address.unclear and self.register.holder(address) != device.token:
+            hint = "assign it to one of the device's interfaces"
+            self._problem(reference.path, f"{text} is not on {device.label!r}", hint)
 
     def check_custom_fields(self) -> None:
         """NetBox would refuse the whole row for a custom field that it does not have."""
@@ -137,6 +168,8 @@ class _Draft:
             else:
                 taken[row.name, _scope(node), slug] = node.label
                 node.values["slug"] = slug
+                if not given:
+                    self.derived_slugs.add(node)
 
     def _live_slugs(self) -> dict[tuple[str, Any, str], str]:
         taken: dict[tuple[str, Any, str], str] = {}
@@ -152,7 +185,7 @@ class _Draft:
         """What NetBox demands of a new object; components that come with their parent have it already."""
         faulty = _with_prefixes(problem.path for problem in self.problems)
         for node in self.nodes():
-            if node.live is not None or node.may_exist:
+            if node.live is not None or node.may_exist or node.unclear:
                 continue
             for name, spec in self.schema.get(node.row.name, {}).items():
                 if spec.required and node.values.get(name) is None and name != "slug":
@@ -167,14 +200,19 @@ class _Draft:
 
     def warn_of_near_misses(self) -> None:
         """A declared object is created as asked, but a look-alike is worth a word."""
+        known: dict[str, LookAlikes] = {}
         for node in self.nodes():
-            if node.live is not None or not node.row.slug_from or not node.declared:
+            row = node.row
+            if node.live is not None or not row.slug_from:
                 continue
-            known = self.live.table(node.row.name).labels()
-            near = next((name for name in known if is_near_miss(node.label, name)), None)
-            if near is not None:
+            if row.name not in known:
+                known[row.name] = LookAlikes()
+                for label in self.live.table(row.name).labels():
+                    known[row.name].add(label)
+            near = known[row.name].find(node.label)
+            if near:
                 self.resolver.warnings.append(
-                    f"{node.path}: creates the {node.row.noun} {node.label!r}, though NetBox has {near!r}"
+                    f"{node.path}: creates the {row.noun} {node.label!r}, though NetBox has {near!r}"
                 )
 
     def build_changes(self) -> Iterator[Change]:
@@ -213,7 +251,7 @@ class _Draft:
 
     def _create(self, node: Node) -> Change:
         row = node.row
-        values = {name: value for name, value in merge(node.values, {}).items() if value is not None}
+        values = {name: value for name, value in with_tags(node.values, {}).items() if value is not None}
         return Change(
             id=node.id,
             object_type=row.name,
@@ -221,9 +259,10 @@ class _Draft:
             label=title(self.register, node),
             path=node.path,
             after=_frozen(values),
-            key=_frozen(_natural_key(node)),
+            key=_frozen(natural_key(node)),
             depends_on=_ids(_nodes_in(node.values)),
             may_exist=node.may_exist,
+            create_only=("slug",) if node in self.derived_slugs else (),
             seconds=row.create_seconds + row.component_seconds * self.register.component_count(node),
         )
 
@@ -243,23 +282,13 @@ class _Draft:
             live_id=node.live["id"],
             before=before,
             after=_frozen(after),
+            key=_frozen(natural_key(node)),
             depends_on=_ids(_nodes_in(after)),
             seconds=node.row.update_seconds,
         )
 
     def _problem(self, path: str, message: str, hint: str) -> None:
         self.resolver.problem(path, message, hint)
-
-
-def _natural_key(node: Node) -> dict[str, Any]:
-    """All that finds the object again once it is there; fields that the document leaves out will be empty."""
-    row, values = node.row, node.values
-    if values.get(row.label) is None:
-        return {name: values[name] for name in row.other_keys if values.get(name)}
-    key = {name: values.get(name) for name in (*row.key, *row.optional_key)}
-    if row.reading is Reading.BY_ADDRESS and values.get("role") in SHARED_ROLES:
-        key["assigned_object"] = values.get("assigned_object")
-    return key
 
 
 def _scope(node: Node) -> Any:

@@ -15,7 +15,7 @@ from orchestrator.models import Action, Change, Pass, Plan, Planned
 FORMAT = 1
 _PLANNED = "$planned"
 # Fields of a change that are left out while they have their default.
-_OPTIONAL = ("live_id", "before", "after", "key", "depends_on", "may_exist", "subject")
+_OPTIONAL = ("live_id", "before", "after", "key", "depends_on", "may_exist", "subject", "create_only")
 
 
 def dump_plan(plan: Plan) -> bytes:
@@ -83,6 +83,7 @@ def _load_change(raw: Mapping[str, Any]) -> Change:
         depends_on=tuple(raw.get("depends_on", ())),
         may_exist=raw.get("may_exist", False),
         subject=raw.get("subject", ""),
+        create_only=tuple(raw.get("create_only", ())),
         seconds=raw["seconds"],
     )
 

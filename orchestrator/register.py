@@ -14,6 +14,7 @@ from orchestrator.catalog import ObjectType
 from orchestrator.desired import Reference
 from orchestrator.live import Live, canonical_row, label_key
 from orchestrator.ports import Row
+from orchestrator.values import LookAlikes, slugify
 
 # IP roles that may share an address (NetBox ipam/constants.py, IPADDRESS_ROLES_NONUNIQUE).
 SHARED_ROLES = frozenset({"anycast", "vip", "vrrp", "hsrp", "glbp", "carp"})
@@ -24,7 +25,8 @@ class Node:
     """One object that the plan knows: declared, implied by a reference, or only live.
 
     `values` are canonical; a reference in them is the id of a live object or
-    the Node of one that is still to be created.
+    the Node of one that is still to be created. It is `unclear` which object is
+    meant when something that its natural key refers to could not be found.
     """
 
     row: ObjectType
@@ -34,6 +36,7 @@ class Node:
     live: Row | None = None
     declared: bool = True
     may_exist: bool = False
+    unclear: bool = False
     id: str = ""
 
     @property
@@ -48,6 +51,12 @@ class Node:
         if name is None:
             name = next((self.values[key] for key in self.row.other_keys if self.values.get(key)), None)
         return str(name) if name is not None else f"id {self.live['id']}" if self.live else "(unnamed)"
+
+    def fact(self, name: str) -> Any:
+        """What a field will be: as the document says, or else as it is in NetBox."""
+        if name in self.values or self.live is None:
+            return self.values.get(name)
+        return canonical_row(self.row, self.live).get(name)
 
     @property
     def parent(self) -> Any:
@@ -65,16 +74,21 @@ class Register:
         self._by_label: dict[tuple[str, Any], list[Node]] = defaultdict(list)
         self._by_slug: dict[tuple[str, str], list[Node]] = defaultdict(list)
         self._by_key: dict[tuple[Any, ...], Node] = {}
+        self._look_alikes: dict[str, LookAlikes] = {}
 
     def add(self, node: Node) -> None:
         """Take in an object that the document declares or implies."""
         row, label, slug = node.row, node.values.get(node.row.label), node.values.get("slug")
         self.nodes[row.name].append(node)
         self._by_key.setdefault(_key(node), node)
+        if row.slug_from and not slug:
+            slug = slugify(str(label or ""))
         if label is not None:
             self._by_label[row.name, label_key(row, label, node.parent)].append(node)
         if slug:
             self._by_slug[row.name, slug].append(node)
+        if label is not None and row.name in self._look_alikes:
+            self._look_alikes[row.name].add(str(label))
 
     def bind(self, node: Node, live: Row) -> Node | None:
         """Pair a Node with its live row; returns the declared Node that has it already, if there is one."""
@@ -87,7 +101,7 @@ class Register:
 
     def twin(self, node: Node) -> Node | None:
         """The Node with the same natural key, if one was added."""
-        return self._by_key.get(_key(node))
+        return None if node.unclear else self._by_key.get(_key(node))
 
     def of_live(self, row: ObjectType, live: Row) -> Node:
         """The Node of a live row; made when nobody has declared it."""
@@ -114,17 +128,26 @@ class Register:
 
     def slugged(self, row: ObjectType, slug: str) -> list[Node]:
         """Objects with this slug."""
-        return self._both(
-            row, self._by_slug.get((row.name, slug), []), self.live.table(row.name).slugged(slug)
-        )
+        # A derived slug counts only for objects that are new: what exists keeps its own.
+        nodes = [
+            node for node in self._by_slug.get((row.name, slug), []) if node.fact("slug") in (None, slug)
+        ]
+        return self._both(row, nodes, self.live.table(row.name).slugged(slug))
 
     def rows_by_other_keys(self, row: ObjectType, values: Mapping[str, Any]) -> list[Row]:
         """Live rows found by a unique field that can stand in for a missing name."""
         for key in row.other_keys:
             if values.get(key):
-                rows = self.live.table(row.name).by_id.values()
-                return [live for live in rows if live.get(key) == values[key]]
+                return self.live.table(row.name).with_other_key(key, values[key])
         return []
+
+    def look_alike(self, row: ObjectType, label: str) -> str:
+        """The label of an object that may have been meant instead; empty when there is none."""
+        if row.name not in self._look_alikes:
+            self._look_alikes[row.name] = LookAlikes()
+            for known in self.labels(row):
+                self._look_alikes[row.name].add(known)
+        return self._look_alikes[row.name].find(label)
 
     def labels(self, row: ObjectType) -> list[str]:
         """Every label there is, for suggestions."""
@@ -157,14 +180,22 @@ class Register:
         return list({id(node): node for node in found}.values())
 
 
-def _key(node: Node) -> tuple[Any, ...]:
+def natural_key(node: Node) -> dict[str, Any]:
+    """All that tells an object apart from others of its type, as far as it is known."""
     row, values = node.row, node.values
+    if node.fact(row.label) is None:
+        return {name: values[name] for name in row.other_keys if values.get(name)}
+    key = {name: node.fact(name) for name in (*row.key, *row.optional_key)}
+    if row.by_host and node.fact("role") in SHARED_ROLES and "assigned_object" in values:
+        key["assigned_object"] = values["assigned_object"]
+    return key
+
+
+def _key(node: Node) -> tuple[Any, ...]:
+    row = node.row
     if node.live is not None:
         return (row.name, "id", node.live["id"])
-    label = values.get(row.label)
-    if label is None:
-        return (row.name, "other", *((key, values.get(key)) for key in row.other_keys))
-    rest = [values.get(key) for key in (*row.key, *row.optional_key) if key != row.label]
-    if values.get("role") in SHARED_ROLES and row.generic:
-        rest.append(values.get("assigned_object"))
-    return (row.name, label_key(row, label, node.parent), *rest)
+    key = natural_key(node)
+    if row.label in key:
+        key[row.label] = label_key(row, key[row.label], node.parent)
+    return (row.name, *key.items())

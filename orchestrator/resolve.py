@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES, ObjectType, Reading
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Options, Reference
 from orchestrator.errors import Problem
 from orchestrator.live import Live, canonical_row
 from orchestrator.ports import Row
 from orchestrator.register import SHARED_ROLES, Node, Register
-from orchestrator.values import is_near_miss, suggest
+from orchestrator.values import suggest
+
+_SUGGESTIONS = 20
 
 
 class Resolver:
@@ -27,6 +29,7 @@ class Resolver:
         self.problems = problems
         self.warnings: list[str] = []
         self._seen = set(problems)
+        self._paths = {problem.path for problem in problems}
         self._of_entry: dict[Entry, Node] = {}
 
     def problem(self, path: str, message: str, hint: str = "") -> None:
@@ -34,7 +37,12 @@ class Resolver:
         found = Problem(path, message, hint)
         if found not in self._seen:
             self._seen.add(found)
+            self._paths.add(path)
             self.problems.append(found)
+
+    def _told(self, path: str) -> bool:
+        """Whether a problem with this place is known already."""
+        return path in self._paths
 
     # -- declaring -----------------------------------------------------------
 
@@ -43,7 +51,7 @@ class Resolver:
         row = OBJECT_TYPES[entry.object_type]
         node = Node(row, entry.path)
         node.links = {name: value for name, value in entry.fields.items() if name in row.links}
-        node.values = self._resolve_values(row, entry)
+        self._resolve_values(node, entry)
         if entry.match is not None:
             self._pair_by_match(node, entry.match)
         twin = self.register.twin(node)
@@ -53,11 +61,13 @@ class Resolver:
             return
         self._of_entry[entry] = node
         self.register.add(node)
-        if entry.match is None:
+        if node.live is None and not node.unclear:
             self._pair(node)
+        if node.live is None and entry.match is not None and not self._told(entry.match.path):
+            self.problem(entry.match.path, f"no {row.noun} in NetBox matches", "name it by id")
 
-    def _resolve_values(self, row: ObjectType, entry: Entry) -> dict[str, Any]:
-        values: dict[str, Any] = {}
+    def _resolve_values(self, node: Node, entry: Entry) -> None:
+        row, values = node.row, node.values
         pointers = (*row.references, *row.generic)
         for name in (*pointers, *(key for key in entry.fields if key not in pointers)):
             if name not in entry.fields or name in row.links:
@@ -65,13 +75,13 @@ class Resolver:
             value = entry.fields[name]
             if isinstance(value, Reference):
                 target = self.resolve(value, values)
-                if target is None:
+                if target is None or target.unclear:
+                    node.unclear = node.unclear or name in (*row.key, *row.optional_key)
                     continue
                 value = target.token
             elif name == "tags":
                 value = self._resolve_tags(value)
             values[name] = value
-        return values
 
     def _resolve_tags(self, references: Iterable[Reference]) -> tuple[int, ...]:
         found = (self.resolve(reference, {}) for reference in references)
@@ -96,7 +106,7 @@ class Resolver:
         rows = self._live_twins(node)
         if len(rows) > 1:
             ids = ", ".join(str(row["id"]) for row in rows)
-            more = " or ".join((*node.row.optional_key, "id"))
+            more = " or ".join((*(("interface",) if node.row.generic else ()), *node.row.optional_key, "id"))
             found = f"{node.label!r} may be any of {len(rows)} {node.row.name} in NetBox (ids {ids})"
             self.problem(node.path, found, f"say which by {more}")
         elif rows:
@@ -125,14 +135,11 @@ class Resolver:
             self._bind(node, target.live)
 
     def _one_live(self, match: Reference) -> Node | None:
+        """The object to be renamed. When there is none, it may have its new name already."""
         found = [node for node in self._matching(match, {}) if node.live is not None]
-        if len(found) == 1:
-            return found[0]
-        message = (
-            f"no {OBJECT_TYPES[match.object_type].noun} in NetBox matches" if not found else "several match"
-        )
-        self.problem(match.path, message, "name it by id")
-        return None
+        if len(found) > 1:
+            self.problem(match.path, f"{len(found)} {match.object_type} match", "name it by id")
+        return found[0] if len(found) == 1 else None
 
     # -- references --------------------------------------------------------------
 
@@ -197,9 +204,7 @@ class Resolver:
             rows = self.register.rows_by_other_keys(row, expected)
             found = [self.register.of_live(row, live) for live in rows]
         others = {name: value for name, value in expected.items() if name != row.label}
-        return [
-            node for node in found if all(node.values.get(name) == value for name, value in others.items())
-        ]
+        return [node for node in found if all(node.fact(name) == value for name, value in others.items())]
 
     def _ambiguous(self, reference: Reference, found: list[Node]) -> None:
         row = OBJECT_TYPES[reference.object_type]
@@ -246,9 +251,8 @@ class Resolver:
         return values
 
     def _near_miss(self, row: ObjectType, reference: Reference, name: str) -> bool:
-        known = self.register.labels(row)
-        near = next((other for other in known if is_near_miss(str(name), other)), None)
-        if near is None:
+        near = self.register.look_alike(row, str(name))
+        if not near:
             return False
         message = f"there is no {row.noun} {name!r}, but one called {near!r}"
         hint = (
@@ -260,15 +264,19 @@ class Resolver:
 
     def _dangling(self, row: ObjectType, reference: Reference, values: Mapping[str, Any]) -> None:
         name = str(values.get(row.label) or reference)
-        known = self.register.labels(row)
         missing = [key for key in row.key if key not in values]
         way_out = (
             f"name its {' and '.join(missing)} to have it created" if row.can_be_implied and missing else ""
         )
         if not row.ensured:
             way_out = "create it in NetBox first"
-        hint = suggest(name, known) or way_out or f"declare it under {row.name}"
-        self.problem(reference.path, f"there is no {row.noun} {name!r}", hint)
+        # A look at every name there is: worth it for the first mistakes, not for the ten thousandth.
+        near = suggest(name, self.register.labels(row)) if len(self.problems) < _SUGGESTIONS else ""
+        self.problem(
+            reference.path,
+            f"there is no {row.noun} {name!r}",
+            near or way_out or f"declare it under {row.name}",
+        )
 
 
 def _agrees(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
@@ -279,19 +287,19 @@ def _agrees(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
             return False
     for name in row.optional_key:
         # An address without a VRF means the global table; elsewhere what is left out matches anything.
-        given = name in values or row.reading is Reading.BY_ADDRESS
+        given = name in values or row.by_host
         if given and theirs.get(name) != values.get(name):
             return False
-    return not (
-        values.get("role") in SHARED_ROLES and theirs.get("assigned_object") != values.get("assigned_object")
-    )
+    shared = row.by_host and values.get("role") in SHARED_ROLES and "assigned_object" in values
+    return not shared or theirs.get("assigned_object") == values["assigned_object"]
 
 
 def _narrow_addresses(row: ObjectType, values: Mapping[str, Any], rows: list[Row]) -> list[Row]:
     """Where NetBox allows duplicates: the one on the same interface, then the one with the same mask."""
-    for name in ("assigned_object", "address"):
-        same = [live for live in rows if canonical_row(row, live).get(name) == values.get(name)]
-        rows = same or rows
+    for name in ("assigned_object", "role", "address"):
+        if name in values:
+            same = [live for live in rows if canonical_row(row, live).get(name) == values[name]]
+            rows = same or rows
     return rows
 
 

@@ -13,13 +13,17 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from orchestrator.schema import FieldSpec
 
 _COLOR = re.compile(r"[0-9a-f]{6}")
+_WWN = re.compile(r"[0-9a-fA-F]{16}")
 _MAC = re.compile(r"[0-9a-fA-F]{12}")
 
 
@@ -49,8 +53,10 @@ def _cleared(field: str, spec: FieldSpec) -> None:
 
 
 def _string(field: str, spec: FieldSpec, value: Any) -> str:
-    if isinstance(value, bool | Mapping | list):
+    if not isinstance(value, str | int) or isinstance(value, bool):
         raise BadValueError(f"expected text, got {_describe(value)}", "put it in quotes if it is text")
+    if field == "address" and "/" not in str(value):
+        raise BadValueError(f"{value!r} has no mask", f'write it as "{value}/24", with the mask it has')
     text = _NOTATIONS.get(field, str)(str(value))
     if spec.max_length is not None and len(text) > spec.max_length:
         raise BadValueError(f"{len(text)} characters, NetBox allows {spec.max_length}")
@@ -58,7 +64,7 @@ def _string(field: str, spec: FieldSpec, value: Any) -> str:
 
 
 def _number(field: str, spec: FieldSpec, value: Any) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise BadValueError(f"expected a number, got {_describe(value)}")
     if spec.kind == "integer" and value != int(value):
         raise BadValueError(f"expected a whole number, got {value}")
@@ -109,7 +115,7 @@ _COERCERS: dict[str, Callable[[str, FieldSpec, Any], Any]] = {
 
 
 def live_value(raw: Any, field: str = "") -> Any:
-    """The canonical form of a value as NetBox returned it."""
+    """The canonical form of a value as NetBox returned it; not for JSON fields, which have none."""
     if isinstance(raw, dict):
         if "value" in raw and len(raw) <= 2:
             return live_value(raw["value"], field)
@@ -124,11 +130,34 @@ def live_value(raw: Any, field: str = "") -> Any:
 
 
 def custom_field_value(raw: Any) -> Any:
-    """The canonical form of one custom field, on either side: choices by value, objects by id."""
+    """A custom field as a document would say it: objects that NetBox spells out are their ids."""
     if isinstance(raw, list):
-        return sorted((custom_field_value(item) for item in raw), key=repr)
-    value = live_value(raw)
-    return value if not isinstance(value, tuple) else list(value)
+        return [custom_field_value(item) for item in raw]
+    if isinstance(raw, dict) and {"id", "url", "display"} <= set(raw):
+        return raw["id"]
+    return raw
+
+
+def same_custom_field(wanted: Any, live: Any) -> bool:
+    """Whether a custom field is as wanted. What is sent is always as the document has it.
+
+    Dates and times may differ in notation, ids of several objects in order.
+    """
+    theirs = custom_field_value(live)
+    if theirs != live and isinstance(wanted, list) and isinstance(theirs, list):
+        return sorted(wanted, key=repr) == sorted(theirs, key=repr)
+    if isinstance(wanted, str) and isinstance(theirs, str) and wanted != theirs:
+        return _moment(wanted) is not None and _moment(wanted) == _moment(theirs)
+    if wanted in ("", None) and theirs in ("", None):
+        return True
+    return bool(wanted == theirs) and isinstance(wanted, bool) == isinstance(theirs, bool)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def wire_value(spec: FieldSpec | None, value: Any) -> Any:
@@ -166,6 +195,14 @@ def mac_address(text: str) -> str:
     return ":".join(digits[i : i + 2] for i in range(0, 12, 2)).upper()
 
 
+def world_wide_name(text: str) -> str:
+    """A WWN in NetBox's notation, whatever separators it came with. Raises BadValueError."""
+    digits = re.sub(r"[-:.\s]", "", text)
+    if text and not _WWN.fullmatch(digits):
+        raise BadValueError(f"{text!r} is not a WWN", 'write it as "10:00:00:00:C9:00:00:01"')
+    return ":".join(digits[i : i + 2] for i in range(0, len(digits), 2)).upper()
+
+
 def rgb_color(text: str) -> str:
     """A colour as NetBox wants it: six hexadecimal digits in lower case, no `#`. Raises BadValueError."""
     digits = text.removeprefix("#").lower()
@@ -180,6 +217,7 @@ _NOTATIONS: dict[str, Callable[[str], str]] = {
     "mac_address": mac_address,
     "color": rgb_color,
     "dns_name": str.lower,
+    "wwn": world_wide_name,
 }
 
 
@@ -207,19 +245,47 @@ def suggest_choice(word: str, choices: Mapping[str, str]) -> str:
     return suggest(word, choices) or f"one of: {few}{', ...' if len(choices) > 8 else ''}"
 
 
-def is_near_miss(name: str, other: str) -> bool:
-    """Whether two different names are likely meant to be the same (case, punctuation, a typing slip).
+class LookAlikes:
+    """Names among which a different one may have been meant (case, punctuation, a typing slip).
 
-    Names that differ in a digit are never near: AMS1 and AMS2 are two sites.
+    Names that differ in a digit are never alike: AMS1 and AMS2 are two sites.
+    Short ones only when they differ in case or punctuation.
     """
-    if name == other:
-        return False
-    left, right = _letters(name), _letters(other)
-    if left == right:
-        return True
-    if re.findall(r"\d+", left) != re.findall(r"\d+", right) or min(len(left), len(right)) < 5:
-        return False
-    return difflib.SequenceMatcher(a=left, b=right).ratio() >= 0.88
+
+    def __init__(self) -> None:
+        self._names: dict[str, list[str]] = defaultdict(list)
+        self._by_digits: dict[tuple[str, ...], set[str]] = defaultdict(set)
+
+    def add(self, name: str) -> None:
+        """One more name."""
+        letters = _letters(name)
+        self._names[letters].append(name)
+        self._by_digits[_digits(letters)].add(letters)
+
+    def find(self, name: str) -> str:
+        """A different name that looks like this one; empty when there is none."""
+        mine = _letters(name)
+        for other in self._names.get(mine, ()):
+            if other != name:
+                return other
+        if len(mine) < _SHORT:
+            return ""
+        matcher = difflib.SequenceMatcher(b=mine)
+        for letters in self._by_digits.get(_digits(mine), ()):
+            if letters == mine or len(letters) < _SHORT or abs(len(letters) - len(mine)) > 2:
+                continue
+            matcher.set_seq1(letters)
+            if matcher.quick_ratio() >= _ALIKE and matcher.ratio() >= _ALIKE:
+                return self._names[letters][0]
+        return ""
+
+
+_SHORT = 5
+_ALIKE = 0.88
+
+
+def _digits(letters: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\d+", letters))
 
 
 def _letters(name: str) -> str:

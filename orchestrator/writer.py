@@ -153,8 +153,7 @@ class ListWriter:
         self, row: ObjectType, writes: Sequence[Write], error: UnknownOutcomeError, attempt: int
     ) -> None:
         missing = self._settle_found(row, writes)
-        creating = writes[0].change.action is Action.CREATE
-        if missing and creating and not row.key_enforced and not error.over:
+        if any(_may_double(row, write) for write in missing) and not error.over:
             # NetBox may still be at it, and its database would let a second copy in.
             self._wait(self._settle_seconds)
             missing = self._settle_found(row, missing)
@@ -169,14 +168,16 @@ class ListWriter:
 
     def _settle_found(self, row: ObjectType, writes: Sequence[Write]) -> list[Write]:
         """Read back; settle what has been written after all and return what has not."""
-        found = self._read_back(row, writes)
-        landed = [
-            (write, live)
-            for write, live in zip(writes, found, strict=True)
-            if live is not None and not compare(row, write.fields(), live)[1]
-        ]
+        pairs = list(zip(writes, self._read_back(row, writes), strict=True))
+        there = [(write, live) for write, live in pairs if live is not None]
+        landed = [(write, live) for write, live in there if not compare(row, write.fields(), live)[1]]
         self._done(row, [write for write, _ in landed], [live for _, live in landed])
         settled = {write.change.id for write, _ in landed}
+        if writes[0].change.action is Action.CREATE:
+            # It is there, though not quite as it was sent: another create would be a second copy.
+            differing = [(write.change, live) for write, live in there if write.change.id not in settled]
+            self._adopt(row, differing)
+            settled |= {change.id for change, _ in differing}
         return [write for write in writes if write.change.id not in settled]
 
     def _read_back(self, row: ObjectType, writes: Sequence[Write]) -> list[Row | None]:
@@ -209,7 +210,9 @@ class ListWriter:
         """Bring objects that exist after all to what the document wants of them."""
         unchanged, updates = [], []
         for change, live in pairs:
-            before, after = compare(row, self._ledger.fill_in(change.after), live)
+            wanted = self._ledger.fill_in(change.after)
+            fields = {name: value for name, value in wanted.items() if name not in change.create_only}
+            before, after = compare(row, fields, live)
             if not after:
                 unchanged.append(outcome_of(change, Result.UNCHANGED, live["id"]))
                 continue
@@ -220,6 +223,14 @@ class ListWriter:
 
 
 _RESULTS = {Action.CREATE: Result.CREATED, Action.UPDATE: Result.UPDATED}
+
+
+def _may_double(row: ObjectType, write: Write) -> bool:
+    """Whether the database would let a second copy of this row in."""
+    if write.change.action is not Action.CREATE:
+        return False
+    enforced = row.key_enforced and bool({row.label, "asset_tag"} & write.change.key.keys())
+    return not enforced
 
 
 def _lacking(row: ObjectType, write: Write) -> str:
