@@ -130,9 +130,11 @@ def live_value(raw: Any, field: str = "") -> Any:
 
 
 def custom_field_value(raw: Any) -> Any:
-    """A custom field as a document would say it: objects that NetBox spells out are their ids."""
+    """A custom field as a document would say it: choices by value, objects by id."""
     if isinstance(raw, list):
         return [custom_field_value(item) for item in raw]
+    if isinstance(raw, dict) and set(raw) == {"value", "label"}:
+        return raw["value"]
     if isinstance(raw, dict) and {"id", "url", "display"} <= set(raw):
         return raw["id"]
     return raw
@@ -143,7 +145,7 @@ def same_custom_field(wanted: Any, live: Any) -> bool:
 
     Dates and times may differ in notation, ids of several objects in order.
     """
-    theirs = custom_field_value(live)
+    theirs = live if wanted == live else custom_field_value(live)
     if theirs != live and isinstance(wanted, list) and isinstance(theirs, list):
         return sorted(wanted, key=repr) == sorted(theirs, key=repr)
     if isinstance(wanted, str) and isinstance(theirs, str) and wanted != theirs:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import pytest
 
-pytest_plugins = [name for name in ("tests.redis_fixture", "tests.sandbox_fixture") if find_spec(name)]
+pytest_plugins = ["tests.redis_fixture", "tests.sandbox_fixture"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
