@@ -87,21 +87,32 @@ def obtain_token(state_dir: Path) -> tuple[SecretStr, Path]:
     """The token of this installation, made at the first call and kept in a file of mode 0600.
 
     It stays the same from start to start, so that clients need be set up only once.
+    Raises ConfigError where it cannot be kept.
     """
     path = state_dir / TOKEN_FILE_NAME
-    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        return _keep_token(path), path
+    except OSError as error:
+        raise ConfigError(
+            f"The bearer token cannot be kept in {path}: {(error.strerror or 'error').lower()}.",
+            "Set NETBOX_MCP_TOKEN, or NETBOX_MCP_STATE_DIR to a directory that can be written.",
+        ) from None
+
+
+def _keep_token(path: Path) -> SecretStr:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         path.chmod(0o600)
         token = path.read_text(encoding="ascii").strip()
         if token:
-            return SecretStr(token), path
+            return SecretStr(token)
         descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC)
     token = secrets.token_urlsafe(32)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(token + "\n")
-    return SecretStr(token), path
+    return SecretStr(token)
 
 
 def _digest(token: str) -> bytes:

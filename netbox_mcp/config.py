@@ -57,7 +57,7 @@ class Settings(WorkerSettings):
         default=["all"], description="Toolsets offered over MCP: bulk, system, or all; separated by commas."
     )
     sync_max_objects: int = Field(
-        default=500, ge=1, description="Largest document for the synchronous tool; larger ones are queued."
+        default=500, ge=1, description="Largest document for the synchronous tool; larger ones are refused."
     )
     plan_max_objects: int = Field(
         default=5000, ge=1, description="Largest document that is planned while the caller waits."

@@ -1,7 +1,7 @@
 """Errors on their way out: one shape for a language model, a pipeline and a person.
 
-Every error becomes `{code, message, hint, details, detail_count}`. What was
-not foreseen keeps its text in the log and shows only its kind.
+Every error becomes `{code, message, hint, retryable, details, detail_count}`. What
+was not foreseen keeps its text in the log and shows only its kind.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class ErrorReply(BaseModel):
     code: str
     message: str
     hint: str = ""
+    retryable: bool = Field(default=False, description="whether the same call may succeed later")
     details: list[dict[str, Any]] = Field(default_factory=list)
     detail_count: int = 0
 
@@ -62,6 +63,7 @@ def explain(error: BaseException, all_details: bool = False) -> ErrorReply:
         code=error.code,
         message=shorten(error.message, limit),
         hint=shorten(error.hint, limit),
+        retryable=error.retryable,
         details=[{key: _shorten_value(value, limit) for key, value in entry.items()} for entry in shown],
         detail_count=len(details),
     )

@@ -7,6 +7,7 @@ and the health tool must work where nothing does.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from netbox_mcp import __version__
 from netbox_mcp.dependencies import get_netbox_client, get_settings, get_targets, get_task_manager
@@ -15,6 +16,8 @@ from orchestrator.errors import OrchestratorError
 
 MAX_TARGETS = 10
 OLDEST_NETBOX = (4, 2)
+PATIENCE_SECONDS = 5.0
+"""A NetBox that takes longer to say its version is not well, whatever it does later."""
 
 
 def check_health() -> HealthReply:
@@ -40,7 +43,7 @@ def check_netbox(target: str) -> Check:
     name = "netbox" if target == "default" else f"netbox:{target}"
     try:
         client = get_netbox_client(target)
-        status = client.status()
+        status = client.status(PATIENCE_SECONDS)
     except OrchestratorError as error:
         return _failed(name, error)
     if _release(status.version) < OLDEST_NETBOX:
@@ -50,14 +53,13 @@ def check_netbox(target: str) -> Check:
     return Check(name=name, ok=True, found=f"NetBox {status.version} at {client.url}")
 
 
-def _check_netboxes() -> Iterator[Check]:
+def _check_netboxes() -> list[Check]:
     try:
-        targets = sorted(get_targets())
+        targets = sorted(get_targets())[:MAX_TARGETS]
     except OrchestratorError as error:
-        yield _failed("netbox", error)
-        return
-    for target in targets[:MAX_TARGETS]:
-        yield check_netbox(target)
+        return [_failed("netbox", error)]
+    with ThreadPoolExecutor(MAX_TARGETS) as pool:
+        return list(pool.map(check_netbox, targets))
 
 
 def _check_background() -> Iterator[Check]:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import ipaddress
 import socket
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import anyio
 import anyio.to_thread
 import uvicorn
 from fastapi import FastAPI
@@ -136,24 +136,29 @@ def _add_probes(app: FastAPI) -> None:
 
     @app.get("/readyz")
     async def readyz() -> PlainTextResponse:
-        if await anyio.to_thread.run_sync(ready):
+        if await ready():
             return PlainTextResponse("ready")
         return PlainTextResponse("unready", status_code=503)
 
 
 class _Remembered:
-    """An answer kept for some seconds: the probe needs no token and must not become a way to flood NetBox."""
+    """An answer kept for some seconds: the probe needs no token and must flood neither NetBox nor us.
+
+    One asks, in a thread of its own; the others wait for that answer without a
+    thread, so that the tools keep all of theirs.
+    """
 
     def __init__(self, ask: Callable[[], bool], seconds: float) -> None:
         self._ask = ask
         self._seconds = seconds
-        self._lock = threading.Lock()
-        self._asked_at = -seconds
+        self._lock = anyio.Lock()
+        self._thread = anyio.CapacityLimiter(1)
+        self._asked_at = float("-inf")
         self._answer = False
 
-    def __call__(self) -> bool:
-        with self._lock:
+    async def __call__(self) -> bool:
+        async with self._lock:
             if time.monotonic() - self._asked_at >= self._seconds:
-                self._answer = self._ask()
+                self._answer = await anyio.to_thread.run_sync(self._ask, limiter=self._thread)
                 self._asked_at = time.monotonic()
             return self._answer

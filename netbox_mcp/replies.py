@@ -20,8 +20,8 @@ Next = Annotated[str, Field(description="What to do now")]
 class PlanSummary(BaseModel):
     """What a document would change: whole counts, a few samples."""
 
-    objects: int = Field(default=0, description="Objects in the document")
-    writes: int = Field(default=0, description="Changes that would be sent to NetBox")
+    objects: int | None = Field(default=None, description="Objects in the document")
+    writes: int | None = Field(default=None, description="Changes to be sent to NetBox; null: not planned yet")
     totals: Counts = Field(default_factory=dict, description="By action; by outcome once applied")
     by_type: dict[str, Counts] = Field(default_factory=dict)
     samples: list[str] = Field(default_factory=list, description="A few changes")
@@ -112,6 +112,7 @@ class ReportReply(BaseModel):
     next_cursor: str | None = Field(
         default=None, description="Pass as cursor for the next page; null on the last"
     )
+    next: Next = ""
 
 
 class QueueReply(QueueInfo):

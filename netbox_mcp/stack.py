@@ -25,19 +25,25 @@ from netbox_mcp.sandbox.processes import end_with_parent, log_excerpt
 
 _START_SECONDS = 30
 _STOP_SECONDS = 15
+_OURS = ("NETBOX_", "REDIS_URL")
 
 
 class Stack:
     """A queue with an append-only file, and as many workers and servers as are started.
 
     `folder` takes their data and logs; it must exist. Leaving the context ends
-    every process. `environment` is what they see besides the caller's own.
+    every process. `environment` is what configures them: nothing that configures
+    the caller reaches them.
     """
 
     def __init__(self, folder: Path, netbox_url: str, netbox_token: str) -> None:
         self.folder = folder
         self.redis = RedisServer(
-            folder / "redis", choose_port(()), appendonly=True, password=secrets.token_urlsafe(18)
+            folder / "redis",
+            choose_port(()),
+            appendonly=True,
+            password=secrets.token_urlsafe(18),
+            with_us=True,
         )
         self.port = choose_port((self.redis.port,))
         self.bearer_token = secrets.token_urlsafe(24)
@@ -88,6 +94,11 @@ class Stack:
             time.sleep(0.1)
         return process
 
+    def variables(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The whole environment of a process of this stack."""
+        neutral = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+        return {**neutral, **self.environment, **(extra or {})}
+
     def log(self, role: str) -> Path:
         """Where processes of a role (`worker`, `serve`) write."""
         return self.folder / f"{role}.log"
@@ -96,7 +107,7 @@ class Stack:
         with self.log(arguments[0]).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "netbox_mcp", *arguments],
-                env={**os.environ, **self.environment, **(extra or {})},
+                env=self.variables(extra),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

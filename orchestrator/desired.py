@@ -15,7 +15,10 @@ from orchestrator.errors import Problem
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A pointer to an object: by `name` (or slug), `id`, `parts` of its natural key, or to an `entry`."""
+    """A pointer to an object: by `name` (or slug), `id`, `parts` of its natural key, or to an `entry`.
+
+    A part is text, a Reference, or None where the object must have none (`vrf: null`: the global table).
+    """
 
     object_type: str
     path: str
@@ -27,7 +30,8 @@ class Reference:
     def __str__(self) -> str:
         """How the document wrote it."""
         if self.parts is not None:
-            return ", ".join(f"{key} {value}" for key, value in self.parts.items())
+            shown = (f"no {key}" if value is None else f"{key} {value}" for key, value in self.parts.items())
+            return ", ".join(shown)
         return self.name or (f"id {self.id}" if self.id is not None else "")
 
 
@@ -67,6 +71,16 @@ class Desired:
     options: Options = field(default_factory=Options)
     problems: list[Problem] = field(default_factory=list)
     unknown_choices: list[str] = field(default_factory=list)
+    _seen: set[Problem] = field(default_factory=set, repr=False, compare=False)
+
+    def problem(self, path: str, message: str, hint: str = "") -> bool:
+        """Note a problem once, however many entries a range has made of it. Whether it is new."""
+        found = Problem(path, message, hint)
+        if found in self._seen:
+            return False
+        self._seen.add(found)
+        self.problems.append(found)
+        return True
 
     @property
     def only_choices_doubted(self) -> bool:

@@ -15,7 +15,9 @@ import yaml
 from orchestrator.catalog import ENSURED
 from orchestrator.desired import Options
 from orchestrator.errors import DocumentError, Problem
+from orchestrator.json_shape import check_json
 from orchestrator.values import suggest
+from orchestrator.yaml_text import load_yaml
 
 LEGACY_ROOT = "devices_data"
 
@@ -46,29 +48,17 @@ class Document:
 def read_document(text: str, name: str) -> Any:
     """The data in YAML or JSON text. `name` tells where it came from in errors. Raises DocumentError."""
     try:
-        return orjson.loads(text) if name.endswith(".json") else yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a safe loader
-    except (yaml.YAMLError, orjson.JSONDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{name}:{mark.line + 1}" if mark else name
-        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        data = orjson.loads(text) if name.endswith(".json") else load_yaml(text)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        mark, line = getattr(error, "problem_mark", None), getattr(error, "lineno", None)
+        place = f"{name}:{mark.line + 1}" if mark else f"{name}:{line}" if line else name
+        reason = getattr(error, "problem", None) or (str(error).splitlines() or ["not text"])[0]
         raise DocumentError(
             [Problem(place, f"cannot be read: {reason}", "check the YAML or JSON syntax")]
         ) from error
-
-
-class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """Safe YAML that refuses a key written twice, which plain YAML silently drops."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = key_node.value
-            if key in seen and key != "<<":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice in one mapping", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)  # type: ignore[no-any-return]
+    if problems := check_json(data):
+        raise DocumentError(problems)
+    return data
 
 
 def split_document(data: Any, problems: list[Problem]) -> Document:
@@ -76,26 +66,30 @@ def split_document(data: Any, problems: list[Problem]) -> Document:
 
     What is wrong with the shape is appended to `problems`; what is right is returned.
     """
+    unfit = check_json(data, LEGACY_ROOT if isinstance(data, list) else "")
+    if unfit:
+        problems.extend(unfit)
+        return Document({}, {}, Options())
     if isinstance(data, list):
         _check_list(LEGACY_ROOT, data, problems)
         return Document({"devices": data}, {}, Options(expand=False), root=LEGACY_ROOT)
-    if not isinstance(data, Mapping):
+    if not isinstance(data, dict):
         problems.append(
             Problem(
                 "document", "is neither a mapping of object types nor a list of devices", "see the examples"
             )
         )
         return Document({}, {}, Options())
-    options = _read_options(data.get("options") or {}, problems)
+    options = _read_options(_given(data, "options"), problems)
     lists = {
-        str(name): items
+        name: items
         for name, items in data.items()
-        if name not in ("options", "defaults") and _known_type(str(name), str(name), problems)
-        and _check_list(str(name), items, problems)
+        if name not in ("options", "defaults") and _known_type(name, name, problems)
+        and _check_list(name, items, problems)
     }  # fmt: skip
     if not lists and not problems:
         problems.append(Problem("document", "declares no objects", f"add a list, for example {ENSURED[0]!r}"))
-    return Document(lists, _read_defaults(data.get("defaults") or {}, problems), options)
+    return Document(lists, _read_defaults(_given(data, "defaults"), problems), options)
 
 
 def _known_type(name: str, path: str, problems: list[Problem]) -> bool:
@@ -120,41 +114,53 @@ def _read_defaults(raw: Any, problems: list[Problem]) -> dict[str, Mapping[str, 
         return {}
     known = {}
     for name, values in raw.items():
-        if not _known_type(str(name), f"defaults.{name}", problems):
+        if not _known_type(name, f"defaults.{name}", problems):
             continue
         if isinstance(values, Mapping):
-            known[str(name)] = values
+            known[name] = values
         else:
             problems.append(Problem(f"defaults.{name}", "must be a mapping of fields"))
     return known
+
+
+def _given(data: Mapping[str, Any], name: str) -> Any:
+    """A part of the document; an empty one may be left open (`options:`)."""
+    return {} if data.get(name) is None else data[name]
 
 
 def _read_options(raw: Any, problems: list[Problem]) -> Options:
     if not isinstance(raw, Mapping):
         problems.append(Problem("options", "must be a mapping"))
         return Options()
-    for name, value in raw.items():
-        if name != "tags":
-            _check_option(str(name), value, problems)
-    tags = raw.get("tags") or []
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+    right = {name for name, value in raw.items() if name != "tags" and _check_option(name, value, problems)}
+    chosen = {name: raw[name] for name in right}
+    tags = [] if raw.get("tags") is None else raw["tags"]
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and tag.strip() for tag in tags):
         problems.append(Problem("options.tags", "must be a list of tag names"))
         tags = []
-    parents = raw.get("create_parents", "guarded")
     return Options(
-        create_parents=parents if isinstance(parents, str) else str(parents).lower(),
-        on_error=str(raw.get("on_error", "continue")),
-        expand=raw.get("expand", True) is not False,
-        tags=tuple(tags),
+        create_parents=str(chosen.get("create_parents", "guarded")).lower(),
+        on_error=chosen.get("on_error", "continue"),
+        expand=chosen.get("expand", True),
+        tags=tuple(tag.strip() for tag in tags),
     )
 
 
-def _check_option(name: str, value: Any, problems: list[Problem]) -> None:
+def _check_option(name: str, value: Any, problems: list[Problem]) -> bool:
     path = f"options.{name}"
     if name not in _ALLOWED:
         problems.append(Problem(path, "unknown option", suggest(name, [*_ALLOWED, "tags"])))
-    elif value in _NOT_YET.get(name, ()):
+    elif _is_one_of(value, _ALLOWED[name]):
+        return True
+    elif _is_one_of(value, _NOT_YET.get(name, ())):
         problems.append(Problem(path, f"{value!r} is not available in this version", "leave the option out"))
-    elif value not in _ALLOWED[name]:
+    else:
         allowed = ", ".join(str(choice).lower() for choice in _ALLOWED[name])
-        problems.append(Problem(path, f"{value!r} is not allowed", f"one of: {allowed}"))
+        hint = f"one of: {allowed}" + (" (no quotes)" if isinstance(value, str) else "")
+        problems.append(Problem(path, f"{value!r} is not allowed", hint))
+    return False
+
+
+def _is_one_of(value: Any, choices: tuple[Any, ...]) -> bool:
+    """Python holds 0 for False and 1 for True; a document does not."""
+    return any(type(value) is type(choice) and value == choice for choice in choices)

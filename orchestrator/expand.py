@@ -1,9 +1,9 @@
 """Ranges in names: one entry written, many meant.
 
-`sw-[01-48]` makes one entry per value, `{1}` elsewhere in that entry (its
-children too) is the value of the first range as written, `{1+10}` that number
-plus ten. A child with a range of its own fills in its own values. Expansion
-touches only entries whose own label has a range.
+`sw-[01-48]`, `sw-[a-d]` and `sw-[a,core]` make one entry per value, `{1}`
+elsewhere in that entry (its children too) is the value of the first range as
+written, `{1+10}` that number plus ten. A child with a range of its own fills
+in its own values. Expansion touches only entries whose own label has a range.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ MAX_ENTRIES = 20_000
 
 _LABELS = sorted({row.label for row in OBJECT_TYPES.values()})
 _RANGE = re.compile(r"\[([^\[\]]*[-,][^\[\]]*)\]")
-_NUMBERS = re.compile(r"\s*(\d+)\s*-\s*(\d+)\s*")
-_PLACE = re.compile(r"\{(\d)(?:([+-])(\d+))?\}")
+_NUMBERS = re.compile(r"([0-9]+)\s*-\s*([0-9]+)")
+_LETTERS = re.compile(r"([a-z])\s*-\s*([a-z])|([A-Z])\s*-\s*([A-Z])")
+_PLACE = re.compile(r"\{([0-9])(?:([+-])([0-9]+))?\}")
+_MAX_DIGITS = 18
 
 
 class RangeError(ValueError):
@@ -52,21 +54,37 @@ def expand_entry(entry: Mapping[str, Any], label: str) -> Iterator[Mapping[str, 
 
 def _values(body: str) -> list[str]:
     values: list[str] = []
-    for part in body.split(","):
-        numbers = _NUMBERS.fullmatch(part)
-        values.extend(_count(*numbers.groups()) if numbers else [part.strip()])
-    if "" in values:
-        raise RangeError(f"the range [{body}] has an empty value")
+    for part in map(str.strip, body.split(",")):
+        if numbers := _NUMBERS.fullmatch(part):
+            values.extend(_count(*numbers.groups()))
+        elif letters := _LETTERS.fullmatch(part):
+            values.extend(_spell(*filter(None, letters.groups())))
+        elif not part:
+            raise RangeError(f"the range [{body}] has an empty value")
+        elif "-" in part:
+            raise RangeError(f"the range [{body}] must go from number to number or letter to letter")
+        else:
+            values.append(part)
+        if len(values) > MAX_ENTRIES:
+            raise RangeError(f"the range [{body[:40]}] is longer than {MAX_ENTRIES:,}")
     return values
 
 
 def _count(first: str, last: str) -> list[str]:
+    if max(len(first), len(last)) > _MAX_DIGITS:
+        raise RangeError(f"a number in a range has at most {_MAX_DIGITS} digits")
     if int(last) < int(first):
         raise RangeError(f"the range [{first}-{last}] runs backwards")
     if int(last) - int(first) >= MAX_ENTRIES:
         raise RangeError(f"the range [{first}-{last}] is longer than {MAX_ENTRIES:,}")
     width = len(first) if first.startswith("0") else 0
     return [str(number).zfill(width) for number in range(int(first), int(last) + 1)]
+
+
+def _spell(first: str, last: str) -> list[str]:
+    if last < first:
+        raise RangeError(f"the range [{first}-{last}] runs backwards")
+    return [chr(code) for code in range(ord(first), ord(last) + 1)]
 
 
 def _fill(value: Any, combination: tuple[str, ...]) -> Any:
@@ -94,6 +112,8 @@ def _place(match: re.Match[str], combination: tuple[str, ...]) -> str:
     value = combination[index - 1]
     if amount is None:
         return value
-    if not value.isdigit():
+    if not (value.isascii() and value.isdecimal()):
         raise RangeError(f"{match.group()} needs a number, but the range gives {value!r}")
+    if max(len(value), len(amount)) > _MAX_DIGITS:
+        raise RangeError(f"a number in {{{index}...}} has at most {_MAX_DIGITS} digits")
     return str(int(value) + int(amount) * (1 if sign == "+" else -1))

@@ -29,6 +29,8 @@ OLDEST_VERSION = (6, 2)
 WORKER_SOCKET_SECONDS = 25.0
 """Above the longest blocking call of a worker (5 s): a shorter one would make redis-py retry an idle wait."""
 SERVER_SOCKET_SECONDS = 1.5
+AT_ONCE = Retry(NoBackoff(), 1)
+"""One more try, for a connection that had gone stale, and no patience."""
 
 NEWER_HINT = "Valkey of any version will do as well."
 START_HINT = "Start Redis, or point REDIS_URL at one: redis://host:6379/0."
@@ -51,7 +53,7 @@ def connect_briefly(settings: WorkerSettings) -> Redis:
 
     Raises RedisUnavailableError if REDIS_URL is missing or malformed.
     """
-    return _open(settings, Retry(NoBackoff(), 1), SERVER_SOCKET_SECONDS, health_check_interval=0)
+    return _open(settings, AT_ONCE, SERVER_SOCKET_SECONDS, health_check_interval=0)
 
 
 def _open(settings: WorkerSettings, retry: Retry, socket_seconds: float, health_check_interval: int) -> Redis:

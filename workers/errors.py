@@ -3,7 +3,6 @@
 OrchestratorError (orchestrator/errors.py)
 +-- RedisUnavailableError     no Redis configured, or it cannot be used
 +-- UnknownTaskError          no such task, or it has expired
-+-- UnknownBatchError         no journal of that batch
 +-- UnknownDocumentError      the stored document or plan is not (any longer) there
 +-- IdempotencyConflictError  the key was used for another document
 +-- UnknownTargetError        the worker's configuration has no such NetBox
@@ -34,18 +33,6 @@ class UnknownTaskError(OrchestratorError):
         super().__init__(
             f"There is no task {task_id[:80]!r}.",
             hint="List the tasks to find its id. Ended tasks are kept for a few days only.",
-        )
-
-
-class UnknownBatchError(OrchestratorError):
-    """No journal of that batch."""
-
-    code = "unknown_batch"
-
-    def __init__(self, batch_id: str) -> None:
-        super().__init__(
-            f"There is no journal of batch {batch_id[:80]!r}.",
-            hint="The batch id is in the task's status and in NetBox's changelog.",
         )
 
 

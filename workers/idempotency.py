@@ -1,7 +1,7 @@
 """Idempotency keys: the same key and the same document are the same task.
 
 A key stands for a task as long as that task is queued, runs or has succeeded.
-One that failed or was cancelled gives the key free, for whatever comes next.
+One that failed, left errors or was cancelled gives the key free, for whatever comes next.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
+FREE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+"""
 
 
 class IdempotencyKeys:
@@ -39,8 +42,7 @@ class IdempotencyKeys:
         the record's comes back when an equal task had the key first. Raises
         IdempotencyConflictError when the key stands for other work.
         """
-        name = keys.idempotency(hashlib.sha256(key.encode()).hexdigest()[:32])
-        meaning = f"{record.kind}:{record.target}:{record.document_id}"
+        name, meaning = _name(key), _meaning(record)
         while True:
             held = text_of(self._redis.get(name))
             task_id, _, held_meaning = held.partition(" ")
@@ -51,3 +53,15 @@ class IdempotencyKeys:
                 return task_id
             if self._redis.eval(SWAP, 1, name, held, f"{record.task_id} {meaning}", self._retention):
                 return record.task_id
+
+    def give_back(self, key: str, record: TaskRecord) -> None:
+        """Let the key stand for nothing, if it stands for this task."""
+        self._redis.eval(FREE, 1, _name(key), f"{record.task_id} {_meaning(record)}")
+
+
+def _name(key: str) -> str:
+    return keys.idempotency(hashlib.sha256(key.encode()).hexdigest()[:32])
+
+
+def _meaning(record: TaskRecord) -> str:
+    return f"{record.kind}:{record.target}:{record.document_id}"

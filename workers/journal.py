@@ -23,7 +23,6 @@ from orchestrator.models import Change, Outcome, Plan
 from orchestrator.ports import Row
 from workers import keys
 from workers.connection import explain, text_of
-from workers.errors import UnknownBatchError
 from workers.journal_entries import Counts, Intent, OutcomePage, dump, intent_row, outcome_from, read_cursor
 from workers.lease import Lease
 from workers.settings import DAY_SECONDS
@@ -140,13 +139,6 @@ class RedisJournal:
             )
 
     # Reading
-
-    def facts(self) -> dict[str, str]:
-        """Task, target and digest of the batch. Raises UnknownBatchError."""
-        fields = self._redis.hgetall(keys.journal(self.batch_id))
-        if not fields:
-            raise UnknownBatchError(self.batch_id)
-        return {text_of(name): text_of(value) for name, value in fields.items() if name != b"last_call"}
 
     def counts(self) -> Counts:
         """Number of outcomes by object type and result."""

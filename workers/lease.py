@@ -11,7 +11,8 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 from redis import Redis
@@ -19,7 +20,7 @@ from redis.exceptions import RedisError
 
 from orchestrator.errors import LeaseLostError
 from workers import keys
-from workers.connection import text_of
+from workers.connection import redis_errors, text_of
 from workers.errors import TargetBusyError
 
 log = structlog.get_logger(__name__)
@@ -54,15 +55,11 @@ class Lease:
         self._suffix = f":{task_id}:{secrets.token_hex(4)}"
         self._good_until = 0.0
 
-    @property
-    def epoch(self) -> int:
-        """The number of this lease on its target; 0 while it has not been given."""
-        return int(self.value.split(":")[0]) if self.value else 0
-
     def acquire(self, wait_seconds: float = 0.0, on_wait: Callable[[str], None] | None = None) -> None:
         """Take the lease; `on_wait` is told the task that holds it, as long as somebody else does.
 
-        Raises TargetBusyError when it is still held after `wait_seconds`.
+        Raises TargetBusyError when it is still held after `wait_seconds`, and
+        RedisUnavailableError when Redis cannot be asked.
         """
         deadline = time.monotonic() + wait_seconds
         while (holder := self._try_acquire()) != "":
@@ -78,9 +75,9 @@ class Lease:
     def _try_acquire(self) -> str:
         """Take the lease; returns the task that holds it, or an empty string if we do."""
         asked_at = time.monotonic()
-        answer = self._redis.eval(
-            ACQUIRE, 2, keys.lease(self.target), keys.epoch(self.target), self._suffix, self._ttl_ms
-        )
+        names = [keys.lease(self.target), keys.epoch(self.target)]
+        with redis_errors():
+            answer = self._redis.eval(ACQUIRE, len(names), *names, self._suffix, self._ttl_ms)
         value = text_of(answer)
         if not value.endswith(self._suffix):
             return value.split(":")[1]
@@ -110,9 +107,10 @@ class Lease:
             )
 
     def release(self) -> None:
-        """Give the lease back, unless it is no longer ours."""
-        self._redis.eval(RELEASE, 1, keys.lease(self.target), self.value)
+        """Give the lease back, unless it is no longer ours. Never raises: the work is done by now."""
         self._good_until = 0.0
+        with _lapses_anyway("lease"):
+            self._redis.eval(RELEASE, 1, keys.lease(self.target), self.value)
 
 
 class SignOfLife:
@@ -128,8 +126,18 @@ class SignOfLife:
         self._redis.set(self._key, 1, px=self._ttl_ms)
 
     def end(self) -> None:
-        """The process has done its work."""
-        self._redis.delete(self._key)
+        """The process has done its work. Never raises."""
+        with _lapses_anyway("sign of life"):
+            self._redis.delete(self._key)
+
+
+@contextmanager
+def _lapses_anyway(what: str) -> Iterator[None]:
+    """Taking back is a courtesy to whoever waits: how the work itself ended must not hang on it."""
+    try:
+        yield
+    except RedisError as error:
+        log.warning(f"{what} not taken back, it lapses by itself", error=type(error).__name__)
 
 
 class Heartbeat:

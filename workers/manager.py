@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from orchestrator.models import Outcome, Plan
 from workers.connection import check, redis_errors
@@ -99,18 +101,26 @@ class AsyncTaskManager:
             return self._store.load_plan(plan_id)
 
     def _start(self, record: TaskRecord, idempotency_key: str | None) -> TaskStatus:
-        if idempotency_key:
-            try:
+        try:
+            if idempotency_key:
                 task_id = self._keys.claim(idempotency_key, record, self._is_free)
-            except BaseException:
-                self._records.discard(record)
-                raise
-            if task_id != record.task_id:
-                self._records.discard(record)
-                return self._status(task_id)
-        self._records.list_as_active(record)
-        enqueue(open_queue(self._redis, self._settings), self._settings, record)
+                if task_id != record.task_id:
+                    self._records.discard(record)
+                    return self._status(task_id)
+            self._records.list_as_active(record)
+            enqueue(open_queue(self._redis, self._settings), self._settings, record)
+        except BaseException:
+            self._forget(record, idempotency_key)
+            raise
         return self._status(record.task_id)
+
+    def _forget(self, record: TaskRecord, idempotency_key: str | None) -> None:
+        """Leave no trace of a task that did not come into line."""
+        # With Redis gone the traces stay; such a task counts as lost, and blocks nothing, in a moment.
+        with suppress(RedisError):
+            if idempotency_key:
+                self._keys.give_back(idempotency_key, record)
+            self._records.discard(record)
 
     def _is_free(self, task_id: str) -> bool:
         try:

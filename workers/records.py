@@ -75,10 +75,13 @@ class TaskRecords:
 
     def discard(self, record: TaskRecord) -> None:
         """Remove the record of a task that was never put in line."""
-        names = [keys.task(record.task_id)]
+        pipe = self._redis.pipeline()
+        pipe.delete(keys.task(record.task_id))
         if record.batch_id:
-            names.append(keys.journal(record.batch_id))
-        self._redis.delete(*names)
+            pipe.delete(keys.journal(record.batch_id))
+        for index in (keys.TASKS, keys.ACTIVE_TASKS):
+            pipe.zrem(index, record.task_id)
+        pipe.execute()
 
     def list_as_active(self, record: TaskRecord) -> None:
         """Enter the task into the index, and drop from it what has expired."""

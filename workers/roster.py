@@ -97,8 +97,8 @@ def read_queue_info(redis: Redis, settings: WorkerSettings) -> QueueInfo:
 def _read(redis: Redis, settings: WorkerSettings, version: str) -> QueueInfo:
     queue = open_queue(redis, settings)
     workers = list_workers(redis, settings)
-    depth = queue.count
-    quiet = depth and not workers
+    depth, parked = queue.count, _parked(redis)
+    quiet = not workers and (depth or parked)
     return QueueInfo(
         redis_ok=True,
         redis_version=version,
@@ -107,7 +107,7 @@ def _read(redis: Redis, settings: WorkerSettings, version: str) -> QueueInfo:
         hint="Start one with `netbox-mcp worker`." if quiet else "",
         queue=settings.queue,
         depth=depth,
-        waiting_for_target=_parked(redis),
+        waiting_for_target=parked,
         workers=workers,
         failed=queue.failed_job_registry.get_job_count(cleanup=False),
         finished=queue.finished_job_registry.get_job_count(cleanup=False),

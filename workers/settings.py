@@ -9,14 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from platformdirs import user_state_path
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DAY_SECONDS = 86_400
 
 
 def default_state_dir() -> Path:
-    """Where journals live on a machine that has no Redis, by the platform's own convention."""
+    """Where this machine keeps what is not in Redis, by the platform's own convention."""
     return user_state_path("netbox-mcp")
 
 
@@ -42,7 +42,8 @@ class WorkerSettings(BaseSettings):
         default=3.0,
         gt=0,
         le=30,
-        description="How often a running task renews its lease and its sign of life.",
+        description="How often a running task renews its lease and its sign of life; "
+        "at most a third of the lease's time.",
     )
     lease_wait_seconds: int = Field(
         default=900,
@@ -65,5 +66,19 @@ class WorkerSettings(BaseSettings):
         default="console", pattern="^(console|json)$", description="console: key=value; json."
     )
     state_dir: Path = Field(
-        default_factory=default_state_dir, description="Journals of runs without Redis (SQLite files)."
+        default_factory=default_state_dir,
+        description="What is kept on this machine: the SQLite journals of synchronous runs (with and without "
+        "Redis), the locks that keep them apart, and the bearer token made for HTTP.",
     )
+
+    @field_validator("heartbeat_seconds")
+    @classmethod
+    def _three_beats_in_a_lease(cls, value: float, info: ValidationInfo) -> float:
+        """A slower heart would lose the lease, and every apply with it, while all is well."""
+        lease_ttl = info.data.get("lease_ttl_seconds")
+        if lease_ttl is not None and 3 * value > lease_ttl:
+            raise ValueError(
+                f"{value:g} s is more than a third of NETBOX_MCP_LEASE_TTL_SECONDS ({lease_ttl}): "
+                f"the lease would lapse between two beats"
+            )
+        return value

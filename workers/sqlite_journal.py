@@ -1,13 +1,14 @@
-"""The journal of a batch in a local SQLite file, for runs without Redis.
+"""The journal of a batch in a local SQLite file, for synchronous runs.
 
-Each call is one transaction, on disk before it returns. A run without Redis
-has no other worker to fear, so there is no lease here.
+Each call is one transaction, on disk before it returns. The file is this
+process's own, so nothing here asks for the lease: its holder does (sync_apply.py).
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,10 @@ import orjson
 from orchestrator.errors import JournalError
 from orchestrator.models import Change, Outcome, Plan
 from orchestrator.ports import Row
-from workers.errors import UnknownBatchError
-from workers.journal_entries import Counts, Intent, OutcomePage, dump, intent_row, outcome_from, read_cursor
+from workers.journal_entries import Intent, dump, intent_row
+from workers.settings import DAY_SECONDS
+
+SUFFIX = ".sqlite3"
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -29,41 +32,29 @@ CREATE TABLE IF NOT EXISTS outcomes (
     place INTEGER PRIMARY KEY, change_id TEXT NOT NULL, object_type TEXT NOT NULL, result TEXT NOT NULL,
     body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS outcomes_by_change ON outcomes (change_id);
-CREATE INDEX IF NOT EXISTS outcomes_by_result ON outcomes (result, place);
 """
 UNSETTLED = """
 SELECT body FROM intents WHERE place IN (SELECT max(place) FROM intents GROUP BY change_id)
 AND change_id NOT IN (SELECT change_id FROM outcomes) ORDER BY place
 """
-PAGE = """
-SELECT place, body FROM outcomes
-WHERE place >= :start AND (:result IS NULL OR result = :result)
-AND (:object_type IS NULL OR object_type = :object_type)
-ORDER BY place LIMIT :limit
-"""
-
-
-def journal_path(state_dir: Path, batch_id: str) -> Path:
-    """Where the journal of a batch lies."""
-    return state_dir / "journals" / f"{batch_id}.sqlite3"
 
 
 class SqliteJournal:
     """Implements the engine's Journal in one file per batch."""
 
-    def __init__(self, state_dir: Path, batch_id: str, create: bool = True) -> None:
-        """Open the journal. Raises UnknownBatchError if it is not there and must not be created."""
+    def __init__(self, state_dir: Path, batch_id: str, retention_seconds: int = 90 * DAY_SECONDS) -> None:
+        """Open the journal, and make it if need be. Removes those that were last written too long ago."""
         self.batch_id = batch_id
-        path = journal_path(state_dir, batch_id)
-        if not create and not path.exists():
-            raise UnknownBatchError(batch_id)
         self._lock = threading.Lock()
+        folder = state_dir / "journals"
         with self._errors():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = folder / f"{batch_id}{SUFFIX}"
             self._db = sqlite3.connect(path, check_same_thread=False, timeout=10)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(SCHEMA)
+            _prune(folder, kept=path, before=time.time() - retention_seconds)
 
     # Writing (orchestrator.ports.Journal)
 
@@ -111,40 +102,6 @@ class SqliteJournal:
 
     # Reading
 
-    def facts(self) -> dict[str, str]:
-        """Target and digest of the batch. Raises UnknownBatchError if it was never opened."""
-        found = dict(self._read("SELECT name, value FROM facts"))
-        if not found:
-            raise UnknownBatchError(self.batch_id)
-        return found
-
-    def counts(self) -> Counts:
-        """Number of outcomes by object type and result."""
-        table: Counts = {}
-        for object_type, result, number in self._read(
-            "SELECT object_type, result, count(*) FROM outcomes GROUP BY object_type, result"
-        ):
-            table.setdefault(object_type, {})[result] = number
-        return table
-
-    def outcomes(
-        self,
-        outcome: str | None = None,
-        object_type: str | None = None,
-        cursor: str | None = None,
-        limit: int = 50,
-    ) -> OutcomePage:
-        """Outcomes in the order in which they were settled. A cursor stays good while more are added."""
-        asked = {
-            "start": read_cursor(cursor),
-            "result": outcome,
-            "object_type": object_type,
-            "limit": limit + 1,
-        }
-        found = self._read(PAGE, asked)
-        page = tuple(outcome_from(orjson.loads(body)) for _, body in found[:limit])
-        return OutcomePage(page, str(found[limit][0]) if len(found) > limit else None)
-
     def intents(self) -> Iterator[Intent]:
         """Everything that was about to be done, in order; a change sent again appears again."""
         for (body,) in self._read("SELECT body FROM intents ORDER BY place"):
@@ -154,10 +111,26 @@ class SqliteJournal:
         """Intents of which nobody knows what became of them, in order: to be read back first."""
         return [Intent(**orjson.loads(body)) for (body,) in self._read(UNSETTLED)]
 
-    def _read(self, query: str, parameters: Any = ()) -> list[Any]:
+    def _read(self, query: str) -> list[Any]:
         with self._lock, self._errors():
-            return self._db.execute(query, parameters).fetchall()
+            return self._db.execute(query).fetchall()
 
     def close(self) -> None:
         """Close the file. Nothing is lost without it."""
         self._db.close()
+
+
+def _prune(folder: Path, kept: Path, before: float) -> None:
+    """Remove the journals that nobody has written to since then, by the clock of the file system."""
+    for path in folder.glob(f"*{SUFFIX}"):
+        files = [path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")]
+        if path != kept and all(_written_at(file) < before for file in files):
+            for file in files:
+                file.unlink(missing_ok=True)
+
+
+def _written_at(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -44,7 +44,10 @@ ENDED = frozenset(
         TaskState.ROLLED_BACK,
     }
 )
-RERUNNABLE = frozenset({TaskState.FAILED, TaskState.CANCELLED, TaskState.ROLLED_BACK})
+RERUNNABLE = ENDED - {TaskState.COMPLETED}
+"""Ended without having done all of it: the same work may be asked for again."""
+ALL_DONE = frozenset({TaskState.COMPLETED, TaskState.COMPLETED_WITH_ERRORS})
+"""Ended, and each object has been looked after, for better or worse."""
 WAITING_IN_RQ = frozenset({"queued", "rate_limited", "scheduled", "deferred", "created", "ready_to_enqueue"})
 
 
@@ -283,9 +286,10 @@ def _so_far(snapshot: TaskSnapshot, done: int, total: int) -> str:
 
 
 def _percent(done: int, total: int, state: TaskState) -> int:
-    if state is TaskState.COMPLETED:
+    if state in ALL_DONE:
         return 100
-    return min(99, 100 * done // total) if total else 0
+    share = 100 * done // total if total else 0
+    return share if state in ENDED else min(99, share)
 
 
 def _poll_after(state: TaskState, eta: int | None) -> int:

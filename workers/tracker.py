@@ -58,6 +58,7 @@ class TaskTracker:
         self._window: deque[tuple[float, int]] = deque()
         self._unreported = 0
         self._dirty = False
+        self._ended = False
         self._flushed_at = float("-inf")
 
     # What the engine tells (orchestrator.ports.Progress)
@@ -67,7 +68,7 @@ class TaskTracker:
         with self._lock:
             self._writes_total = plan.writes
             self._window.append((self._clock(), 0))
-        self._set(state="running", total=len(plan.changes), digest=plan.digest, waiting_for="", force=True)
+        self._set(state="running", total=len(plan.changes), waiting_for="", force=True)
 
     def stage(self, stage: Stage, number: int, of: int) -> None:
         """A stage begins."""
@@ -118,6 +119,7 @@ class TaskTracker:
         message = f"Plan {plan_id} is ready: {plan.writes} of {total} objects would be written."
         self._end(
             "completed",
+            [],
             message=message,
             plan_id=plan_id,
             total=total,
@@ -126,26 +128,22 @@ class TaskTracker:
 
     def applied(self, report: Report) -> None:
         """The end of an apply: what the report says."""
-        with self._lock:
-            self._errors = [_error_row(outcome) for outcome in report.first_errors[:MAX_ERRORS]]
-        self._end(*_ending(report))
+        state, message = _ending(report)
+        errors = [_error_row(outcome) for outcome in report.first_errors[:MAX_ERRORS]]
+        self._end(state, errors, message=message)
 
     def failed(self, error: OrchestratorError) -> None:
-        """The end of a task that could not go on."""
-        with self._lock:
-            for detail in error.details()[: MAX_ERRORS - len(self._errors)]:
-                self._errors.append({name: _brief(value) for name, value in detail.items()})
-        self._end("failed", message=error.message, code=error.code, hint=error.hint)
+        """The end of a task that could not go on; one that has ended already stays as it ended."""
+        details = [{name: _brief(value) for name, value in detail.items()} for detail in error.details()]
+        errors = [*self._errors, *details][:MAX_ERRORS]
+        self._end("failed", errors, message=error.message, code=error.code, hint=error.hint)
 
-    def _end(self, state: str, message: str, **fields: Any) -> None:
-        self._set(
-            state=state,
-            message=redact(message)[:1000],
-            ended_at=_now(),
-            waiting_for="",
-            write=False,
-            **fields,
-        )
+    def _end(self, state: str, errors: list[dict[str, str]], *, message: str, **fields: Any) -> None:
+        # The first end stands. What comes after it tells it once more, in case Redis did not take it.
+        if not self._ended:
+            self._ended, self._errors = True, errors
+            told = redact(message)[:1000]
+            self._set(state=state, message=told, ended_at=_now(), waiting_for="", write=False, **fields)
         self._write(wait=True)
         self._redis.zrem(keys.ACTIVE_TASKS, self._task_id)
 

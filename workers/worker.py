@@ -15,12 +15,13 @@ import socket
 from typing import Any
 
 import structlog
+from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from workers import tasks  # noqa: F401 - loaded before the fork, once, and failing early
-from workers.connection import connect, redis_errors
+from workers.connection import AT_ONCE, connect, redis_errors
 from workers.errors import TaskFailedError
 from workers.lease import SignOfLife
 from workers.logs import configure_logging
@@ -57,6 +58,14 @@ class TaskWorker(Worker):
         """Run one task, in the child process."""
         die_with_parent(parent_pid=self.pid)
         super().main_work_horse(job, queue)
+
+    def teardown(self) -> None:
+        """Sign off. A Redis that is away is not waited for: the sign of life lapses by itself."""
+        self.connection.set_retry(AT_ONCE)
+        try:
+            super().teardown()
+        except RedisError as error:
+            log.warning("the worker stops without signing off", error=type(error).__name__)
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
         """Log what went wrong, unless the task itself has told it already."""

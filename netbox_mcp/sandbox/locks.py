@@ -8,14 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from netbox_mcp.sandbox.errors import SandboxError
 from netbox_mcp.sandbox.progress import Report
 
 
 @contextmanager
 def file_lock(path: Path, report: Report) -> Iterator[None]:
-    """Hold a lock that other processes wait for."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
+    """Hold a lock that other processes wait for. Raises SandboxError where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("w")
+    except OSError as error:
+        raise SandboxError(
+            f"The sandbox cannot write to {path.parent}: {(error.strerror or 'error').lower()}.",
+            "Set NETBOX_MCP_SANDBOX_HOME to a folder that can be written.",
+        ) from None
+    with opened as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -48,8 +48,8 @@ class NetBoxServer:
         """Where it answers."""
         return f"http://127.0.0.1:{self._settings.web_port}"
 
-    def prepare_database(self, database: str, with_account: bool, report: Report) -> int:
-        """Migrate a database (and create the account and tokens); returns how many migrations it took."""
+    def prepare_database(self, database: str, with_account: bool, report: Report) -> None:
+        """Migrate a database, and create the account and tokens if asked to."""
         account = {
             "username": USERNAME,
             "password": self._settings.password,
@@ -73,10 +73,9 @@ class NetBoxServer:
             assert child.stdout is not None
             child.stdin.write(json.dumps(account if with_account else {}))
             child.stdin.close()
-            applied = _follow(_recorded(child.stdout, output), report)
+            _follow(_recorded(child.stdout, output), report)
         if child.returncode != 0:
             raise SandboxError("NetBox could not prepare its database.", log_excerpt(log))
-        return applied
 
     def start(self) -> None:
         """Start the web server and the background worker, whichever does not run or is of another release."""
@@ -147,8 +146,8 @@ def _recorded(lines: Iterator[str], output: TextIO) -> Iterator[str]:
         yield line
 
 
-def _follow(lines: Iterator[str], report: Report) -> int:
-    """Turn the migration's output into progress; returns how many migrations there were."""
+def _follow(lines: Iterator[str], report: Report) -> None:
+    """Turn the migration's output into progress."""
     done, total = 0, 0
     for line in lines:
         plan = re.fullmatch(r"plan (\d+)\s*", line)
@@ -159,4 +158,3 @@ def _follow(lines: Iterator[str], report: Report) -> int:
         elif step:
             done += 1
             report(f"Migrating NetBox's database: {step[1]}", done, total)
-    return done

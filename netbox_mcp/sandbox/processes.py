@@ -86,8 +86,12 @@ class ProcessTable:
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
         user: str | None = None,
+        with_us: bool = False,
     ) -> ProcessRef:
-        """Start a process in its own session with its output in the role's log."""
+        """Start a process in its own session with its output in the role's log.
+
+        It outlives us, unless it is to end ``with_us``.
+        """
         self._state.parent.mkdir(parents=True, exist_ok=True)
         variables = {**(os.environ if environment is None else environment), MARKER: self._mark(role)}
         with self.log(role).open("wb") as log:
@@ -102,6 +106,7 @@ class ProcessTable:
                 user=user,
                 group=user,
                 extra_groups=None if user is None else [],
+                preexec_fn=end_with_parent if with_us else None,
             )
         _children[child.pid] = child
         found = _read_stat(child.pid)

@@ -38,7 +38,8 @@ class RedisServer:
     """One Redis process with its data in ``folder``, listening on 127.0.0.1 only.
 
     Starting one that runs is harmless, also from another process: what runs is
-    remembered in the folder (or in the table given).
+    remembered in the folder (or in the table given). It outlives us, unless it
+    is to end ``with_us``.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class RedisServer:
         *,
         password: str = "",
         processes: ProcessTable | None = None,
+        with_us: bool = False,
     ) -> None:
         self.folder = Path(folder)
         self.port = port
         self._appendonly = appendonly
         self._password = password
+        self._with_us = with_us
         self._processes = processes or ProcessTable(self.folder / "state.json")
 
     @property
@@ -73,7 +76,8 @@ class RedisServer:
         if self._processes.running(_ROLE) is None:
             configuration = self.folder / "redis.conf"
             write_private(configuration, self._configuration())
-            self._processes.start(_ROLE, [find_redis_binary(), configuration.absolute()], folder=self.folder)
+            command = [find_redis_binary(), configuration.absolute()]
+            self._processes.start(_ROLE, command, folder=self.folder, with_us=self._with_us)
         self._processes.wait_until(_ROLE, self.answers, "Redis", _START_SECONDS)
 
     def stop(self) -> None:

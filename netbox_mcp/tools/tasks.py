@@ -23,9 +23,8 @@ async def netbox_get_task_status(
 ) -> TaskReply:
     """Where a background task stands: state, pass, stage, counts, percent, rate, ETA, first errors.
 
-    States: queued, planning, running, cancelling, cancelled, completed, completed_with_errors, failed,
-    rolled_back. Use wait_seconds=30 to wait instead of asking often. For single objects see
-    netbox_get_task_report.
+    States: queued, planning, running, and in the end completed, completed_with_errors or failed. Use
+    wait_seconds=30 to wait instead of asking often. For single objects see netbox_get_task_report.
     """
     return await get_service().status(task_id, wait_seconds)
 

@@ -67,9 +67,15 @@ class RestNetBox:
         """Close all connections."""
         self._transport.close()
 
-    def status(self) -> NetBoxStatus:
-        """Version, plugins and background workers. Raises UnreachableError, AccessError, NetBoxError."""
-        answer = self._transport.get("status")
+    def status(self, patience_seconds: float | None = None) -> NetBoxStatus:
+        """Version, plugins and background workers. Raises UnreachableError, AccessError, NetBoxError.
+
+        With `patience_seconds` there is one try of that length, for who wants to know whether NetBox is well.
+        """
+        if patience_seconds is None:
+            answer = self._transport.get("status")
+        else:
+            answer = self._transport.probe("status", patience_seconds)
         if not isinstance(answer, Mapping) or "netbox-version" not in answer:
             raise not_netbox(self.settings.url)
         return NetBoxStatus(

@@ -90,6 +90,10 @@ class Transport:
         """Read. Raises UnreachableError, AccessError, NetBoxError."""
         return self._read("GET", path, parameters)
 
+    def probe(self, path: str, patience_seconds: float) -> Any:
+        """Read with one try that is given up after this time. Raises as `get`."""
+        return self._read("GET", path, (), "probes", (patience_seconds, patience_seconds))
+
     def options(self, path: str) -> Any:
         """Ask what an endpoint accepts. Raises as `get`."""
         return self._read("OPTIONS", path, ())
@@ -126,12 +130,19 @@ class Transport:
             for session in list(self._sessions):
                 session.close()
 
-    def _read(self, method: str, path: str, parameters: Parameters) -> Any:
+    def _read(
+        self,
+        method: str,
+        path: str,
+        parameters: Parameters,
+        purpose: str = "reads",
+        timeouts: tuple[float, float] | None = None,
+    ) -> Any:
         try:
-            response = self._session("reads").request(
+            response = self._session(purpose).request(
                 method,
                 self._url(path, parameters),
-                timeout=self._timeouts(),
+                timeout=timeouts or self._timeouts(),
                 verify=self._verify,
                 allow_redirects=False,
             )
@@ -196,7 +207,7 @@ class Transport:
         )
 
     def _session(self, purpose: str) -> requests.Session:
-        """This thread's session for reads, or the one for writes.
+        """This thread's session for reads, which are retried, for probes or for writes, which are not.
 
         Writes use a fresh connection each: one that NetBox had closed while it
         was idle would look like a write of unknown outcome.
