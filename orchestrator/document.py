@@ -15,7 +15,7 @@ import yaml
 from orchestrator.catalog import ENSURED
 from orchestrator.desired import Options
 from orchestrator.errors import DocumentError, Problem
-from orchestrator.json_shape import check_json
+from orchestrator.json_shape import check_json, shorten
 from orchestrator.values import suggest
 from orchestrator.yaml_text import load_yaml
 
@@ -56,9 +56,13 @@ def read_document(text: str, name: str) -> Any:
         raise DocumentError(
             [Problem(place, f"cannot be read: {reason}", "check the YAML or JSON syntax")]
         ) from error
-    if problems := check_json(data):
+    if problems := _unfit(data):
         raise DocumentError(problems)
     return data
+
+
+def _unfit(data: Any) -> list[Problem]:
+    return check_json(data, LEGACY_ROOT if isinstance(data, list) else "")
 
 
 def split_document(data: Any, problems: list[Problem]) -> Document:
@@ -66,8 +70,7 @@ def split_document(data: Any, problems: list[Problem]) -> Document:
 
     What is wrong with the shape is appended to `problems`; what is right is returned.
     """
-    unfit = check_json(data, LEGACY_ROOT if isinstance(data, list) else "")
-    if unfit:
+    if unfit := _unfit(data):
         problems.extend(unfit)
         return Document({}, {}, Options())
     if isinstance(data, list):
@@ -156,8 +159,10 @@ def _check_option(name: str, value: Any, problems: list[Problem]) -> bool:
         problems.append(Problem(path, f"{value!r} is not available in this version", "leave the option out"))
     else:
         allowed = ", ".join(str(choice).lower() for choice in _ALLOWED[name])
-        hint = f"one of: {allowed}" + (" (no quotes)" if isinstance(value, str) else "")
-        problems.append(Problem(path, f"{value!r} is not allowed", hint))
+        hint = f"one of: {allowed}" + (
+            ", without quotes" if str(value).lower() in allowed.split(", ") else ""
+        )
+        problems.append(Problem(path, f"{shorten(value)} is not allowed", hint))
     return False
 
 

@@ -34,7 +34,7 @@ class _TooManyObjectsError(Exception):
     """The document stands for more objects than one batch may have."""
 
 
-def normalise(data: Any, choices: Choices = MappingProxyType({})) -> Desired:
+def normalise(data: Any, choices: Choices = MappingProxyType({}), max_objects: int = MAX_OBJECTS) -> Desired:
     """Flatten a batch document (or a legacy list of devices). Problems are in the result, not raised.
 
     `choices` (object type -> field -> value -> label) replace those of a stock
@@ -43,12 +43,12 @@ def normalise(data: Any, choices: Choices = MappingProxyType({})) -> Desired:
     desired = Desired()
     document = split_document(data, desired.problems)
     desired.options = document.options
-    reader = _Reader(desired, document.defaults, _schema_with(choices))
+    reader = _Reader(desired, document.defaults, _schema_with(choices), max_objects)
     try:
         for name, items in document.lists.items():
             reader.read_list(OBJECT_TYPES[name], items, document.root or name, None)
     except _TooManyObjectsError:
-        message = f"stands for more than {MAX_OBJECTS:,} objects"
+        message = f"stands for more than {max_objects:,} objects"
         desired.problem("document", message, "check its ranges, or split it into several documents")
     return desired
 
@@ -56,13 +56,15 @@ def normalise(data: Any, choices: Choices = MappingProxyType({})) -> Desired:
 class _Reader:
     """Reads entries of every type into one Desired."""
 
-    def __init__(self, desired: Desired, defaults: Mapping[str, Mapping[str, Any]], schema: Schema) -> None:
+    def __init__(
+        self, desired: Desired, defaults: Mapping[str, Mapping[str, Any]], schema: Schema, max_objects: int
+    ) -> None:
         self.desired = desired
         self.schema = schema
+        self.left = max_objects
+        self.troubled: set[str] = set()
         self.references = ReferenceReader(self.problem)
         self.defaults = Defaults(defaults, schema, self.problem)
-        self.left = MAX_OBJECTS
-        self.troubled: set[str] = set()
 
     def problem(self, path: str, message: str, hint: str = "") -> bool:
         self.troubled.add(path)
@@ -101,7 +103,7 @@ class _Reader:
         for field, value in raw.items():
             self.read_field(row, entry, field, value)
         self.add_option_tags(row, entry)
-        self.check_label(row, entry)
+        self.check_label(row, entry, item)
         self.desired.entries.setdefault(row.name, []).append(entry)
         for name, value in children.items():
             if isinstance(value, list):
@@ -193,13 +195,14 @@ class _Reader:
             wanted = tuple(Reference("tags", "options.tags", name=name) for name in names)
             entry.fields["tags"] = (*entry.fields.get("tags", ()), *wanted)
 
-    def check_label(self, row: ObjectType, entry: Entry) -> None:
+    def check_label(self, row: ObjectType, entry: Entry, item: Mapping[str, Any]) -> None:
         """An entry must say which object it is about."""
         path = f"{entry.path}.{row.label}"
-        identified = entry.match is not None or entry.fields.get(row.label) is not None
-        if identified or any(entry.fields.get(field) for field in row.other_keys):
-            return
-        if self.troubled.isdisjoint((path, f"{entry.path}.id", f"{entry.path}.match")):
+        identified = entry.fields.get(row.label) is not None or any(
+            entry.fields.get(field) for field in row.other_keys
+        )
+        matched = item.get("id") is not None or item.get("match") is not None
+        if not identified and not matched and path not in self.troubled:
             others = " or ".join(("id", *row.other_keys))
             self.problem(path, f"{row.label} is missing", f"or identify the object by {others}")
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from workers.records import TaskRecord
-from workers.status import TaskProgress, TaskSnapshot, derive_status
+from workers.status import RERUNNABLE, TaskProgress, TaskSnapshot, TaskState, derive_status
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 JUST_NOW = NOW - timedelta(seconds=5)
@@ -161,6 +161,22 @@ def test_percent_is_whole_only_when_it_is_over() -> None:
     assert derive_status(snapshot(job_status="started", alive=True, progress=progress)).percent == 99
     nothing_to_do = TaskProgress(state="completed", total=0)
     assert derive_status(snapshot(job_status="finished", progress=nothing_to_do)).percent == 100
+
+
+@pytest.mark.parametrize(
+    ("state", "done", "percent"),
+    [("completed_with_errors", 10, 100), ("failed", 10, 100), ("failed", 4, 40), ("failed", 0, 0)],
+)
+def test_percent_of_what_has_ended_is_what_was_looked_after(state: str, done: int, percent: int) -> None:
+    counts = {"created": done // 2, "failed": done - done // 2}
+    progress = TaskProgress(state=state, stage="sites", total=10)
+    facts = snapshot(job_status="finished", progress=progress, journal_counts=counts)
+    assert derive_status(facts).percent == percent
+
+
+def test_what_left_errors_may_be_asked_for_again_and_what_succeeded_may_not() -> None:
+    assert TaskState.COMPLETED_WITH_ERRORS in RERUNNABLE
+    assert RERUNNABLE.isdisjoint({TaskState.COMPLETED, TaskState.QUEUED, TaskState.RUNNING})
 
 
 def test_the_estimate_is_the_total_until_there_is_a_plan() -> None:

@@ -1,0 +1,124 @@
+"""What people may leave out or write shorter: defaults, `site_id`, a model beside a device.
+
+Defaults yield to what the entry says itself, in whichever spelling. They are
+laid under an entry, and under its children, before ranges are expanded, so
+that `{1}` in them is filled in like in the entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.assignment import SPELLINGS as ASSIGNED
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.json_shape import shorten
+from orchestrator.references import Note
+from orchestrator.schema import FieldSpec
+
+Fields = Mapping[str, FieldSpec]
+
+SUGAR = {"devices": ("manufacturer", "model"), "ip_addresses": ("interface", "device")}
+"""Fields that people write and NetBox does not have."""
+
+_BESIDE = ("manufacturer", "model")
+
+
+def field_name(specs: Fields, key: str) -> str:
+    """The field that a key of an entry sets: `site_id` sets `site`."""
+    name = key.removesuffix("_id")
+    pointed = key not in specs and name in specs and specs[name].kind == "reference"
+    return name if pointed else key
+
+
+class Defaults:
+    """Lays a document's `defaults` under its entries."""
+
+    def __init__(
+        self, defaults: Mapping[str, Mapping[str, Any]], schema: Mapping[str, Fields], problem: Note
+    ) -> None:
+        self.schema = schema
+        self.problem = problem
+        self.of_type = {name: self._own(name, raw, f"defaults.{name}") for name, raw in defaults.items()}
+
+    def under(self, row: ObjectType, item: Mapping[str, Any], path: str, parent: str = "") -> dict[str, Any]:
+        """An entry as written, with the defaults that it leaves room for, its children likewise.
+
+        `parent` is the field that the entry it stands in will fill.
+        """
+        own = self._own(row.name, item, path)
+        defaults = {key: value for key, value in self.of_type.get(row.name, {}).items() if key != parent}
+        merged = {**self._room(row.name, defaults, own), **own}
+        if own.get("device_type") is not None:
+            merged["device_type"] = _complete_type(own["device_type"], defaults.get("device_type"))
+        for name, field in row.children.items():
+            if isinstance(merged.get(name), list):
+                child = OBJECT_TYPES[name]
+                merged[name] = [
+                    self._child(child, one, f"{path}.{name}[{index}]", field)
+                    for index, one in enumerate(merged[name])
+                ]
+        return merged
+
+    def _child(self, row: ObjectType, item: Any, path: str, parent: str) -> Any:
+        item = {row.label: item} if isinstance(item, str) else item
+        return self.under(row, item, path, parent) if isinstance(item, Mapping) else item
+
+    def _own(self, object_type: str, raw: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """What a mapping says for itself: each field in one spelling, a device's type in one field."""
+        specs = self.schema[object_type]
+        for key in raw:
+            name = field_name(specs, key)
+            if name != key and name in raw:
+                self.problem(f"{path}.{key}", f"given twice: {name} and {key}", "keep one of them")
+        return _fold_device_type(raw, path, self.problem) if object_type == "devices" else dict(raw)
+
+    def _room(self, object_type: str, defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+        """The defaults that the entry says nothing about."""
+        specs = self.schema[object_type]
+        taken = {field_name(specs, key) for key in own}
+        if object_type == "ip_addresses" and not taken.isdisjoint(ASSIGNED):
+            taken.update(ASSIGNED if "interface" in own else (*ASSIGNED, "device"))
+        if _only_manufacturer(defaults.get("device_type")):
+            taken.add("device_type")
+        return {key: value for key, value in defaults.items() if field_name(specs, key) not in taken}
+
+
+def _fold_device_type(raw: Mapping[str, Any], path: str, problem: Note) -> dict[str, Any]:
+    """`manufacturer` and `model` beside a device name its type; `model` and `device_type` must agree."""
+    rest = {key: value for key, value in raw.items() if key not in _BESIDE}
+    beside = {key: raw[key] for key in _BESIDE if raw.get(key) is not None}
+    given = raw.get("device_type")
+    if "device_type_id" in raw:
+        for key in beside:
+            problem(f"{path}.{key}", "stands beside device_type_id", "keep one of them")
+        return rest
+    if not beside:
+        return rest
+    named = _as_parts(given)
+    for key, value in beside.items():
+        if str(named.setdefault(key, value)).strip() != str(value).strip():
+            message = f"says {shorten(value)}, but device_type says {shorten(named[key])}"
+            problem(f"{path}.{key}", message, "keep one of them")
+    model = named["model"] if set(named) == {"model"} else None
+    rest["device_type"] = model if isinstance(model, str) else named
+    return rest
+
+
+def _complete_type(own: Any, default: Any) -> Any:
+    """An entry's device type, completed by what the defaults say of it and the entry does not."""
+    said = _as_parts(own)
+    beyond = {"id"} if said.keys().isdisjoint(("model", "slug")) else {"id", "model", "slug"}
+    left = {key: value for key, value in _as_parts(default).items() if key not in beyond}
+    return own if "id" in said or not left else {**left, **said}
+
+
+def _as_parts(device_type: Any) -> dict[str, Any]:
+    if isinstance(device_type, Mapping):
+        return dict(device_type)
+    return {} if device_type is None else {"model": device_type}
+
+
+def _only_manufacturer(device_type: Any) -> bool:
+    """A manufacturer alone names no type: as a default it waits for a model."""
+    return isinstance(device_type, Mapping) and set(device_type) == {"manufacturer"}
