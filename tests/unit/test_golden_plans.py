@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.document import read_document
 from orchestrator.errors import DocumentError
 from orchestrator.live import Live
 from orchestrator.normalise import normalise
 from orchestrator.plan import build_plan
 from orchestrator.plan_text import render_plan
+from orchestrator.yaml_text import load_yaml
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 CASES = sorted(GOLDEN.glob("*.yaml"))
@@ -40,7 +40,7 @@ def plan_or_problems(case: dict[str, Any], reverse: bool = False) -> str:
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_a_document_gives_the_expected_plan(path: Path, request: pytest.FixtureRequest) -> None:
-    text = plan_or_problems(read_document(path.read_text(), path.name)) + "\n"
+    text = plan_or_problems(load_yaml(path.read_text())) + "\n"
     expected = path.with_suffix(".txt")
     if request.config.getoption("--update-golden"):
         expected.write_text(text)
@@ -49,6 +49,6 @@ def test_a_document_gives_the_expected_plan(path: Path, request: pytest.FixtureR
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_the_order_of_the_document_does_not_matter(path: Path) -> None:
-    case = read_document(path.read_text(), path.name)
+    case = load_yaml(path.read_text())
     forwards, backwards = plan_or_problems(case), plan_or_problems(case, reverse=True)
     assert sorted(forwards.splitlines()) == sorted(backwards.splitlines())
