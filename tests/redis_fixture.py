@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def redis_stopped(server: RedisServer) -> Iterator[None]:
+    """Without Redis while the block runs; with it again afterwards, for the tests that follow."""
+    server.stop()
+    try:
+        yield
+    finally:
+        server.start()
 
 
 @pytest.fixture

@@ -135,13 +135,15 @@ class TaskTracker:
     def failed(self, error: OrchestratorError) -> None:
         """The end of a task that could not go on; one that has ended already stays as it ended."""
         details = [{name: _brief(value) for name, value in detail.items()} for detail in error.details()]
-        errors = [*self._errors, *details][:MAX_ERRORS]
+        with self._lock:
+            errors = [*self._errors, *details][:MAX_ERRORS]
         self._end("failed", errors, message=error.message, code=error.code, hint=error.hint)
 
     def _end(self, state: str, errors: list[dict[str, str]], *, message: str, **fields: Any) -> None:
         # The first end stands. What comes after it tells it once more, in case Redis did not take it.
         if not self._ended:
-            self._ended, self._errors = True, errors
+            with self._lock:
+                self._ended, self._errors = True, errors
             told = redact(message)[:1000]
             self._set(state=state, message=told, ended_at=_now(), waiting_for="", write=False, **fields)
         self._write(wait=True)

@@ -63,7 +63,7 @@ class TaskWorker(Worker):
         """Sign off. A Redis that is away is not waited for: the sign of life lapses by itself."""
         self.connection.set_retry(AT_ONCE)
         try:
-            super().teardown()
+            super().teardown()  # type: ignore[no-untyped-call]
         except RedisError as error:
             log.warning("the worker stops without signing off", error=type(error).__name__)
 

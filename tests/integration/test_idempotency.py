@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from redis import Redis
 
-from orchestrator.models import Plan
-from workers.errors import IdempotencyConflictError
+from netbox_mcp.sandbox.redis_server import RedisServer
+from orchestrator.models import Outcome, Plan, Report, Result
+from workers.connection import connect_briefly
+from workers.errors import IdempotencyConflictError, RedisUnavailableError
 from workers.manager import AsyncTaskManager
 from workers.queues import open_queue
 from workers.settings import WorkerSettings
@@ -63,6 +65,39 @@ def test_a_failed_task_blocks_nothing(
     assert second.task_id != first.task_id
     assert second.status == "queued"
     assert manager.start_apply(DOCUMENT, "default", 2, "monday").task_id == second.task_id
+
+
+def test_work_that_left_errors_can_be_asked_for_again(manager: AsyncTaskManager, redis: Redis) -> None:
+    first = manager.start_apply(DOCUMENT, "default", 2, "monday")
+    report = Report("b-1")
+    report.add([Outcome("c1", "manufacturers", "Cisco", "manufacturers[0]", Result.FAILED)])
+    TaskTracker(redis, first.task_id).applied(report)
+    assert manager.status(first.task_id).status == "completed_with_errors"
+    assert manager.start_apply(DOCUMENT, "default", 2, "monday").task_id != first.task_id
+
+
+def test_work_that_succeeded_is_not_done_again(manager: AsyncTaskManager, redis: Redis) -> None:
+    first = manager.start_apply(DOCUMENT, "default", 2, "monday")
+    TaskTracker(redis, first.task_id).applied(Report("b-1"))
+    again = manager.start_apply(DOCUMENT, "default", 2, "monday")
+    assert (again.task_id, again.status) == (first.task_id, "completed")
+
+
+def test_a_task_that_does_not_come_into_line_leaves_nothing_behind(
+    manager: AsyncTaskManager, redis: Redis, redis_server: RedisServer
+) -> None:
+    # A Redis that takes our keys and refuses those of the queue.
+    redis.execute_command("ACL", "SETUSER", "half", "on", ">half-a-password", "~nmo:*", "+@all")
+    try:
+        url = f"redis://half:half-a-password@127.0.0.1:{redis_server.port}/0"
+        settings = WorkerSettings(redis_url=url)
+        with connect_briefly(settings) as limited, pytest.raises(RedisUnavailableError):
+            AsyncTaskManager(limited, settings).start_apply(DOCUMENT, "default", 2, "monday")
+    finally:
+        redis.execute_command("ACL", "DELUSER", "half")
+    assert [key.decode().split(":")[1] for key in redis.keys("*")] == ["document"]
+    # Nor does the key stand for it, whatever it is used for now.
+    assert manager.start_apply(OTHER, "default", 1, "monday").status == "queued"
 
 
 def test_a_key_of_an_expired_task_is_free(manager: AsyncTaskManager, redis: Redis) -> None:

@@ -13,6 +13,7 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from tests.integration.redis_contents import everything_in
 from tests.integration.worker_process import (
     NetBoxOverHttp,
     WorkerProcess,
@@ -92,29 +93,6 @@ def test_a_job_holds_a_task_id_and_nothing_else(manager: AsyncTaskManager, redis
     assert b"Cisco" not in everything_else
 
 
-def everything_in(redis: Redis) -> bytes:
-    """All keys and values, compressed ones opened."""
-    found = []
-    for key in redis.scan_iter():
-        kind = redis.type(key).decode()
-        values: list[bytes] = {
-            "string": lambda k: [redis.get(k)],
-            "hash": lambda k: [part for pair in redis.hgetall(k).items() for part in pair],
-            "list": lambda k: redis.lrange(k, 0, -1),
-            "set": lambda k: list(redis.smembers(k)),
-            "zset": lambda k: redis.zrange(k, 0, -1),
-            "stream": lambda k: [repr(redis.xrange(k)).encode()],
-            "none": lambda k: [],  # a sign of life that has just lapsed
-        }[kind](key)
-        found += [key, *values]
-        for value in values:
-            try:
-                found.append(zlib.decompress(value))
-            except zlib.error:
-                continue
-    return b"\n".join(found)
-
-
 @pytest.mark.parametrize(
     "token", ["the right one", "nbt_abcdefghijkl.ThisIsNotATokenOfAnyone0000000000", "0" * 40]
 )
@@ -130,7 +108,7 @@ def test_no_secret_in_redis_or_log(
     right = token == netbox.token
     assert ended.status == (TaskState.COMPLETED if right else TaskState.FAILED)
     assert ended.code == (None if right else "netbox_access_denied")
-    seen = everything_in(redis).decode(errors="replace") + team.logs() + repr(ended)
+    seen = b"\n".join(everything_in(redis)).decode(errors="replace") + team.logs() + repr(ended)
     assert prefix in seen
     assert ended.batch_id in team.logs()
     for secret in (token, token.partition(".")[2] or token, REDIS_PASSWORD):

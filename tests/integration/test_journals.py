@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,25 +16,34 @@ from netbox_mcp.sandbox.redis_server import RedisServer
 from orchestrator.errors import JournalError, LeaseLostError
 from orchestrator.models import Action, Change, Outcome, Plan, Result
 from orchestrator.ports import Journal
-from workers.errors import UnknownBatchError
+from tests.redis_fixture import redis_stopped
+from workers import keys
 from workers.journal import SLICE_ROWS, RedisJournal
 from workers.journal_entries import BadCursorError
 from workers.lease import Lease
+from workers.settings import DAY_SECONDS
 from workers.sqlite_journal import SqliteJournal
 
 AnyJournal = RedisJournal | SqliteJournal
 
 
-@pytest.fixture(params=["redis", "sqlite"])
-def journal(request: pytest.FixtureRequest, redis: Redis, tmp_path: Path) -> Iterator[AnyJournal]:
-    if request.param == "redis":
-        lease = Lease(redis, "lab", "t-1", 30)
-        lease.acquire()
-        yield RedisJournal(redis, "b-1", lease)
-    else:
-        with_file = SqliteJournal(tmp_path, "b-1")
-        yield with_file
-        with_file.close()
+@pytest.fixture
+def in_redis(redis: Redis) -> RedisJournal:
+    lease = Lease(redis, "lab", "t-1", 30)
+    lease.acquire()
+    return RedisJournal(redis, "b-1", lease)
+
+
+@pytest.fixture
+def in_a_file(tmp_path: Path) -> Iterator[SqliteJournal]:
+    journal = SqliteJournal(tmp_path, "b-1")
+    yield journal
+    journal.close()
+
+
+@pytest.fixture(params=["in_redis", "in_a_file"])
+def journal(request: pytest.FixtureRequest) -> AnyJournal:
+    return request.getfixturevalue(request.param)
 
 
 def change(number: int, object_type: str = "sites") -> Change:
@@ -57,11 +69,23 @@ def announce(journal: Journal, *numbers: int) -> None:
     journal.intend(changes, [dict(one.after) for one in changes])
 
 
-def test_both_are_journals_of_the_engine(journal: AnyJournal) -> None:
-    as_the_engine_sees_it: Journal = journal
-    as_the_engine_sees_it.open(Plan("lab", (change(1),), digest="abc"))
-    assert journal.facts()["target"] == "lab"
-    assert journal.facts()["digest"] == "abc"
+def test_what_was_planned_is_noted_in_redis(in_redis: RedisJournal, redis: Redis) -> None:
+    in_redis.open(Plan("lab", (change(1),), digest="abc"))
+    facts = redis.hgetall(keys.journal("b-1"))
+    assert (facts[b"target"], facts[b"digest"]) == (b"lab", b"abc")
+
+
+def test_what_was_planned_and_what_became_of_it_is_noted_in_the_file(
+    in_a_file: SqliteJournal, tmp_path: Path
+) -> None:
+    in_a_file.open(Plan("lab", (change(1),), digest="abc"))
+    in_a_file.settle([outcome(1), outcome(2, Result.FAILED)])
+    # As anyone can read it, while it is being written.
+    with closing(sqlite3.connect(tmp_path / "journals" / "b-1.sqlite3")) as db:
+        facts = dict(db.execute("SELECT name, value FROM facts"))
+        results = db.execute("SELECT change_id, object_type, result FROM outcomes ORDER BY place").fetchall()
+    assert (facts["target"], facts["digest"]) == ("lab", "abc")
+    assert results == [("sites:1", "sites", "created"), ("sites:2", "sites", "failed")]
 
 
 def test_an_intent_is_open_until_it_is_settled(journal: AnyJournal) -> None:
@@ -80,20 +104,20 @@ def test_a_change_that_is_sent_again_is_open_once(journal: AnyJournal) -> None:
     assert journal.unsettled() == []
 
 
-def test_counts_go_by_type_and_result(journal: AnyJournal) -> None:
-    journal.settle([outcome(1), outcome(2), outcome(3, Result.FAILED)])
-    journal.settle([outcome(1, Result.UNCHANGED, "devices")])
-    assert journal.counts() == {"sites": {"created": 2, "failed": 1}, "devices": {"unchanged": 1}}
+def test_counts_go_by_type_and_result(in_redis: RedisJournal) -> None:
+    in_redis.settle([outcome(1), outcome(2), outcome(3, Result.FAILED)])
+    in_redis.settle([outcome(1, Result.UNCHANGED, "devices")])
+    assert in_redis.counts() == {"sites": {"created": 2, "failed": 1}, "devices": {"unchanged": 1}}
 
 
-def test_every_outcome_is_on_exactly_one_page(journal: AnyJournal) -> None:
+def test_every_outcome_is_on_exactly_one_page(in_redis: RedisJournal) -> None:
     number = SLICE_ROWS + 30
-    journal.settle([outcome(at) for at in range(number)])
-    journal.settle([outcome(number)])
+    in_redis.settle([outcome(at) for at in range(number)])
+    in_redis.settle([outcome(number)])
     seen: list[Outcome] = []
     cursor = None
     while True:
-        page = journal.outcomes(cursor=cursor, limit=100)
+        page = in_redis.outcomes(cursor=cursor, limit=100)
         seen += page.outcomes
         cursor = page.next_cursor
         if cursor is None:
@@ -102,19 +126,19 @@ def test_every_outcome_is_on_exactly_one_page(journal: AnyJournal) -> None:
     assert seen == [outcome(at) for at in range(number + 1)]
 
 
-def test_pages_can_be_filtered(journal: AnyJournal) -> None:
-    journal.settle([outcome(at, Result.FAILED if at % 3 == 0 else Result.CREATED) for at in range(30)])
-    journal.settle([outcome(99, Result.FAILED, "devices")])
-    first = journal.outcomes(outcome="failed", object_type="sites", limit=6)
-    rest = journal.outcomes(outcome="failed", object_type="sites", limit=6, cursor=first.next_cursor)
+def test_pages_can_be_filtered(in_redis: RedisJournal) -> None:
+    in_redis.settle([outcome(at, Result.FAILED if at % 3 == 0 else Result.CREATED) for at in range(30)])
+    in_redis.settle([outcome(99, Result.FAILED, "devices")])
+    first = in_redis.outcomes(outcome="failed", object_type="sites", limit=6)
+    rest = in_redis.outcomes(outcome="failed", object_type="sites", limit=6, cursor=first.next_cursor)
     assert [row.label for row in first.outcomes + rest.outcomes] == [f"site {at}" for at in range(0, 30, 3)]
     assert rest.next_cursor is None
 
 
 @pytest.mark.parametrize("cursor", ["-1", "abc", "٣", "9" * 40])
-def test_a_cursor_that_nobody_gave_is_an_error(journal: AnyJournal, cursor: str) -> None:
+def test_a_cursor_that_nobody_gave_is_an_error(in_redis: RedisJournal, cursor: str) -> None:
     with pytest.raises(BadCursorError):
-        journal.outcomes(cursor=cursor)
+        in_redis.outcomes(cursor=cursor)
 
 
 def test_dates_in_a_document_can_be_journalled(journal: AnyJournal) -> None:
@@ -125,11 +149,11 @@ def test_dates_in_a_document_can_be_journalled(journal: AnyJournal) -> None:
 
 
 def test_a_stale_epoch_cannot_announce_a_write(redis: Redis) -> None:
-    paused, next_one = Lease(redis, "lab", "t-1", 0.2), Lease(redis, "lab", "t-2", 30)
+    paused, next_one = Lease(redis, "lab", "t-1", 30), Lease(redis, "lab", "t-2", 30)
     paused.acquire()
     journal = RedisJournal(redis, "b-1", paused)
     announce(journal, 1)
-    time.sleep(0.3)
+    redis.delete(keys.lease("lab"))  # as when it lapses
     next_one.acquire()
     with pytest.raises(LeaseLostError, match="nothing more was sent"):
         announce(journal, 2)
@@ -142,18 +166,18 @@ def test_a_stale_epoch_cannot_announce_a_write(redis: Redis) -> None:
 
 
 def test_a_lapsed_lease_cannot_announce_a_write_even_if_nobody_else_came(redis: Redis) -> None:
-    lease = Lease(redis, "lab", "t-1", 0.2)
+    lease = Lease(redis, "lab", "t-1", 30)
     lease.acquire()
-    time.sleep(0.3)
+    redis.delete(keys.lease("lab"))
     with pytest.raises(LeaseLostError):
         announce(RedisJournal(redis, "b-1", lease), 1)
 
 
 def test_the_same_task_with_a_new_lease_has_a_new_epoch(redis: Redis) -> None:
     """A worker that was paused and one that took the task over bear the same task id."""
-    paused, successor = Lease(redis, "lab", "t-1", 0.2), Lease(redis, "lab", "t-1", 30)
+    paused, successor = Lease(redis, "lab", "t-1", 30), Lease(redis, "lab", "t-1", 30)
     paused.acquire()
-    time.sleep(0.3)
+    redis.delete(keys.lease("lab"))
     successor.acquire()
     announce(RedisJournal(redis, "b-1", successor), 1)
     with pytest.raises(LeaseLostError):
@@ -163,16 +187,14 @@ def test_the_same_task_with_a_new_lease_has_a_new_epoch(redis: Redis) -> None:
 def test_a_journal_without_lease_is_for_reading(redis: Redis) -> None:
     with pytest.raises(JournalError, match="for reading only"):
         announce(RedisJournal(redis, "b-1"), 1)
-    with pytest.raises(UnknownBatchError):
-        RedisJournal(redis, "b-1").facts()
 
 
 def test_the_journal_outlives_a_restart_of_redis(redis_server: RedisServer, redis: Redis) -> None:
     lease = Lease(redis, "lab", "t-1", 30)
     lease.acquire()
     announce(RedisJournal(redis, "b-1", lease), 1, 2)
-    redis_server.stop()
-    redis_server.start()
+    with redis_stopped(redis_server):
+        pass
     assert len(RedisJournal(redis, "b-1").unsettled()) == 2
 
 
@@ -181,16 +203,29 @@ def test_a_sqlite_journal_can_be_read_by_another_process_later(tmp_path: Path) -
     writing.open(Plan("lab", (change(1),)))
     announce(writing, 1)
     # Not closed: a killed process closes nothing either.
-    reading = SqliteJournal(tmp_path, "b-1", create=False)
+    reading = SqliteJournal(tmp_path, "b-1")
     assert [intent.label for intent in reading.unsettled()] == ["site 1"]
     writing.settle([outcome(1)])
-    assert reading.outcomes().outcomes == (outcome(1),)
+    assert reading.unsettled() == []
 
 
-def test_an_unknown_sqlite_journal_is_not_made_by_looking(tmp_path: Path) -> None:
-    with pytest.raises(UnknownBatchError):
-        SqliteJournal(tmp_path, "b-9", create=False)
-    assert not list(tmp_path.rglob("*.sqlite3"))
+def test_old_files_go_when_a_new_one_is_made(tmp_path: Path) -> None:
+    for name in ("b-old", "b-young", "b-still-written"):
+        journal = SqliteJournal(tmp_path, name)
+        announce(journal, 1)
+        if name != "b-still-written":
+            journal.close()
+    folder = tmp_path / "journals"
+    (folder / "notes.txt").write_text("not ours")
+    long_ago = time.time() - 3 * DAY_SECONDS
+    for name in ("b-old.sqlite3", "b-still-written.sqlite3", "notes.txt"):
+        os.utime(folder / name, (long_ago, long_ago))
+    # A journal that is open keeps its newest rows beside the file.
+    assert (folder / "b-still-written.sqlite3-wal").exists()
+
+    SqliteJournal(tmp_path, "b-new", retention_seconds=2 * DAY_SECONDS).close()
+    left = {file.name.partition(".")[0] for file in folder.iterdir()}
+    assert left == {"b-young", "b-still-written", "b-new", "notes"}
 
 
 def test_a_state_directory_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from redis import Redis
 
 from netbox_mcp.sandbox.ports import choose_port
 from netbox_mcp.sandbox.redis_server import RedisServer
-from tests.redis_fixture import REDIS_PASSWORD
+from tests.integration.worker_process import wait_for
+from tests.redis_fixture import REDIS_PASSWORD, redis_stopped
 from workers.connection import connect, connect_briefly
 from workers.errors import RedisUnavailableError
 from workers.manager import AsyncTaskManager
@@ -111,8 +112,7 @@ def test_a_redis_that_goes_away_is_told_within_seconds(
     redis_server: RedisServer, manager: AsyncTaskManager
 ) -> None:
     task_id = manager.start_apply(DOCUMENT, "default", 1).task_id
-    redis_server.stop()
-    try:
+    with redis_stopped(redis_server):
         since = time.monotonic()
         with pytest.raises(RedisUnavailableError, match="connection was refused"):
             manager.status(task_id)
@@ -122,8 +122,6 @@ def test_a_redis_that_goes_away_is_told_within_seconds(
             False,
             "Redis cannot be reached: the connection was refused.",
         )
-    finally:
-        redis_server.start()
     # Nothing was lost, and nobody has to be restarted.
     assert manager.status(task_id).status == "queued"
 
@@ -135,3 +133,5 @@ def test_a_redis_without_append_only_file_is_pointed_out(manager: AsyncTaskManag
         assert manager.queue_info().redis_durable is False
     finally:
         redis.config_set("appendonly", "yes")
+        # Until it has written the new file, Redis refuses to be stopped.
+        wait_for(lambda: not redis.info("persistence")["aof_rewrite_in_progress"], "the new file")

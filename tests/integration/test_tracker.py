@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 
+from netbox_mcp.sandbox.redis_server import RedisServer
 from orchestrator.errors import DocumentError, OrchestratorError
 from orchestrator.models import Action, Change, Outcome, Pass, Plan, Report, Result, Stage
+from tests.redis_fixture import redis_stopped
 from workers.manager import AsyncTaskManager
 from workers.status import TaskStatus
 from workers.tracker import MAX_ERRORS, TaskTracker
@@ -115,6 +118,27 @@ def test_an_error_is_the_end(task: Running, manager: AsyncTaskManager) -> None:
         "NetBox is gone.",
         "Start it.",
     )
+    assert manager.list_tasks() == []
+
+
+def test_an_error_after_the_end_changes_nothing(task: Running) -> None:
+    report = Report("b-1")
+    report.add(outcomes(sites(2), 0, 2, Result.CREATED))
+    task.tracker.applied(report)
+    ended = task.status()
+    task.tracker.failed(OrchestratorError("Redis is gone.", "Start it."))
+    assert task.status() == ended
+
+
+def test_an_end_that_redis_did_not_take_is_told_again(
+    task: Running, manager: AsyncTaskManager, redis_server: RedisServer
+) -> None:
+    report = Report("b-1")
+    report.add(outcomes(sites(2), 0, 2, Result.CREATED))
+    with redis_stopped(redis_server), pytest.raises(RedisError):
+        task.tracker.applied(report)
+    task.tracker.failed(OrchestratorError("Redis is gone.", "Start it."))
+    assert (task.status().status, task.status().message) == ("completed", "Done: 2 created.")
     assert manager.list_tasks() == []
 
 

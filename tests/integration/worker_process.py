@@ -123,6 +123,15 @@ def wait_for(look: Callable[[], Found], what: str, seconds: float = 30.0) -> Fou
     return found
 
 
+def wait_until_taken(manager: AsyncTaskManager, task_id: str) -> str:
+    """Wait until a worker has the task; returns the worker's name."""
+
+    def takers() -> list[str]:
+        return [worker.name for worker in manager.queue_info().workers if worker.task_id == task_id]
+
+    return wait_for(takers, f"a worker on {task_id}")[0]
+
+
 def wait_until_ended(manager: AsyncTaskManager, task_id: str, seconds: float = 60.0) -> TaskStatus:
     def ended() -> TaskStatus | None:
         status = manager.status(task_id)

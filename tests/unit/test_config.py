@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from netbox_mcp.config import Settings, load_settings, variable_of
-from orchestrator.netbox import ConfigError
+from orchestrator.netbox import ConfigError, load_targets
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +51,20 @@ def test_a_file_that_describes_targets_is_accepted(folder: Path) -> None:
         'port = 3001\n[targets.lab]\nurl = "https://lab.example.com"\ntoken_env = "LAB_TOKEN"\n'
     )
     assert load_settings().port == 3001
+
+
+def test_the_names_in_a_file_are_those_of_the_manual(folder: Path) -> None:
+    (folder / "netbox-mcp.toml").write_text(
+        'http_tokens = ["a-token-long-enough"]\nredis_url = "redis://127.0.0.1/0"\ndry_run = true\n'
+        '[netbox]\nurl = "https://n.example.com"\ntoken_file = "token"\nverify_tls = false\n'
+    )
+    (folder / "token").write_text("0123456789abcdef0123456789abcdef01234567")
+    settings = load_settings()
+    assert [token.get_secret_value() for token in settings.http_tokens] == ["a-token-long-enough"]
+    assert settings.redis_url is not None
+    assert settings.dry_run
+    target = load_targets()["default"]
+    assert (target.verify_tls, target.dry_run) == (False, True)
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
