@@ -25,7 +25,7 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 	    apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; \
 	  else echo "Python's venv module is missing; install it with: apt install python3-venv" >&2; exit 1; fi; \
 	fi; \
-	echo "Setting up $(VENV) with $$($$found --version)"; \
+	echo "Setting up $(VENV) with $$($$found --version); installing packages takes about a minute"; \
 	$$found -m venv --clear $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .

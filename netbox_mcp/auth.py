@@ -19,6 +19,8 @@ from mcp.server.auth.provider import AccessToken, TokenVerifier
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from orchestrator.netbox import ConfigError
+
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 TOKEN_FILE_NAME = "http-token"  # noqa: S105
 

@@ -21,7 +21,7 @@ class PlanSummary(BaseModel):
     """What a document would change: whole counts, a few samples."""
 
     objects: int | None = Field(default=None, description="Objects in the document")
-    writes: int | None = Field(default=None, description="Changes to be sent to NetBox; null: not planned yet")
+    writes: int | None = Field(default=None, description="Changes to be sent to NetBox; null: not planned")
     totals: Counts = Field(default_factory=dict, description="By action; by outcome once applied")
     by_type: dict[str, Counts] = Field(default_factory=dict)
     samples: list[str] = Field(default_factory=list, description="A few changes")

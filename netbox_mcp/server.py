@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +29,8 @@ from netbox_mcp.registry import ToolSpec, select_tools
 from orchestrator.errors import OrchestratorError
 
 log = logging.getLogger(__name__)
+
+_INTERRUPTED = 130
 
 INSTRUCTIONS = (
     "Bulk work on NetBox, the network source of truth. Describe the network as it should be in one document "
@@ -115,7 +119,12 @@ def add_tool(server: ToolServer, spec: ToolSpec) -> None:
 
 
 def serve_stdio(settings: Settings) -> None:
-    """Serve one client over stdin and stdout until it leaves. Logs go to stderr only."""
+    """Serve one client over stdin and stdout until it leaves. Logs go to stderr only.
+
+    Ctrl-C ends the process at once, as SIGTERM does: the thread that reads
+    stdin cannot be woken. What is being written at that moment is journalled.
+    """
+    signal.signal(signal.SIGINT, lambda *_: os._exit(_INTERRUPTED))
     anyio.run(build_server(settings).run_stdio_async)
 
 

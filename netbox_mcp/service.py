@@ -6,8 +6,9 @@ needs Redis as well, and says so in one sentence where there is none.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from netbox_mcp import health
@@ -24,8 +25,9 @@ from netbox_mcp.replies import (
     TaskList,
     TaskReply,
 )
-from netbox_mcp.summaries import plan_parts, report_parts, task_reply, task_row
+from netbox_mcp.summaries import next_step, plan_parts, report_parts, task_reply, task_row
 from netbox_mcp.sync_apply import Checkpoint, SyncApply, SyncProgress
+from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import DocumentError, NetBoxError
 from orchestrator.models import Plan, Report
 from workers.connection import connect_briefly
@@ -36,6 +38,7 @@ from workers.status import TaskStatus
 
 MAX_TASKS_LISTED = 20
 MAX_WORKERS_LISTED = 20
+DEFAULT_TARGET = "default"
 DRY_RUN = "Dry-run is on (NETBOX_DRY_RUN): this is the plan, and nothing is written whatever is called."
 
 
@@ -66,7 +69,7 @@ class BulkService:
         """The plan in short, kept under a plan_id if Redis is there; large documents become a task."""
         total = self.count_objects(document, target)
         if total > get_settings().plan_max_objects:
-            with background() as manager:
+            with background(total) as manager:
                 status = manager.start_plan(document, target, total)
             return PlanReply(
                 status=status.status.value,
@@ -82,7 +85,7 @@ class BulkService:
             target=target,
             **plan_parts(plan),
             plan_id=plan_id,
-            next=_after_plan(plan, plan_id, get_settings().dry_run),
+            next=_after_plan(plan, plan_id, total),
         )
 
     def keep_plan(self, plan: Plan, document: Any) -> str | None:
@@ -101,7 +104,9 @@ class BulkService:
         if total > limit:
             raise TooLargeError(
                 f"The document declares {total} objects; the synchronous tool takes up to {limit}.",
-                hint="Use netbox_start_bulk_async, or netbox_plan_bulk to only look.",
+                hint="Use netbox_start_bulk_async, or netbox_plan_bulk to only look."
+                if get_settings().redis_url is not None
+                else f"Start Redis for netbox_start_bulk_async; or {_way_without_redis(total)}.",
             )
         if confirm and not report_only and not get_settings().dry_run:
             plan, report = self.apply_now(document, target, progress)
@@ -112,8 +117,8 @@ class BulkService:
                 next="" if report.ok else "Correct the objects named and send the document again.",
             )
         plan = self.make_plan(document, target)
-        status, next_step = _not_written(report_only)
-        return EnsureReply(status=status, target=target, **plan_parts(plan), next=next_step)
+        status, what_now = _not_written(report_only)
+        return EnsureReply(status=status, target=target, **plan_parts(plan), next=what_now)
 
     def apply_now(
         self,
@@ -127,18 +132,26 @@ class BulkService:
         settings = get_settings()
         if settings.dry_run:
             raise UsageError(DRY_RUN, "Unset NETBOX_DRY_RUN to apply.")
-        try:
-            redis = connect_briefly(settings)
-        except RedisUnavailableError:
-            redis = None
-        return SyncApply(settings, redis).apply(get_engine(target), document, progress, shown_digest, stop)
+        with connect_briefly(settings) if settings.redis_url is not None else nullcontext() as redis:
+            return SyncApply(settings, redis).apply(
+                get_engine(target), document, progress, shown_digest, stop
+            )
 
     # Background work
 
     def start(
-        self, document: Any, *, plan_id: str | None, target: str, confirm: bool, idempotency_key: str | None
+        self,
+        document: Any,
+        *,
+        plan_id: str | None,
+        target: str | None,
+        confirm: bool,
+        idempotency_key: str | None,
     ) -> StartReply:
-        """Put a document or a plan in line. Without `confirm`, or in dry-run, the plan is the answer."""
+        """Put a document or a plan in line. Without `confirm`, or in dry-run, the plan is the answer.
+
+        A plan knows its target; `target` may be left out, or must be the same.
+        """
         if get_settings().dry_run or not confirm:
             return self._show_before_start(document, plan_id, target)
         status = self.start_task(document, plan_id=plan_id, target=target, idempotency_key=idempotency_key)
@@ -151,38 +164,53 @@ class BulkService:
             total=status.total or None,
             poll_after_seconds=status.poll_after_seconds,
             plan_id=status.plan_id,
-            next="Call netbox_get_task_status with this task_id and wait_seconds=30 until it has ended.",
+            next=next_step(status),
         )
 
     def start_task(
-        self, document: Any, *, plan_id: str | None, target: str, idempotency_key: str | None
+        self, document: Any, *, plan_id: str | None, target: str | None, idempotency_key: str | None
     ) -> TaskStatus:
         """Put confirmed work in line. Refused while dry-run is on."""
         if get_settings().dry_run:
             raise UsageError(DRY_RUN, "Unset NETBOX_DRY_RUN to apply.")
-        with background() as manager:
-            if plan_id is not None:
+        if plan_id is not None:
+            if target is not None:
+                self.load_plan(plan_id, target)
+            with background() as manager:
                 return manager.start_apply_plan(plan_id, idempotency_key)
-            total = self.count_objects(document, target)
+        target = target or DEFAULT_TARGET
+        total = self.count_objects(document, target)
+        with background(total) as manager:
             return manager.start_apply(document, target, total, idempotency_key)
 
-    def _show_before_start(self, document: Any, plan_id: str | None, target: str) -> StartReply:
-        status, next_step = _not_written(report_only=False)
-        if plan_id is not None:
-            with background() as manager:
-                plan = manager.load_plan(plan_id)
-            return StartReply(
-                status=status, target=plan.target, **plan_parts(plan), plan_id=plan_id, next=next_step
+    def load_plan(self, plan_id: str, target: str | None) -> Plan:
+        """A plan that was kept. Raises UsageError if it is for another target than the one named."""
+        with background() as manager:
+            plan = manager.load_plan(plan_id)
+        if target not in (None, plan.target):
+            raise UsageError(
+                f"The plan {plan_id} is for target {plan.target!r}, not for {target!r}.",
+                "Leave the target out, or plan the document for the other target.",
             )
-        if not get_settings().dry_run:
-            self.queue_info()  # say now that the work could not be started, not after it has been agreed to
+        return plan
+
+    def _show_before_start(self, document: Any, plan_id: str | None, target: str | None) -> StartReply:
+        status, what_now = _not_written(report_only=False)
+        if plan_id is not None:
+            plan = self.load_plan(plan_id, target)
+            return StartReply(
+                status=status, target=plan.target, **plan_parts(plan), plan_id=plan_id, next=what_now
+            )
+        target = target or DEFAULT_TARGET
         total = self.count_objects(document, target)
+        if not get_settings().dry_run:
+            # Say now that the work could not be started, not after it has been agreed to.
+            self.queue_info(total)
         if total > get_settings().plan_max_objects:
-            next_step += " The document is too large to plan while you wait: netbox_plan_bulk shows its plan."
-            return StartReply(status=status, target=target, objects=total, next=next_step)
+            return StartReply(status=status, target=target, objects=total, next=_too_large_to_plan())
         plan = self.make_plan(document, target)
         kept = self.keep_plan(plan, document)
-        return StartReply(status=status, target=target, **plan_parts(plan), plan_id=kept, next=next_step)
+        return StartReply(status=status, target=target, **plan_parts(plan), plan_id=kept, next=what_now)
 
     async def status(self, task_id: str, wait_seconds: float) -> TaskReply:
         """Where a task stands, at the latest after `wait_seconds`; sooner when it has ended or moved on."""
@@ -192,7 +220,8 @@ class BulkService:
     def report(
         self, task_id: str, outcome: str | None, object_type: str | None, cursor: str | None, limit: int
     ) -> ReportReply:
-        """One page of outcomes: as many of `limit` rows as a reply can hold."""
+        """One page of outcomes: as many of `limit` rows as a reply can hold. Raises UsageError."""
+        check_object_type(object_type)
         while True:
             with background() as manager:
                 page = manager.report(task_id, outcome, object_type, cursor, limit)
@@ -201,6 +230,7 @@ class BulkService:
                 counts=page.counts,
                 rows=[_short_row(row) for row in page.rows],
                 next_cursor=page.next_cursor,
+                next="" if page.rows else _where_the_rows_are(bool(page.batch_id), bool(page.counts)),
             )
             size = len(reply.model_dump_json())
             if size <= MAX_REPLY_CHARS or limit == 1:
@@ -214,9 +244,9 @@ class BulkService:
         full = len(rows) == MAX_TASKS_LISTED
         return TaskList(tasks=rows, next="Older tasks are not shown." if full else "")
 
-    def queue_info(self) -> QueueReply:
-        """The queue, its workers and Redis."""
-        with background() as manager:
+    def queue_info(self, total: int = 0) -> QueueReply:
+        """The queue, its workers and Redis. Where it cannot be used, what to do with `total` objects."""
+        with background(total) as manager:
             info: QueueInfo = manager.queue_info()
             if not info.redis_ok:
                 raise RedisUnavailableError(info.message, info.hint)
@@ -241,17 +271,29 @@ def get_service() -> BulkService:
 
 
 @contextmanager
-def background() -> Iterator[AsyncTaskManager]:
-    """The task manager; where Redis is missing, the error names the way that does without."""
+def background(total: int = 0) -> Iterator[AsyncTaskManager]:
+    """The task manager; where Redis is missing, the error names the way that `total` objects have without."""
     try:
         manager = get_task_manager()
         yield manager
     except RedisUnavailableError as error:
         sentence = error.message.rstrip(".")
-        raise RedisUnavailableError(
-            f"{sentence}; netbox_bulk_ensure_devices (on the command line: apply --sync) works without it.",
-            hint=error.hint,
-        ) from None
+        raise RedisUnavailableError(f"{sentence}; {_way_without_redis(total)}.", hint=error.hint) from None
+
+
+def check_object_type(name: str | None) -> None:
+    """Raise UsageError for an object type that does not exist."""
+    if name is not None and name not in OBJECT_TYPES:
+        close = difflib.get_close_matches(name, OBJECT_TYPES, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(OBJECT_TYPES)}."
+        raise UsageError(f"There is no object type {shorten(name, 80)!r}.", hint)
+
+
+def _way_without_redis(total: int) -> str:
+    limit = get_settings().sync_max_objects
+    if total <= limit:
+        return "netbox_bulk_ensure_devices (on the command line: apply --sync) works without it"
+    return f"split the document into parts of up to {limit} objects, or use apply --sync on the command line"
 
 
 def _not_written(report_only: bool) -> tuple[str, str]:
@@ -266,11 +308,30 @@ def _not_written(report_only: bool) -> tuple[str, str]:
     return "confirmation_required", "Nothing was written. If the plan is right, call again with confirm=true."
 
 
-def _after_plan(plan: Plan, plan_id: str | None, dry_run: bool) -> str:
-    if dry_run:
+def _too_large_to_plan() -> str:
+    if get_settings().dry_run:
+        return "Dry-run is on (NETBOX_DRY_RUN): nothing is written. netbox_plan_bulk plans it as a task."
+    return (
+        "Nothing was written or planned: the document is too large to plan while you wait. netbox_plan_bulk "
+        "plans it as a task; to apply it unseen, call again with confirm=true."
+    )
+
+
+def _where_the_rows_are(applies: bool, has_outcomes: bool) -> str:
+    if not applies:
+        return "A planning task has no outcomes; netbox_get_task_status names its plan_id."
+    if has_outcomes:
+        return "No outcome matches; see counts for those there are."
+    return "No object has an outcome yet; see netbox_get_task_status."
+
+
+def _after_plan(plan: Plan, plan_id: str | None, total: int) -> str:
+    if get_settings().dry_run:
         return DRY_RUN
     if not plan.writes:
         return "NetBox is as the document says: there is nothing to do."
+    if plan_id is None and total > get_settings().sync_max_objects:
+        return f"There is no Redis to keep the plan in: start one, {_way_without_redis(total)}."
     if plan_id is None:
         return "Apply it with netbox_bulk_ensure_devices and confirm=true (no Redis, so no plan_id)."
     return "If the plan is right, call netbox_start_bulk_async with this plan_id and confirm=true."

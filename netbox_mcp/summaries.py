@@ -17,6 +17,8 @@ MAX_SAMPLES = 8
 MAX_WARNINGS = 5
 MAX_ERRORS = 5
 MAX_LINE = 200
+MAX_MESSAGE = 400
+_DONE_SO_FAR = " Done so far: "  # workers/status.py puts it behind the reason
 
 
 def plan_parts(plan: Plan) -> dict[str, Any]:
@@ -89,8 +91,8 @@ def task_reply(status: TaskStatus) -> TaskReply:
         {name: shorten(text, MAX_LINE) for name, text in error.items()}
         for error in status.first_errors[:MAX_ERRORS]
     ]
-    fields["message"] = shorten(status.message, 2 * MAX_LINE)
-    return TaskReply(**fields, next=_next_step(status))
+    fields["message"] = short_message(status.message)
+    return TaskReply(**fields, next=next_step(status))
 
 
 def task_row(status: TaskStatus) -> TaskRow:
@@ -107,9 +109,16 @@ def task_row(status: TaskStatus) -> TaskRow:
     )
 
 
-def _next_step(status: TaskStatus) -> str:
+def short_message(message: str) -> str:
+    """A message in `MAX_MESSAGE` characters; if something was done, the reason before it is what is cut."""
+    reason, mark, done = message.partition(_DONE_SO_FAR)
+    return shorten(shorten(reason, max(100, MAX_MESSAGE - len(mark + done))) + mark + done, MAX_MESSAGE)
+
+
+def next_step(status: TaskStatus) -> str:
+    """What to do about a task now; empty where there is nothing to be done."""
     if not status.ended:
-        return "Call netbox_get_task_status again with wait_seconds=30."
+        return "Call netbox_get_task_status with this task_id and wait_seconds=30 until it has ended."
     if status.status is TaskState.COMPLETED_WITH_ERRORS:
         return "See netbox_get_task_report with outcome=failed; correct these and send the document again."
     if status.status is TaskState.COMPLETED and status.kind == "plan":

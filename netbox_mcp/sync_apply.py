@@ -1,8 +1,8 @@
 """Applying a document while the caller waits, with no worker and, if need be, no Redis.
 
-One writing batch per target holds here too: a lock file keeps the processes of
-this machine apart, and where Redis answers, the lease that workers take as
-well. The journal is a local SQLite file.
+One writing batch per target holds here too: a lock file keeps those apart that
+share a state directory, and where Redis is configured, the lease that workers
+take as well. The journal is a local SQLite file.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import AuthenticationError, BusyLoadingError, ConnectionError, TimeoutError
 
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.errors import JournalError, StalePlanError
 from orchestrator.models import Outcome, Plan, Report, Stage
 from workers.connection import check as check_redis
-from workers.errors import RedisUnavailableError, TargetBusyError
+from workers.connection import redis_errors
+from workers.errors import TargetBusyError
 from workers.lease import Heartbeat, Lease
 from workers.records import new_batch_id
 from workers.settings import WorkerSettings
@@ -32,6 +35,9 @@ from workers.sqlite_journal import SqliteJournal
 WAIT_SECONDS = 45.0
 """How long to wait for another batch: MCP clients give up on a call after about a minute."""
 _POLL_SECONDS = 0.2
+_REDIS_IS_AWAY = (
+    "Redis did not answer, so a worker that still reaches it was not kept from writing to the same target."
+)
 
 Checkpoint = Callable[[], None]
 
@@ -44,6 +50,10 @@ class SyncProgress:
         self.total = 0
         self.stage_name = "planning"
         self._lock = threading.Lock()
+
+    def waiting(self, reason: str) -> None:
+        """Nothing is done yet, for this reason."""
+        self.stage_name = reason
 
     def planned(self, plan: Plan) -> None:
         """The plan is made; its size is known."""
@@ -60,7 +70,7 @@ class SyncProgress:
 
 
 class SyncApply:
-    """Plans and applies documents in this process."""
+    """Plans and applies documents in this process. `redis` is None only where none is configured."""
 
     def __init__(self, settings: WorkerSettings, redis: Redis | None) -> None:
         self._settings = settings
@@ -78,11 +88,16 @@ class SyncApply:
 
         `shown_digest` names the plan that a person has agreed to: StalePlanError
         if it would be another one by now. `stop` is called before each write
-        and may raise. Raises TargetBusyError when another batch holds the
-        target for too long, and what the engine raises.
+        and while it waits, and may raise. Raises TargetBusyError when another
+        batch holds the target for too long, RedisUnavailableError when Redis
+        answers and cannot be used, and what the engine raises.
         """
         batch_id = new_batch_id(datetime.now(UTC))
-        with self._hold(engine.target, batch_id) as still_ours:
+        with (
+            _lock_file(self._settings.state_dir, engine.target),
+            self._lease(engine.target, batch_id, progress, stop) as lease,
+        ):
+            progress.waiting("planning")
             plan = engine.plan(document)
             if shown_digest is not None and plan.digest != shown_digest:
                 raise StalePlanError(
@@ -91,42 +106,68 @@ class SyncApply:
                 )
 
             def checkpoint() -> None:
-                still_ours()
+                if lease is not None:
+                    lease.check()
                 stop()
 
             journal = SqliteJournal(self._settings.state_dir, batch_id)
             try:
-                return plan, engine.apply(plan, batch_id, journal, progress, checkpoint)
+                report = engine.apply(plan, batch_id, journal, progress, checkpoint)
             finally:
                 journal.close()
+            if lease is None and self._redis is not None:
+                report = replace(report, warnings=[_REDIS_IS_AWAY, *report.warnings])
+            return plan, report
 
     @contextmanager
-    def _hold(self, target: str, batch_id: str) -> Iterator[Checkpoint]:
-        with _lock_file(self._settings.state_dir, target):
-            if self._redis is None or not _answers(self._redis):
-                # Without Redis no worker can write either: its lease lapses.
-                yield lambda: None
-                return
-            lease = Lease(self._redis, target, batch_id, self._settings.lease_ttl_seconds)
-            lease.acquire(WAIT_SECONDS)
-            try:
-                with Heartbeat(self._settings.heartbeat_seconds, [lease.renew]):
-                    yield lease.check
-            finally:
-                lease.release()
+    def _lease(
+        self, target: str, batch_id: str, progress: SyncProgress, stop: Checkpoint
+    ) -> Iterator[Lease | None]:
+        """Hold the target against workers; None where there is no Redis that could tell of any."""
+        if self._redis is None or not self._redis_answers(progress, stop):
+            yield None
+            return
+
+        def wait_for(holder: str) -> None:
+            progress.waiting(f"waiting for {holder}")
+            stop()
+
+        lease = Lease(self._redis, target, batch_id, self._settings.lease_ttl_seconds)
+        with redis_errors():
+            check_redis(self._redis)
+            lease.acquire(WAIT_SECONDS, wait_for)
+        try:
+            with Heartbeat(self._settings.heartbeat_seconds, [lease.renew]):
+                yield lease
+        finally:
+            lease.release()
+
+    def _redis_answers(self, progress: SyncProgress, stop: Checkpoint) -> bool:
+        """Whether Redis says anything at all, given the time in which a lease that it knew of lapses."""
+        assert self._redis is not None
+        deadline = time.monotonic() + self._settings.lease_ttl_seconds
+        while not _speaks(self._redis):
+            if time.monotonic() >= deadline:
+                return False
+            progress.waiting("waiting for Redis")
+            stop()
+            time.sleep(_POLL_SECONDS)
+        return True
 
 
-def _answers(redis: Redis) -> bool:
+def _speaks(redis: Redis) -> bool:
     try:
-        check_redis(redis)
-    except RedisUnavailableError:
+        redis.ping()
+    except (AuthenticationError, BusyLoadingError):
+        return True  # what it says is no; `check` makes a sentence of it
+    except (ConnectionError, TimeoutError):
         return False
     return True
 
 
 @contextmanager
 def _lock_file(state_dir: Path, target: str) -> Iterator[None]:
-    """Hold the target against other synchronous runs of this machine; the system frees it if we die."""
+    """Hold the target against others with this state directory; the system frees it if we die."""
     folder = state_dir / "locks"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -15,13 +15,12 @@ from netbox_mcp import __version__
 from netbox_mcp.cli.apply import apply
 from netbox_mcp.cli.demo import demo
 from netbox_mcp.cli.doctor import doctor
-from netbox_mcp.cli.output import EXIT_CODES_HELP, SentenceGroup
+from netbox_mcp.cli.output import EXIT_CODES_HELP, SentenceGroup, start_logging
 from netbox_mcp.cli.plan import plan
 from netbox_mcp.cli.sandbox import sandbox_app
 from netbox_mcp.cli.serve import serve
 from netbox_mcp.cli.tasks import report, status, tasks
 from netbox_mcp.cli.worker import worker
-from workers.logs import configure_logging
 
 app = typer.Typer(
     name="netbox-mcp",
@@ -42,14 +41,14 @@ def _show_version(value: bool) -> None:
 
 @app.callback()
 def _start(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug logs.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks, and debug logs of all but the worker.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    # Logs go to stderr: stdout belongs to results, and under `serve` to the protocol.
-    configure_logging()
-    logging.getLogger().setLevel(logging.DEBUG if debug else logging.WARNING)
+    start_logging(debug, logging.WARNING)
     if not debug:  # each retry of a read is a warning there; what comes of it is said in one sentence
         logging.getLogger("urllib3").setLevel(logging.ERROR)
 

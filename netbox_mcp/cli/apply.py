@@ -9,25 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from netbox_mcp.cli.documents import TargetOption, load_document
-from netbox_mcp.cli.output import DryRunFlag, ExitCode, JsonFlag, confirm, print_json, say
+from netbox_mcp.cli.documents import load_document
+from netbox_mcp.cli.output import DryRunFlag, ExitCode, JsonFlag, StoppedError, confirm, print_json, say
 from netbox_mcp.cli.progress import BarProgress, follow
 from netbox_mcp.cli.tasks import end_with, print_counts
-from netbox_mcp.dependencies import get_settings, get_task_manager
+from netbox_mcp.dependencies import get_settings
 from netbox_mcp.failures import UsageError
-from netbox_mcp.service import DRY_RUN, get_service
-from orchestrator.errors import OrchestratorError
+from netbox_mcp.service import DEFAULT_TARGET, DRY_RUN, get_service
 from orchestrator.models import Plan, Report
 from orchestrator.plan_text import render_plan
 
 SHOWN_PER_TYPE = 20
 """Changes of each type that are spelt out before the question; `plan` shows all."""
-
-
-class StoppedError(OrchestratorError):
-    """Ctrl-C during a synchronous apply: raised at the next safe point."""
-
-    code = "interrupted"
 
 
 def apply(
@@ -40,7 +33,9 @@ def apply(
     idempotency_key: Annotated[
         str | None, typer.Option(help="Same key and document: the same task, not a second one.")
     ] = None,
-    target: TargetOption = "default",
+    target: Annotated[
+        str | None, typer.Option("--target", help="Which configured NetBox; a plan knows its own.")
+    ] = None,
     as_json: JsonFlag = False,
     dry_run: DryRunFlag = False,
 ) -> None:
@@ -58,15 +53,15 @@ def apply(
         _show(_plan(document, plan_id, target), as_json)
         say(DRY_RUN)
     elif sync:
-        _apply_here(document, target, yes, as_json)
+        _apply_here(document, target or DEFAULT_TARGET, yes, as_json)
     else:
         _apply_in_background(document, plan_id, target, yes, idempotency_key, as_json)
 
 
-def _plan(document: Any, plan_id: str | None, target: str) -> Plan:
+def _plan(document: Any, plan_id: str | None, target: str | None) -> Plan:
     if plan_id is not None:
-        return get_task_manager().load_plan(plan_id)
-    return get_service().make_plan(document, target)
+        return get_service().load_plan(plan_id, target)
+    return get_service().make_plan(document, target or DEFAULT_TARGET)
 
 
 def _show(plan: Plan, as_json: bool) -> None:
@@ -79,7 +74,7 @@ def _show(plan: Plan, as_json: bool) -> None:
 
 
 def _apply_in_background(
-    document: Any, plan_id: str | None, target: str, yes: bool, key: str | None, as_json: bool
+    document: Any, plan_id: str | None, target: str | None, yes: bool, key: str | None, as_json: bool
 ) -> None:
     service = get_service()
     if not yes:
@@ -110,11 +105,7 @@ def _apply_here(document: Any, target: str, yes: bool, as_json: bool) -> None:
         confirm(_question(plan), yes)
         digest = plan.digest
     with _stop_on_interrupt() as checkpoint, BarProgress() as progress:
-        try:
-            _, report = get_service().apply_now(document, target, progress, digest, checkpoint)
-        except StoppedError as error:
-            say(error.message)
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        _, report = get_service().apply_now(document, target, progress, digest, checkpoint)
     _end_report(report, as_json)
 
 
@@ -138,6 +129,8 @@ def _end_report(report: Report, as_json: bool) -> None:
         for outcome in report.first_errors:
             what = f"{outcome.result.value} {outcome.object_type} {outcome.label} ({outcome.path})"
             say(f"{what}: {outcome.message}")
+        for warning in report.warnings:
+            say(warning)
     if not report.ok:
         raise typer.Exit(ExitCode.WITH_ERRORS)
 

@@ -25,16 +25,27 @@ from rich.console import Console
 from rich.table import Table
 
 from netbox_mcp.cli.output import ExitCode, errors, say
-from netbox_mcp.cli.progress import open_display
-from netbox_mcp.cli.sandbox import show_progress
+from netbox_mcp.cli.progress import open_display, show_steps, show_task
 from netbox_mcp.failures import UsageError
 from netbox_mcp.sandbox import Sandbox, SandboxInfo
 from netbox_mcp.stack import Stack
 from orchestrator.document import read_document
+from orchestrator.errors import DocumentError, OrchestratorError
+from orchestrator.normalise import normalise
+from workers.status import TaskStatus
 
 _SANDBOX = "demo"
 _RESULTS = ("created", "updated", "unchanged", "skipped", "failed")
+_POLITE_REQUESTS = (signal.SIGTERM, signal.SIGHUP)
 _console = Console(highlight=False)
+
+
+class ToolRefusedError(OrchestratorError):
+    """A tool answered with an error, of which this has code, message and hint."""
+
+    def __init__(self, reply: Mapping[str, Any]) -> None:
+        super().__init__(str(reply.get("message", "A tool failed.")), str(reply.get("hint", "")))
+        self.code = str(reply.get("code", self.code))
 
 
 def run_demo(file: Path, leave: bool) -> None:
@@ -42,18 +53,34 @@ def run_demo(file: Path, leave: bool) -> None:
     if not file.is_file():
         raise UsageError(f"There is no document {str(file)!r} here.", "Name one: netbox-mcp demo FILE")
     document = read_document(file.read_text(encoding="utf-8"), str(file))
-    # A supervisor's polite request ends everything in order, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, _interrupt)
+    problems = normalise(document).problems
+    if problems:
+        raise DocumentError(problems)
+    # A supervisor's request and a terminal that closes end everything in order, as Ctrl-C does.
+    for request in _POLITE_REQUESTS:
+        signal.signal(request, _interrupt)
     try:
-        with show_progress() as report:
+        with show_steps() as report:
             sandbox = Sandbox(_SANDBOX, report)
             netbox = sandbox.up()
+            report("Emptying NetBox", None, None)
             sandbox.reset()
         with tempfile.TemporaryDirectory(prefix="netbox-mcp-demo-") as folder:
             _run(netbox, Path(folder), document, leave)
     finally:
-        say("Stopping ...")
-        Sandbox(_SANDBOX).down()
+        _stop_netbox()
+
+
+def _stop_netbox() -> None:
+    for request in _POLITE_REQUESTS:
+        signal.signal(request, signal.SIG_IGN)
+    sandbox = Sandbox(_SANDBOX)
+    try:
+        with show_steps() as report:
+            report("Stopping NetBox", None, None)
+            sandbox.down()
+    except OSError:  # the terminal is gone
+        sandbox.down()
 
 
 def _interrupt(number: int, frame: object) -> None:
@@ -63,10 +90,12 @@ def _interrupt(number: int, frame: object) -> None:
 def _run(netbox: SandboxInfo, folder: Path, document: Any, leave: bool) -> None:
     say(f"NetBox {netbox.version} is empty and ready at {netbox.url}")
     with Stack(folder, netbox.url, netbox.token_v2) as stack:
-        stack.start_worker()
-        stack.start_server()
+        with show_steps() as report:
+            report("Starting worker and MCP server", None, None)
+            stack.start_worker()
+            stack.start_server()
         say(f"Queue, worker and MCP server run; the client connects to {stack.mcp_url}")
-        proven = anyio.run(_show, stack, netbox, document)
+        proven = anyio.run(show_both_runs, stack, netbox, document)
         if not proven:
             raise typer.Exit(ExitCode.WITH_ERRORS)
         _console.print(f"\nLook around: [bold]{netbox.url}/dcim/devices/[/]")
@@ -84,16 +113,26 @@ def _wait_for_interrupt() -> None:
         return
 
 
-async def _show(stack: Stack, netbox: SandboxInfo, document: Any) -> bool:
+async def show_both_runs(stack: Stack, netbox: SandboxInfo, document: Any) -> bool:
     """Both runs. True when the first left nothing undone and the second wrote nothing."""
+    proven: bool | ToolRefusedError
     async with _client(stack) as client:
-        first = await _apply(client, document, "First run")
-        entries = _changelog_entries(netbox)
-        second = await _apply(client, document, "The same document again")
-        new_entries = _changelog_entries(netbox) - entries
-        writes = sum(second["counts"].get(result, 0) for result in ("created", "updated"))
-        said = f"Second run: [bold]{writes} writes[/], {new_entries} new changelog entries in NetBox."
-        _console.print(said)
+        try:
+            proven = await _both_runs(client, netbox, document)
+        except ToolRefusedError as error:  # handed over by value: the client's task group would wrap it
+            proven = error
+    if isinstance(proven, ToolRefusedError):
+        raise proven
+    return proven
+
+
+async def _both_runs(client: Client, netbox: SandboxInfo, document: Any) -> bool:
+    first = await _apply(client, document, "First run")
+    entries = _changelog_entries(netbox)
+    second = await _apply(client, document, "The same document again")
+    new_entries = _changelog_entries(netbox) - entries
+    writes = sum(second["counts"].get(result, 0) for result in ("created", "updated"))
+    _console.print(f"Second run: [bold]{writes} writes[/], {new_entries} new changelog entries in NetBox.")
     completed = first["status"] == second["status"] == "completed"
     return completed and writes == 0 and new_entries == 0
 
@@ -121,7 +160,7 @@ async def _apply(client: Client, document: Any, title: str) -> dict[str, Any]:
             status = await _call(client, "netbox_get_task_status", arguments)
             if status["poll_after_seconds"] == 0:
                 break
-            display.show(status.get("stage") or status["status"], status["done"], status["total"])
+            show_task(display, TaskStatus.model_validate({**status, "passes": status.get("pass")}))
     finally:
         display.close()
     report = await _call(client, "netbox_get_task_report", {"task_id": started["task_id"], "limit": 1})
@@ -133,7 +172,7 @@ async def _call(client: Client, tool: str, arguments: dict[str, Any]) -> dict[st
     result = await client.call_tool(tool, arguments)
     content: dict[str, Any] = result.structured_content or {}
     if result.is_error:
-        raise UsageError(str(content.get("message", tool)), str(content.get("hint", "")))
+        raise ToolRefusedError(content)
     return content
 
 

@@ -1,11 +1,12 @@
 """How the command line speaks: results, errors in one sentence, and exit codes.
 
 Results go to stdout, everything else to stderr. With --json stdout holds one
-JSON document, whatever happens.
+JSON document: the result or `{"error": ...}`, also for wrong usage and Ctrl-C.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -17,8 +18,9 @@ from pydantic_core import to_json
 from rich.console import Console
 from typer.core import TyperGroup
 
-from netbox_mcp.failures import explain
+from netbox_mcp.failures import UsageError, explain
 from orchestrator.errors import DocumentError, OrchestratorError
+from workers.logs import configure_logging
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -48,10 +50,12 @@ EXIT_BY_CODE = {
     "not_confirmed": ExitCode.NOT_CONFIRMED,
     "netbox_unreachable": ExitCode.UNREACHABLE,
     "redis_unavailable": ExitCode.UNREACHABLE,
+    "interrupted": ExitCode.INTERRUPTED,
 }
 
 
-def _remember_json(context: typer.Context, value: bool) -> bool:
+def remember_json(context: typer.Context, value: bool) -> bool:
+    """Have errors reported as JSON too; the callback of every --json option."""
     if value:
         context.find_root().meta["json"] = True
     return value
@@ -59,7 +63,7 @@ def _remember_json(context: typer.Context, value: bool) -> bool:
 
 JsonFlag = Annotated[
     bool,
-    typer.Option("--json", help="Answer with one JSON document.", callback=_remember_json, is_eager=True),
+    typer.Option("--json", help="Answer with one JSON document.", callback=remember_json, is_eager=True),
 ]
 
 
@@ -84,23 +88,42 @@ class NotConfirmedError(OrchestratorError):
     code = "not_confirmed"
 
 
+class StoppedError(OrchestratorError):
+    """Ctrl-C, told once it has had its effect."""
+
+    code = "interrupted"
+
+
 class SentenceGroup(TyperGroup):
     """Turns errors into one sentence and an exit code; --debug lets them through."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command and report what goes wrong the way an operator wants to read it."""
+        asked_for_json = "--json" in ctx.args  # seen by no option where the usage is wrong
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # `| head` has seen enough
             sys.stderr.close()
             raise typer.Exit(ExitCode.OK) from None
-        except (typer.Exit, typer.Abort, typer.TyperException):
+        except typer.TyperException as error:
+            if not asked_for_json:
+                raise
+            report_error(UsageError(error.format_message()), as_json=True)
+            raise typer.Exit(ExitCode.USAGE) from None
+        except (typer.Exit, typer.Abort):
             raise
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as raised:
             if ctx.params.get("debug"):
                 raise
-            report_error(error, as_json=bool(ctx.meta.get("json")))
-            raise typer.Exit(exit_code_of(error)) from None
+            told = StoppedError("Interrupted.") if isinstance(raised, KeyboardInterrupt) else raised
+            report_error(told, as_json=bool(ctx.meta.get("json")))
+            raise typer.Exit(exit_code_of(told)) from None
+
+
+def start_logging(debug: bool, usual_level: int, log_format: str = "console") -> None:
+    """Log to stderr: stdout belongs to results, and under `serve` to the protocol."""
+    configure_logging(log_format)
+    logging.getLogger().setLevel(logging.DEBUG if debug else usual_level)
 
 
 def exit_code_of(error: Exception) -> ExitCode:
@@ -116,7 +139,10 @@ def report_error(error: Exception, as_json: bool) -> None:
     if as_json:
         print_json({"error": reply})
         return
-    errors.print(f"Error: {reply.message}", markup=False, style="red")
+    if isinstance(error, StoppedError):
+        errors.print(reply.message, markup=False)
+    else:
+        errors.print(f"Error: {reply.message}", markup=False, style="red")
     if isinstance(error, DocumentError):
         for problem in error.problems:
             errors.print(f"  {problem}", markup=False)
@@ -132,7 +158,12 @@ def confirm(question: str, yes: bool) -> None:
         raise NotConfirmedError(
             "Not confirmed; nothing was written.", "Add --yes to apply without being asked."
         )
-    if not typer.confirm(question, err=True):
+    try:
+        answer = errors.input(f"{question} [y/N]: ", markup=False)
+    except EOFError:  # Ctrl-D
+        say("")
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
         raise NotConfirmedError("Not confirmed; nothing was written.")
 
 

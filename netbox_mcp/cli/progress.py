@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol, Self
 
-import typer
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,7 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from netbox_mcp.cli.output import ExitCode, errors, say
+from netbox_mcp.cli.output import StoppedError, errors, say
 from netbox_mcp.dependencies import get_task_manager
 from netbox_mcp.sync_apply import SyncProgress
 from orchestrator.models import Outcome, Plan, Stage
@@ -32,8 +32,8 @@ REDIS_PATIENCE_SECONDS = 30.0
 class Display(Protocol):
     """Shows how far the work is."""
 
-    def show(self, text: str, done: int, total: int) -> None:
-        """Replace what was shown before."""
+    def show(self, text: str, done: int, total: int, detail: str = "") -> None:
+        """Replace what was shown before. `detail` may change at every call, `text` names a stage."""
         ...
 
     def close(self) -> None:
@@ -45,16 +45,18 @@ class Bar:
     """A moving bar."""
 
     def __init__(self) -> None:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30))
+        text = TextColumn("{task.description}", markup=False)
+        columns = (SpinnerColumn(), text, BarColumn(bar_width=30))
         self._bar = Progress(
             *columns, MofNCompleteColumn(), TimeElapsedColumn(), console=errors, transient=True
         )
         self._task = self._bar.add_task("", total=None)
         self._bar.start()
 
-    def show(self, text: str, done: int, total: int) -> None:
+    def show(self, text: str, done: int, total: int, detail: str = "") -> None:
         """Move the bar."""
-        self._bar.update(self._task, description=text, completed=done, total=total or None)
+        description = _joined(text, detail)
+        self._bar.update(self._task, description=description, completed=done, total=total or None)
 
     def close(self) -> None:
         """Wipe it off."""
@@ -66,16 +68,16 @@ class Lines:
 
     def __init__(self) -> None:
         self._text = ""
-        self._done = -1
+        self._rest: tuple[int, str] = (-1, "")
         self._said_at = float("-inf")
 
-    def show(self, text: str, done: int, total: int) -> None:
+    def show(self, text: str, done: int, total: int, detail: str = "") -> None:
         """Print a line, unless it would tell nothing new."""
-        now = time.monotonic()
-        if text == self._text and (done == self._done or now - self._said_at < PLAIN_LINE_SECONDS):
+        now, rest = time.monotonic(), (done, detail)
+        if text == self._text and (rest == self._rest or now - self._said_at < PLAIN_LINE_SECONDS):
             return
-        self._text, self._done, self._said_at = text, done, now
-        say(f"{text}: {done} of {total}" if total else text)
+        self._text, self._rest, self._said_at = text, rest, now
+        say(_joined(f"{text}: {done} of {total}" if total else text, detail))
 
     def close(self) -> None:
         """Nothing to clear away."""
@@ -84,6 +86,25 @@ class Lines:
 def open_display() -> Display:
     """What fits the place that stderr leads to."""
     return Bar() if errors.is_terminal else Lines()
+
+
+@contextmanager
+def show_steps() -> Iterator[Callable[[str, int | None, int | None], None]]:
+    """A display for work that reports `stage: detail` and n of m, as the sandbox does."""
+    display = open_display()
+
+    def show(message: str, done: int | None = None, total: int | None = None) -> None:
+        stage, _, detail = message.partition(": ")
+        display.show(stage, done or 0, total or 0, detail)
+
+    try:
+        yield show
+    finally:
+        display.close()
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
 
 
 class BarProgress(SyncProgress):
@@ -98,6 +119,11 @@ class BarProgress(SyncProgress):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._display.close()
+
+    def waiting(self, reason: str) -> None:
+        """Nothing is done yet, for this reason."""
+        super().waiting(reason)
+        self._show()
 
     def planned(self, plan: Plan) -> None:
         """The plan is made; its size is known."""
@@ -126,12 +152,12 @@ def follow(task_id: str) -> TaskStatus:
             status = _patient_status(task_id)
             if status.ended:
                 return status
-            display.show(describe(status), status.done, status.total)
+            show_task(display, status)
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
-        display.close()
-        say(f"The task goes on in the background. Come back with: netbox-mcp status {task_id} --watch")
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+        raise StoppedError(
+            "The task goes on in the background.", f"Come back with: netbox-mcp status {task_id} --watch"
+        ) from None
     finally:
         display.close()
 
@@ -148,16 +174,27 @@ def _patient_status(task_id: str) -> TaskStatus:
             time.sleep(POLL_SECONDS)
 
 
+def show_task(display: Display, status: TaskStatus) -> None:
+    """Show where a running task stands."""
+    display.show(_place(status), status.done, status.total, _pace(status))
+
+
 def describe(status: TaskStatus) -> str:
     """Where a running task stands, on one line."""
+    return _joined(_place(status), _pace(status))
+
+
+def _place(status: TaskStatus) -> str:
+    """State, pass and stage; in a state without stages, its reason."""
     parts = [status.status.value]
     if status.stage:
         place = f" ({status.stage_number} of {status.stages})" if status.stage_number else ""
         parts.append(f"{status.passes or ''} {status.stage}{place}".strip())
     elif status.message:
         parts.append(status.message.rstrip("."))
-    if status.rate_per_second:
-        parts.append(f"{status.rate_per_second:.0f}/s")
-    if status.eta_seconds is not None:
-        parts.append(f"{status.eta_seconds} s left")
-    return ", ".join(parts)
+    return _joined(*parts)
+
+
+def _pace(status: TaskStatus) -> str:
+    rate = f"{status.rate_per_second:.0f}/s" if status.rate_per_second else ""
+    return _joined(rate, "" if status.eta_seconds is None else f"{status.eta_seconds} s left")

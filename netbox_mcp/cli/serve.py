@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from netbox_mcp.cli.output import DryRunFlag
+from netbox_mcp.cli.output import DryRunFlag, start_logging
 from netbox_mcp.dependencies import configure, get_settings
-from workers.logs import configure_logging
 
 
 class Transport(StrEnum):
@@ -20,6 +20,7 @@ class Transport(StrEnum):
 
 
 def serve(
+    context: typer.Context,
     transport: Annotated[
         Transport, typer.Option(help="stdio for one local client, http for many.")
     ] = Transport.STDIO,
@@ -27,7 +28,8 @@ def serve(
         str | None, typer.Option(help="Listen on this address instead of the configured one.")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Listen on this port instead of the configured one.")
+        int | None,
+        typer.Option(min=1, max=65535, help="Listen on this port instead of the configured one."),
     ] = None,
     toolsets: Annotated[
         str | None, typer.Option(help="Offer these toolsets only, separated by commas.")
@@ -44,7 +46,8 @@ def serve(
         update={name: value for name, value in given.items() if value is not None}
     )
     configure(settings)
-    configure_logging(settings.log_format)
+    debug = bool(context.find_root().params["debug"])
+    start_logging(debug, logging.INFO, settings.log_format)
     # Imported here: the web stack is heavy and no other command needs it.
     if transport is Transport.HTTP:
         from netbox_mcp.http_app import serve_http

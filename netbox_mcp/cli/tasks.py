@@ -9,7 +9,7 @@ import typer
 
 from netbox_mcp.cli.output import EXIT_BY_CODE, ExitCode, JsonFlag, print_columns, print_json, say
 from netbox_mcp.cli.progress import describe, follow
-from netbox_mcp.service import background
+from netbox_mcp.service import background, check_object_type
 from orchestrator.models import Outcome, Result
 from workers.status import TaskState, TaskStatus
 
@@ -25,7 +25,8 @@ def status(
 ) -> None:
     """Say where a task stands.
 
-    With --watch the exit code tells how it ended, as for apply; without it is 0 if there is such a task.
+    With --watch the exit code tells how the task ended, as that of apply does. Without --watch it is 0 if
+    there is such a task, however it fares.
     """
     with background() as manager:
         found = manager.status(task_id)
@@ -68,6 +69,7 @@ def report(
     as_json: JsonFlag = False,
 ) -> None:
     """Say what became of each object of a task."""
+    check_object_type(object_type)
     with background() as manager:
         counts = manager.report(task_id, limit=1).counts
         rows = list(_outcomes(task_id, outcome, object_type, limit))

@@ -4,7 +4,6 @@ Every way in which the sandbox can fail ends here, as one sentence for the
 operator and one hint about what to do next.
 """
 
-
 from orchestrator.errors import OrchestratorError
 
 

@@ -29,6 +29,7 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopba
 
 # Two workers, as in the measured costs. Threads, so that a browser's idle connection holds up nobody;
 # a long timeout, since NetBox may work for minutes on one large delete.
+_RQ_WORKER = ("--worker-class", "sandbox_worker.SandboxWorker", "high", "default", "low")
 _GUNICORN = ("--workers=2", "--threads=2", "--timeout=600", "--keep-alive=75", "--graceful-timeout=2")
 
 
@@ -85,8 +86,9 @@ class NetBoxServer:
         if self._processes.running(WEB) is None:
             self._processes.start(WEB, self._web_command(), environment=self._variables(), folder=self._root)
         if self._processes.running(WORKER) is None:
-            rqworker = [str(self._environment.program("netbox")), "rqworker", "high", "default", "low"]
-            self._processes.start(WORKER, rqworker, environment=self._variables(), folder=self._root)
+            rqworker = [str(self._environment.program("netbox")), "rqworker", *_RQ_WORKER]
+            variables = {**self._variables(), "PYTHONPATH": str(_INSIDE)}
+            self._processes.start(WORKER, rqworker, environment=variables, folder=self._root)
 
     def wait_until_ready(self) -> None:
         """Wait until the web server answers and the worker has reported for duty; then check both tokens."""

@@ -29,6 +29,7 @@ DevicesData = Annotated[
 ]
 Confirm = Annotated[bool, Field(description="Must be true to write; without it the plan is shown")]
 Target = Annotated[str, Field(description="Which configured NetBox")]
+TargetOfPlan = Annotated[str | None, Field(description="Which configured NetBox; a plan knows its own")]
 TaskId = Annotated[str, Field(description="From netbox_start_bulk_async", min_length=1, max_length=100)]
 
 

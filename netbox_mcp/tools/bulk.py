@@ -14,7 +14,7 @@ from netbox_mcp.registry import mcp_tool
 from netbox_mcp.replies import EnsureReply, PlanReply, StartReply
 from netbox_mcp.service import get_service
 from netbox_mcp.sync_apply import SyncProgress
-from netbox_mcp.tools.arguments import Batch, Confirm, DevicesData, Target, one_document
+from netbox_mcp.tools.arguments import Batch, Confirm, DevicesData, Target, TargetOfPlan, one_document
 from orchestrator.errors import OrchestratorError
 
 PROGRESS_INTERVAL_SECONDS = 1.0
@@ -78,7 +78,7 @@ def netbox_start_bulk_async(
     batch: Batch = None,
     plan_id: Annotated[str | None, Field(description="Apply this plan of netbox_plan_bulk instead")] = None,
     confirm: Confirm = False,
-    target: Target = "default",
+    target: TargetOfPlan = None,
     idempotency_key: Annotated[
         str | None,
         Field(description="Same key and document: the same task, not a second one", max_length=200),

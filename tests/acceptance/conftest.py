@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -78,7 +77,7 @@ class Users:
         server = StdioServerParameters(
             command=sys.executable,
             args=["-m", "netbox_mcp", "serve"],
-            env={**os.environ, **self.stack.environment, **environment},
+            env=self.stack.variables(environment),
             cwd=self.stack.folder,
         )
         with self.stack.log("stdio").open("a") as log:

@@ -17,7 +17,8 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(REPOSITORY))
+    # By way of the source archive, as a release is made: what lies about in the repository has no part in it.
+    run(sys.executable, "-m", "build", "--outdir", str(folder), str(REPOSITORY))
     (wheel,) = folder.glob("netbox_mcp_orchestrator-*.whl")
     environment = folder / "venv"
     venv.create(environment, with_pip=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import re
 import select
 import signal
 import subprocess
+import termios
 import time
 from pathlib import Path
 
@@ -144,6 +146,7 @@ def test_a_worker_without_redis_is_one_sentence(cli: CommandLine) -> None:
         ["plan"],
         ["nonsense"],
         ["plan", "document.json", "--nonsense"],
+        ["serve", "--port", "99999"],
     ],
 )
 def test_wrong_usage(dead_netbox: str, cli: CommandLine, arguments: list[str]) -> None:
@@ -151,10 +154,50 @@ def test_wrong_usage(dead_netbox: str, cli: CommandLine, arguments: list[str]) -
     assert_sentence(cli(*arguments), ExitCode.USAGE)
 
 
+def test_wrong_usage_is_json_too_where_that_was_asked_for(cli: CommandLine) -> None:
+    run = cli("plan", "document.json", "--json", "--nonsense")
+    assert run.code == ExitCode.USAGE
+    assert run.json["error"]["code"] == "invalid_arguments"
+    assert "--nonsense" in run.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable"),
+    [
+        (["serve", "--transport", "http"], "NETBOX_MCP_STATE_DIR"),
+        (["sandbox", "up"], "NETBOX_MCP_SANDBOX_HOME"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_one_sentence(
+    cli: CommandLine, arguments: list[str], variable: str
+) -> None:
+    run = cli(*arguments, **{variable: "/proc/nowhere"})
+    assert_sentence(run, ExitCode.ERROR, "Error: ", "/proc/nowhere", variable)
+    assert "unforeseen" not in run.err
+
+
+def test_a_report_on_an_unknown_object_type_makes_a_suggestion(dead_netbox: str, cli: CommandLine) -> None:
+    run = cli("report", "t-000000000000", "--type", "device")
+    assert_sentence(run, ExitCode.USAGE, "no object type 'device'", "Did you mean devices?")
+
+
+def test_a_wrong_document_ends_the_demo_before_it_begins(cli: CommandLine) -> None:
+    run = cli("demo", write(cli, FIVE_ERRORS), NETBOX_MCP_SANDBOX_HOME=str(cli.folder / "home"))
+    assert_sentence(run, ExitCode.INVALID_DOCUMENT, "devicez: unknown object type")
+    assert not (cli.folder / "home").exists()
+
+
 def test_debug_shows_the_traceback(dead_netbox: str, cli: CommandLine) -> None:
     run = cli("--debug", "plan", "nowhere.yaml")
     assert run.code == ExitCode.ERROR
     assert "Traceback" in run.err
+
+
+def test_debug_logs_are_there_in_the_server_too(dead_netbox: str, cli: CommandLine) -> None:
+    usual, debug = cli("serve"), cli("--debug", "serve")  # stdin is empty: it ends at once
+    assert (usual.code, debug.code) == (0, 0)
+    assert "level=debug" not in usual.err
+    assert "level=debug" in debug.err
 
 
 # On a NetBox, without Redis
@@ -254,7 +297,9 @@ def test_in_dry_run_nothing_is_written(
     assert netbox.count("dcim/sites", name__isw=prefix) == 0
 
 
-@pytest.mark.parametrize(("answer", "code", "devices"), [("y", 0, 3), ("n", 5, 0)])
+@pytest.mark.parametrize(
+    ("answer", "code", "devices"), [("y\n", 0, 3), ("n\n", 5, 0), ("\x04", 5, 0), ("\x03", 130, 0)]
+)
 def test_on_a_terminal_the_person_is_asked(
     netbox: NetBoxOverHttp, cli: CommandLine, prefix: str, answer: str, code: int, devices: int
 ) -> None:
@@ -266,10 +311,11 @@ def test_on_a_terminal_the_person_is_asked(
         stdin=child,
         stdout=child,
         stderr=child,
+        preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),  # for Ctrl-C to reach it
     )
     os.close(child)
     shown = read_terminal(parent, until="[y/N]")
-    os.write(parent, f"{answer}\n".encode())
+    os.write(parent, answer.encode())
     read_terminal(parent)
     assert process.wait(30) == code
     os.close(parent)
@@ -302,7 +348,7 @@ def test_ctrl_c_leaves_the_task_alone_and_says_how_to_come_back(
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    assert process.wait(15) == ExitCode.INTERRUPTED
+    assert process.wait(60) == ExitCode.INTERRUPTED
     match = re.search(r"Come back with: netbox-mcp status (\S+) --watch", log.read_text())
     assert match
     assert cli("status", match[1], "--json").json["status"] == "queued"

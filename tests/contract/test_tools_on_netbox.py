@@ -114,6 +114,9 @@ def test_a_document_above_the_limit_is_sent_to_the_async_tool(
     assert reply.is_error
     assert reply.data["code"] == "too_large"
     assert "netbox_start_bulk_async" in reply.data["hint"]
+    planned = call("netbox_plan_bulk", batch=campus(prefix))
+    assert "netbox_bulk_ensure_devices" not in planned.data["next"]
+    assert "split the document" in planned.data["next"]
     assert written(netbox, prefix) == 0
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import time
+from pathlib import Path
 
 import pytest
 from mcp.client import Client
 from mcp_types import ListToolsResult
 
+from netbox_mcp.health import PATIENCE_SECONDS
 from tests.contract.clients import ask, call, in_memory
 from tests.contract.documents import FIVE_ERRORS, many_errors
 
@@ -110,7 +114,8 @@ def test_a_document_must_be_given_once(dead_netbox: str) -> None:
 def test_all_document_errors_come_at_once_even_if_netbox_is_away(dead_netbox: str, tool: str) -> None:
     reply = call(tool, batch=FIVE_ERRORS)
     assert reply.is_error
-    assert set(reply.data) == {"code", "message", "hint", "details", "detail_count"}
+    assert set(reply.data) == {"code", "message", "hint", "retryable", "details", "detail_count"}
+    assert reply.data["retryable"] is False
     assert reply.data["code"] == "invalid_document"
     assert reply.data["detail_count"] == len(reply.data["details"]) >= 5
     found = {detail["path"] for detail in reply.data["details"]}
@@ -135,6 +140,7 @@ def test_an_unreachable_netbox_is_one_sentence(dead_netbox: str) -> None:
     reply = call("netbox_plan_bulk", batch={"manufacturers": [{"name": "Acme"}]})
     assert reply.is_error
     assert reply.data["code"] == "netbox_unreachable"
+    assert reply.data["retryable"] is True
     assert "nbt_" not in reply.text
     assert "Traceback" not in reply.text
 
@@ -166,6 +172,38 @@ def test_the_same_where_redis_does_not_answer(
     assert reply.data["code"] == "redis_unavailable"
     assert "netbox_bulk_ensure_devices" in reply.data["message"]
     assert "sesame" not in reply.text
+
+
+@pytest.mark.parametrize("confirm", [False, True])
+def test_without_redis_a_large_document_is_not_sent_in_a_circle(
+    dead_netbox: str, bare: pytest.MonkeyPatch, confirm: bool
+) -> None:
+    bare.setenv("NETBOX_MCP_SYNC_MAX_OBJECTS", "2")
+    batch = {"sites": [{"name": f"site {number}"} for number in range(3)]}
+    synchronous = call("netbox_bulk_ensure_devices", batch=batch, confirm=confirm)
+    background = call("netbox_start_bulk_async", batch=batch, confirm=confirm)
+    assert synchronous.data["code"] == "too_large"
+    assert background.data["code"] == "redis_unavailable"
+    assert "netbox_bulk_ensure_devices" not in background.data["message"]
+    for words in (synchronous.data["hint"], background.data["message"]):
+        assert "split the document into parts of up to 2 objects" in words
+        assert "apply --sync" in words
+
+
+def test_a_silent_netbox_holds_health_up_for_seconds_only(bare: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        tables = (
+            f'[targets.{name}]\nurl = "http://127.0.0.1:{port}"\ntoken_env = "A_TOKEN"\n' for name in "ab"
+        )
+        Path("netbox-mcp.toml").write_text("".join(tables))
+        bare.setenv("A_TOKEN", "0123456789abcdef0123456789abcdef01234567")
+        begun = time.monotonic()
+        reply = call("netbox_health_check")
+        assert time.monotonic() - begun < 1.8 * PATIENCE_SECONDS  # both at the same time, and no second try
+    checks = {check["name"]: check for check in reply.data["checks"]}
+    for name in ("netbox:a", "netbox:b"):
+        assert "does not answer" in checks[name]["found"]
 
 
 def test_health_works_where_nothing_does() -> None:

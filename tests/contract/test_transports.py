@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +20,7 @@ import requests
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from netbox_mcp.health import PATIENCE_SECONDS
 from netbox_mcp.sandbox.ports import choose_port
 from tests.contract.clients import (
     PROGRAM,
@@ -99,6 +103,28 @@ def test_over_stdio_stdout_holds_the_protocol_and_nothing_else(dead_netbox: str,
     assert process.returncode == 0
 
 
+def test_over_stdio_ctrl_c_ends_it_though_the_client_stays(cli: CommandLine) -> None:
+    process = subprocess.Popen(
+        [PROGRAM, "serve"],
+        cwd=cli.folder,
+        env=dict(cli.environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(INITIALIZE) + "\n")
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["id"] == 1
+    process.send_signal(signal.SIGINT)
+    try:
+        assert process.wait(15) == 130
+    finally:
+        process.kill()
+        process.communicate()
+
+
 # HTTP
 
 
@@ -177,6 +203,23 @@ def test_ready_once_netbox_answers(netbox: object, cli: CommandLine) -> None:
     for server in serve(cli, NETBOX_MCP_TOKEN=TOKEN):
         ready = requests.get(f"{server.url}/readyz", timeout=10)
         assert (ready.status_code, ready.text) == (200, "ready")
+
+
+def test_probes_of_a_silent_netbox_leave_the_tools_alone(cli: CommandLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ExitStack() as opened:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        environment = {"NETBOX_URL": url, "NETBOX_TOKEN": "0" * 40, "NETBOX_MCP_TOKEN": TOKEN}
+        for server in serve(cli, **environment):
+            host, port = server.url.removeprefix("http://").split(":")
+            for _ in range(60):
+                probe = opened.enter_context(socket.create_connection((host, int(port))))
+                probe.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            silent.accept()[0].close()  # the server has begun to ask
+            begun = time.monotonic()
+            reply = over_http(server.mcp, TOKEN, lambda client: ask(client, "netbox_get_queue_info"))
+            assert time.monotonic() - begun < PATIENCE_SECONDS - 1
+            assert reply.data["code"] == "redis_unavailable"
+            opened.close()
 
 
 @pytest.mark.parametrize("host", ["netbox.evil.example", "127.0.0.1.evil.example", "evil.example:80"])

@@ -347,11 +347,13 @@ def test_errors_are_one_sentence_and_a_hint(
 ) -> None:
     if variables.get("NETBOX_MCP_SANDBOX_PYTHON") == sys.executable and sys.version_info >= (3, 12):
         variables = {"NETBOX_MCP_SANDBOX_PYTHON": "/bin/false"}
-    failed = run(*arguments, "--json", **{"NETBOX_MCP_SANDBOX_HOME": str(tmp_path / "empty"), **variables})
+    variables = {"NETBOX_MCP_SANDBOX_HOME": str(tmp_path / "empty"), **variables}
+    failed = run(*arguments, **variables)
     assert failed.returncode == 1
-    assert sentence in json.loads(failed.stdout)["error"]["message"]
     lines = failed.stderr.splitlines()
-    assert lines[0].startswith("Error: ")
-    assert len(lines) == 2
+    assert lines[-2].startswith("Error: ")
+    assert sentence in lines[-2]
     assert "Traceback" not in failed.stderr
+    error = json.loads(run(*arguments, "--json", **variables).stdout)["error"]
+    assert (error["code"], "Error: " + error["message"], error["hint"]) == ("sandbox", *lines[-2:])
     assert not (tmp_path / "empty" / "environments" / f"netbox-{NETBOX_VERSION}").exists()

@@ -22,7 +22,7 @@ def unnamed(**fields: Any) -> dict[str, Any]:
     "document",
     [
         {"devices": [{"name": "sw-renamed", "match": {"name": "sw-01"}}]},
-        {"devices": [{"name": "r", "match": {"name": "sw-01"}, "interfaces": [{"name": "Vlan1", "mtu": 9000}]}]},
+        {"devices": [{"name": "r", "match": {"name": "sw-01"}, "interfaces": [{"name": "Vlan1", "mtu": 9}]}]},
         {"devices": [unnamed(asset_tag="A1", interfaces=[{"name": "Vlan1", "type": "virtual"}])]},
         {"devices": [unnamed(serial="0012345", description="x")]},
         {"ip_addresses": [{**VIP, **ON}, {**VIP, "interface": "Vlan1", "device": "sw-02"}]},
