@@ -4,6 +4,8 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Test processes side by side, each with a NetBox of its own.
+PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo lint test unit format lock build clean
@@ -41,7 +43,7 @@ lint: setup  ## ruff, mypy --strict and the import contracts
 	$(BIN)/lint-imports
 
 test: lint  ## Lint, then every test, on a real NetBox, Redis and worker processes
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(PROCESSES) --dist loadfile $(ARGS)
 
 unit: setup  ## Only the tests that need no service (seconds)
 	$(BIN)/pytest tests/unit $(ARGS)

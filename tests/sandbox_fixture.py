@@ -1,4 +1,4 @@
-"""A real NetBox for the tests: one sandbox per test run, emptied where a test asks for that.
+"""A real NetBox for the tests: one per test process, emptied where a test asks for that.
 
 A sandbox that already runs is used as it is and left running, so that a
 developer who keeps one up pays nothing for it.
@@ -16,8 +16,10 @@ from netbox_mcp.sandbox import Sandbox, SandboxInfo
 from netbox_mcp.sandbox.layout import cache_home
 from netbox_mcp.sandbox.locks import file_lock
 
-# Two test runs at once need two of them: resets of one would empty the other's NetBox.
-SANDBOX_NAME = os.environ.get("NETBOX_MCP_TEST_SANDBOX", "tests")
+# Test processes side by side need one each: resets by one would empty the other's NetBox.
+SANDBOX_NAME = "-".join(
+    filter(None, [os.environ.get("NETBOX_MCP_TEST_SANDBOX", "tests"), os.environ.get("PYTEST_XDIST_WORKER")])
+)
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,8 @@ from netbox_mcp.cli.output import ExitCode, errors, say
 from netbox_mcp.cli.progress import open_display, show_steps, show_task
 from netbox_mcp.failures import UsageError
 from netbox_mcp.sandbox import Sandbox, SandboxInfo
+from netbox_mcp.sandbox.layout import cache_home
+from netbox_mcp.sandbox.locks import file_lock
 from netbox_mcp.stack import Stack
 from orchestrator.document import read_document
 from orchestrator.errors import DocumentError, OrchestratorError
@@ -59,16 +61,26 @@ def run_demo(file: Path, leave: bool) -> None:
     # A supervisor's request and a terminal that closes end everything in order, as Ctrl-C does.
     for request in _POLITE_REQUESTS:
         signal.signal(request, _interrupt)
-    try:
-        with show_steps() as report:
-            sandbox = Sandbox(_SANDBOX, report)
-            netbox = sandbox.up()
-            report("Emptying NetBox", None, None)
-            sandbox.reset()
-        with tempfile.TemporaryDirectory(prefix="netbox-mcp-demo-") as folder:
-            _run(netbox, Path(folder), document, leave)
-    finally:
-        _stop_netbox()
+    with file_lock(cache_home() / "instances" / f"{_SANDBOX}.session.lock", _say_busy):
+        try:
+            netbox = _empty_netbox()
+            with tempfile.TemporaryDirectory(prefix="netbox-mcp-demo-") as folder:
+                _run(netbox, Path(folder), document, leave)
+        finally:
+            _stop_netbox()
+
+
+def _say_busy(*_: object) -> None:
+    say("Another demo runs on this machine; this one begins when that has ended.")
+
+
+def _empty_netbox() -> SandboxInfo:
+    with show_steps() as report:
+        sandbox = Sandbox(_SANDBOX, report)
+        netbox = sandbox.up()
+        report("Emptying NetBox", None, None)
+        sandbox.reset()
+    return netbox
 
 
 def _stop_netbox() -> None:
