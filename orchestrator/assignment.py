@@ -68,7 +68,7 @@ def _by_content_type(raw: Mapping[str, Any], path: str, references: ReferenceRea
     kind, object_id = raw.get(_TYPE), raw.get(_ID)
     if kind is None and object_id is None:
         return {"assigned_object": None}
-    known = OBJECT_TYPES["interfaces"].content_type
+    known = OBJECT_TYPES["interfaces"].model
     if kind is None or object_id is None:
         missing, given = (_TYPE, _ID) if kind is None else (_ID, _TYPE)
         hint = "give both, or name the interface and its device"

@@ -46,7 +46,6 @@ class ObjectType:
     other_keys: tuple[str, ...] = ()
     references: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, str] = field(default_factory=dict)
-    content_type: str = ""
     generic: Mapping[str, str] = field(default_factory=dict)
     children: Mapping[str, str] = field(default_factory=dict)
     child_of: str = ""
@@ -65,6 +64,11 @@ class ObjectType:
     def noun(self) -> str:
         """One object of this type, in words."""
         return self.singular or self.name.removesuffix("s").replace("_", " ")
+
+    @property
+    def model(self) -> str:
+        """What NetBox calls the type where it names content types: `dcim.devicetype`."""
+        return f"{self.path.partition('/')[0]}.{self.noun.replace(' ', '').lower()}"
 
     @property
     def can_be_implied(self) -> bool:
@@ -132,7 +136,6 @@ _ROWS = (
         "interfaces",
         "dcim/interfaces",
         key=("device", "name"),
-        content_type="dcim.interface",
         references={"device": "devices", "vrf": "vrfs"},
         links={"parent": "interfaces", "bridge": "interfaces", "lag": "interfaces"},
         child_of="device",

@@ -127,10 +127,26 @@ def _collect(desired: Desired) -> dict[str, _Wanted]:
                 want.others[other].add(entry.fields[other])
         _want_parent(row, want, entry.fields.get(row.child_of))
         if "custom_fields" in entry.fields:
-            wanted["custom_fields"].fields.add("name")
+            wanted["custom_fields"].fields |= {"name", "object_types"}
     for reference in desired.references():
         _want_reference(wanted, reference)
+    _want_old_names(desired, wanted)
     return wanted
+
+
+def _want_old_names(desired: Desired, wanted: dict[str, _Wanted]) -> None:
+    """Who names a parent by the name that this document gives it means the one with the old name."""
+    renamed: dict[tuple[str, Any], list[Reference]] = defaultdict(list)
+    for entry in desired.all_entries():
+        row = OBJECT_TYPES[entry.object_type]
+        if entry.match is not None and not row.child_of and not row.by_host:
+            renamed[row.name, label_key(row, entry.fields.get(row.label))].append(entry.match)
+    for name, want in wanted.items() if renamed else ():
+        row = OBJECT_TYPES[name]
+        parent = OBJECT_TYPES[row.references[row.child_of]] if row.child_of else row
+        for reference in list(want.parents):
+            named = reference.name or (reference.parts or {}).get(parent.label)
+            want.parents += renamed.get((parent.name, label_key(parent, named)), ())
 
 
 def _want_reference(wanted: dict[str, _Wanted], reference: Reference) -> None:
@@ -254,8 +270,9 @@ def canonical_row(row: ObjectType, live: Row) -> dict[str, Any]:
     values = {key: raw if key in verbatim else live_value(raw, key) for key, raw in live.items()}
     values["custom_fields"] = live.get("custom_fields") or {}
     for name, object_type in row.generic.items():
-        points_here = live.get(f"{name}_type") == OBJECT_TYPES[object_type].content_type
-        values[name] = live.get(f"{name}_id") if points_here else None
+        kind, object_id = live.get(f"{name}_type"), live.get(f"{name}_id")
+        # What hangs on something else, a VM's interface for one, must not look as if it hung on nothing.
+        values[name] = object_id if kind in (None, OBJECT_TYPES[object_type].model) else f"{kind} {object_id}"
     return values
 
 

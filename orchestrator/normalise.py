@@ -127,7 +127,9 @@ class _Reader:
         elif object_id is not None:
             return self.references.by_id(row.name, object_id, f"{path}.id")
         elif isinstance(given, Mapping):
-            return self.references.reference(row.name, given, f"{path}.match")
+            # A component is renamed on its own device, unless the match names another.
+            own = {row.child_of: raw[row.child_of]} if row.child_of in raw and "id" not in given else {}
+            return self.references.reference(row.name, {**own, **given}, f"{path}.match")
         elif given is not None:
             self.problem(f"{path}.match", "must be a mapping, such as {name: OLD-NAME}")
         return None

@@ -19,6 +19,7 @@ from orchestrator.graph import type_order
 from orchestrator.live import Live, canonical_row
 from orchestrator.models import Action, Change, Pass, Plan, Planned
 from orchestrator.naming import name_nodes, names_in, title
+from orchestrator.ports import Row
 from orchestrator.register import Node, natural_key
 from orchestrator.resolve import Resolver
 from orchestrator.schema import load_schema
@@ -89,7 +90,10 @@ class _Draft:
     def pair_objects(self) -> None:
         """Types in reference order, so that what an entry refers to is known before the entry."""
         for name in type_order():
-            for entry in self.desired.entries.get(name, ()):
+            # Those that say more come first, so that those that say less are found among them.
+            keys = {*OBJECT_TYPES[name].key, *OBJECT_TYPES[name].optional_key}
+            entries = self.desired.entries.get(name, ())
+            for entry in sorted(entries, key=lambda entry: -len(keys & entry.fields.keys())):
                 self.resolver.declare(entry)
         for node in self.nodes():
             node.may_exist = node.may_exist or self.register.comes_with_parent(node)
@@ -139,9 +143,16 @@ class _Draft:
 
     def check_custom_fields(self) -> None:
         """NetBox would refuse the whole row for a custom field that it does not have."""
-        known = self.live.table("custom_fields").labels()
+        rows = {row["name"]: row for row in self.live.table("custom_fields").by_id.values()}
+        known = list(rows)
         for node in self.nodes():
             for name in node.values.get("custom_fields") or ():
+                if name in rows and node.row.model not in rows[name].get("object_types", [node.row.model]):
+                    self._problem(
+                        f"{node.path}.custom_fields.{name}",
+                        f"the custom field {name!r} is not for {node.row.name}",
+                        "change its object types in NetBox first",
+                    )
                 if name not in known:
                     self._problem(
                         f"{node.path}.custom_fields.{name}",
@@ -187,9 +198,32 @@ class _Draft:
         for node in self.nodes():
             if node.live is not None or node.may_exist or node.unclear:
                 continue
-            for name, spec in self.schema.get(node.row.name, {}).items():
-                if spec.required and node.values.get(name) is None and name != "slug":
+            specs = self.schema.get(node.row.name, {}).items()
+            missing = [name for name, spec in specs if spec.required and name != "slug"]
+            missing = [name for name in missing if node.values.get(name) is None]
+            namesakes = self._namesakes(node)
+            if missing and namesakes and not faulty.get(node.path):
+                self._not_that_one(node, namesakes)
+            else:
+                for name in missing:
                     self._missing(node, name, faulty)
+
+    def _namesakes(self, node: Node) -> list[Row]:
+        """Live objects of the same name that the entry does not mean: its natural key says otherwise."""
+        label = node.values.get(node.row.label)
+        return self.live.table(node.row.name).labelled(label, node.parent) if label is not None else []
+
+    def _not_that_one(self, node: Node, namesakes: list[Row]) -> None:
+        row = node.row
+        theirs = canonical_row(row, namesakes[0])
+        names = [name for name in (*row.key, *row.optional_key) if name in node.values]
+        other = [name for name in names if name != row.label and theirs.get(name) != node.values[name]]
+        self._problem(
+            node.path,
+            f"there is a {row.noun} {node.label!r} in NetBox (id {namesakes[0]['id']}), of another "
+            f"{' and '.join(other) or 'kind'}; a new one would need more fields",
+            f"to change that one, add match: {{id: {namesakes[0]['id']}}}",
+        )
 
     def _missing(self, node: Node, name: str, faulty: Mapping[str, bool]) -> None:
         path = f"{node.path}.{name}"

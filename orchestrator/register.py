@@ -61,7 +61,7 @@ class Node:
     @property
     def parent(self) -> Any:
         """The token of what it hangs on; None for what hangs on nothing."""
-        return self.values.get(self.row.child_of) if self.row.child_of else None
+        return self.fact(self.row.child_of) if self.row.child_of else None
 
 
 class Register:
@@ -99,9 +99,17 @@ class Register:
         self._of_live[node.row.name, live["id"]] = node
         return None
 
-    def twin(self, node: Node) -> Node | None:
-        """The Node with the same natural key, if one was added."""
-        return None if node.unclear else self._by_key.get(_key(node))
+    def twins(self, node: Node) -> list[Node]:
+        """The Nodes that were added and mean the same object, as far as one can tell."""
+        label = node.values.get(node.row.label)
+        if node.unclear:
+            return []
+        if (exact := self._by_key.get(_key(node))) is not None:
+            return [exact]
+        if label is None or node.live is not None or node.row.by_host:
+            return []
+        known = self._by_label.get((node.row.name, label_key(node.row, label, node.parent)), ())
+        return [other for other in known if not other.unclear and _compatible(node, other)]
 
     def of_live(self, row: ObjectType, live: Row) -> Node:
         """The Node of a live row; made when nobody has declared it."""
@@ -178,6 +186,15 @@ class Register:
     def _both(self, row: ObjectType, nodes: list[Node], rows: list[Row]) -> list[Node]:
         found = [*nodes, *(self.of_live(row, live) for live in rows)]
         return list({id(node): node for node in found}.values())
+
+
+def _compatible(node: Node, other: Node) -> bool:
+    """Whether nothing that both say of their natural keys differs: what is left out may be anything."""
+    names = [name for name in (*node.row.key, *node.row.optional_key) if name != node.row.label]
+    told = [
+        name for name in names if name in node.values and (name in other.values or other.live is not None)
+    ]
+    return all(node.values[name] == other.fact(name) for name in told)
 
 
 def natural_key(node: Node) -> dict[str, Any]:

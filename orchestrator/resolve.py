@@ -12,7 +12,7 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Options, Reference
 from orchestrator.errors import Problem
-from orchestrator.live import Live, canonical_row
+from orchestrator.live import Live, canonical_row, label_key
 from orchestrator.ports import Row
 from orchestrator.register import SHARED_ROLES, Node, Register
 from orchestrator.values import suggest
@@ -54,16 +54,20 @@ class Resolver:
         self._resolve_values(node, entry)
         if entry.match is not None:
             self._pair_by_match(node, entry.match)
-        twin = self.register.twin(node)
-        if twin is not None:
-            self._merge(twin, node)
-            self._of_entry[entry] = twin
+        twins = self.register.twins(node)
+        if len(twins) > 1:
+            message = f"{node.label!r} may be any of those at {' and '.join(twin.path for twin in twins)}"
+            self.problem(node.path, message, f"name its {' or '.join((*row.key[1:], *row.optional_key))}")
+        if twins:
+            self._merge(twins[0], node)
+            self._of_entry[entry] = twins[0]
             return
         self._of_entry[entry] = node
         self.register.add(node)
         if node.live is None and not node.unclear:
             self._pair(node)
-        if node.live is None and entry.match is not None and not self._told(entry.match.path):
+        told = entry.match is None or self._told(entry.match.path) or self._told(node.path)
+        if node.live is None and entry.match is not None and not told:
             self.problem(entry.match.path, f"no {row.noun} in NetBox matches", "name it by id")
 
     def _resolve_values(self, node: Node, entry: Entry) -> None:
@@ -163,11 +167,23 @@ class Resolver:
         if len(found) > 1 and owner is not None:
             found = [node for node in found if self.register.holder(node) == owner.token] or found
         if len(found) == 1:
+            self._refuse_old_name(reference, found[0])
             return found[0]
         if found:
             self._ambiguous(reference, found)
             return None
         return self._imply(reference, scope)
+
+    def _refuse_old_name(self, reference: Reference, node: Node) -> None:
+        """A name that this very document takes away would mean nothing the next time."""
+        row, new = node.row, node.values.get(node.row.label)
+        used = reference.name or (reference.parts or {}).get(row.label)
+        if node.live is None or not used or new is None or not node.declared or row.by_host:
+            return
+        old = node.live.get(row.label)
+        keys = [label_key(row, label) for label in (used, old, new)]
+        if keys[0] == keys[1] != keys[2]:
+            self.problem(reference.path, f"{node.path} renames {old!r} to {new!r}", f"use {new!r} here, too")
 
     def _by_id(self, reference: Reference) -> Node | None:
         row = OBJECT_TYPES[reference.object_type]

@@ -168,7 +168,13 @@ class MemoryNetBox:
 
     def _nested(self, object_type: str, object_id: int) -> Row:
         row, live = OBJECT_TYPES[object_type], self.tables[object_type][object_id]
-        return {"id": object_id, "display": str(live.get(row.label)), row.label: live.get(row.label)}
+        parent = {row.child_of: {"id": live[row.child_of]}} if row.child_of else {}
+        return {
+            "id": object_id,
+            "display": str(live.get(row.label)),
+            row.label: live.get(row.label),
+            **parent,
+        }
 
 
 def _fail_before(fault: Fault) -> None:

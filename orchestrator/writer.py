@@ -84,7 +84,7 @@ class ListWriter:
         try:
             answers = self._request(row, writes)
         except RejectedError as error:
-            self._take_out(row, writes, error)
+            self._take_out(row, writes, error, attempt)
         except UnknownOutcomeError as error:
             self._find_out(row, writes, error, attempt)
         else:
@@ -123,14 +123,20 @@ class ListWriter:
 
     # -- refused -----------------------------------------------------------------
 
-    def _take_out(self, row: ObjectType, writes: Sequence[Write], error: RejectedError) -> None:
+    def _take_out(self, row: ObjectType, writes: Sequence[Write], error: RejectedError, attempt: int) -> None:
         """Let the refused rows fail and send the rest; where NetBox does not say which, halve the list."""
         if not error.rows and len(writes) > 1:
-            self._halve(row, writes, attempt=1)
+            self._halve(row, writes, attempt)
             return
         reasons = error.rows or {0: error.message}
-        self._refuse(row, [(write, reasons[at]) for at, write in enumerate(writes) if at in reasons])
-        self._send(row, [write for at, write in enumerate(writes) if at not in reasons])
+        refused = [(write, reasons[at]) for at, write in enumerate(writes) if at in reasons]
+        if attempt > 1:
+            # What is there by now was, in all likelihood, written by our own first try.
+            missing = {write.change.id for write in self._settle_found(row, [write for write, _ in refused])}
+            refused = [(write, reason) for write, reason in refused if write.change.id in missing]
+        if refused:
+            self._refuse(row, refused)
+        self._send(row, [write for at, write in enumerate(writes) if at not in reasons], attempt)
 
     def _refuse(self, row: ObjectType, refused: Sequence[tuple[Write, str]]) -> None:
         """A create may be refused because someone else was faster: then that object is brought up to date."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import requests
@@ -116,7 +117,8 @@ def _access_error(settings: NetBoxSettings, response: requests.Response) -> Acce
     where = f"NetBox at {settings.url}"
     if "permission" in reason.lower() or "not permitted" in reason.lower():
         return AccessError(
-            f"{where} does not let this token do that (HTTP {response.status_code}{reason}).",
+            f"{where} does not let this token {response.request.method} "
+            f"{urlsplit(response.request.url).path!s} (HTTP {response.status_code}{reason}).",
             "Give its user the object permission (view, add, change) and enable writing on the token.",
         )
     variable = "NETBOX_TOKEN" if settings.name == "default" else f"the token of target {settings.name}"

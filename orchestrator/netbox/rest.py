@@ -199,7 +199,7 @@ def to_wire(row: ObjectType, canonical: Row) -> Row:
     for name, value in canonical.items():
         if name in row.generic:
             target = OBJECT_TYPES[row.generic[name]]
-            wire[f"{name}_type"] = None if value is None else target.content_type
+            wire[f"{name}_type"] = None if value is None else target.model
             wire[f"{name}_id"] = value
         else:
             wire[name] = wire_value(specs.get(name), value)

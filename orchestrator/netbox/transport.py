@@ -11,6 +11,8 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -255,11 +257,20 @@ def never_sent(error: requests.RequestException) -> bool:
 
 
 def _retry_after(response: requests.Response, default: float) -> float:
+    told = response.headers.get("Retry-After", "")
     try:
-        seconds = float(response.headers.get("Retry-After", ""))
+        seconds = float(told)
     except ValueError:
-        seconds = default
+        moment = _http_date(told)
+        seconds = moment.timestamp() - time.time() if moment else default
     return min(max(seconds, 0.0), _LONGEST_PAUSE_SECONDS)
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text)
+    except ValueError:
+        return None
 
 
 def _kind(error: requests.RequestException) -> str:
