@@ -164,8 +164,9 @@ class Transport:
             raise not_netbox(self._settings.url) from None
 
     def _send_write(self, method: str, path: str, data: bytes) -> requests.Response:
+        session = self._session("writes")
         try:
-            return self._session("writes").request(
+            return session.request(
                 method,
                 self._url(path, ()),
                 data=data,
@@ -181,6 +182,9 @@ class Transport:
                 f"NetBox at {self._settings.url} took a write and gave no answer ({_kind(error)}).",
                 "Read back before anything is sent again.",
             ) from None
+        finally:
+            # Some servers close the connection without announcing it; the next write must not meet that.
+            session.close()
 
     def _written(self, response: requests.Response, body: Sequence[Mapping[str, Any]]) -> Any:
         self._note_version(response)
