@@ -109,6 +109,10 @@ class ReportReply(BaseModel):
     task_id: str
     counts: dict[str, Counts] = Field(default_factory=dict, description="All outcomes by object type")
     rows: list[ReportRow] = Field(default_factory=list)
+    in_flight: int = Field(
+        default=0,
+        description="Changes on their way; after the task's end: of unknown fate, look in NetBox's changelog",
+    )
     next_cursor: str | None = Field(
         default=None, description="Pass as cursor for the next page; null on the last"
     )

@@ -229,6 +229,7 @@ class BulkService:
                 task_id=task_id,
                 counts=page.counts,
                 rows=[_short_row(row) for row in page.rows],
+                in_flight=page.in_flight,
                 next_cursor=page.next_cursor,
                 next="" if page.rows else _where_the_rows_are(bool(page.batch_id), bool(page.counts)),
             )
@@ -241,8 +242,11 @@ class BulkService:
         """Tasks, newest first."""
         with background() as manager:
             rows = [task_row(status) for status in manager.list_tasks(include_finished, MAX_TASKS_LISTED)]
-        full = len(rows) == MAX_TASKS_LISTED
-        return TaskList(tasks=rows, next="Older tasks are not shown." if full else "")
+        older = "Older tasks are not shown." if len(rows) == MAX_TASKS_LISTED else ""
+        none = "Nothing is queued or running." + (
+            "" if include_finished else " include_finished shows the rest."
+        )
+        return TaskList(tasks=rows, next=older if rows else none)
 
     def queue_info(self, total: int = 0) -> QueueReply:
         """The queue, its workers and Redis. Where it cannot be used, what to do with `total` objects."""

@@ -15,7 +15,7 @@ from orchestrator.errors import Problem
 from orchestrator.live import Live, canonical_row, label_key
 from orchestrator.ports import Row
 from orchestrator.register import SHARED_ROLES, Node, Register
-from orchestrator.values import suggest
+from orchestrator.values import is_address, suggest
 
 _SUGGESTIONS = 20
 
@@ -287,7 +287,11 @@ class Resolver:
         if not row.ensured:
             way_out = "create it in NetBox first"
         # A look at every name there is: worth it for the first mistakes, not for the ten thousandth.
-        near = suggest(name, self.register.labels(row)) if len(self.problems) < _SUGGESTIONS else ""
+        if row.by_host and not is_address(name):
+            self.problem(reference.path, f"{name!r} is not an {row.noun}", 'write it as "192.0.2.10/24"')
+            return
+        few = len(self.problems) < _SUGGESTIONS and not row.by_host
+        near = suggest(name, self.register.labels(row)) if few else ""
         self.problem(
             reference.path,
             f"there is no {row.noun} {name!r}",

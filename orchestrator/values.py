@@ -187,6 +187,15 @@ def host_of(address: str) -> str:
     return str(ipaddress.ip_interface(address).ip)
 
 
+def is_address(text: str) -> bool:
+    """Whether this is an IP address, with or without a mask."""
+    try:
+        host_of(text)
+    except ValueError:
+        return False
+    return True
+
+
 def mac_address(text: str) -> str:
     """A MAC in NetBox's notation, whatever separators it came with. Raises BadValueError."""
     digits = re.sub(r"[-:.\s]", "", text)

@@ -140,6 +140,10 @@ class RedisJournal:
 
     # Reading
 
+    def in_flight(self) -> int:
+        """How many changes were announced and have no outcome yet."""
+        return int(self._redis.hlen(keys.journal(self.batch_id, "pending")))
+
     def counts(self) -> Counts:
         """Number of outcomes by object type and result."""
         table: dict[str, Counter[str]] = {}

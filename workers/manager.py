@@ -34,13 +34,18 @@ SLOWEST_POLL_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class ReportPage:
-    """Some outcomes of a task, and the numbers of all of them by object type and result."""
+    """Some outcomes of a task, and the numbers of all of them by object type and result.
+
+    `in_flight` counts the changes that were announced and have no outcome: being
+    written now, or, once the task has ended, of unknown fate.
+    """
 
     task_id: str
     batch_id: str | None
     rows: tuple[Outcome, ...]
     next_cursor: str | None
     counts: Counts
+    in_flight: int = 0
 
 
 class AsyncTaskManager:
@@ -186,7 +191,9 @@ class AsyncTaskManager:
                 return ReportPage(task_id, None, (), None, {})
             journal = RedisJournal(self._redis, batch_id)
             page = journal.outcomes(outcome, object_type, cursor, limit)
-            return ReportPage(task_id, batch_id, page.outcomes, page.next_cursor, journal.counts())
+            return ReportPage(
+                task_id, batch_id, page.outcomes, page.next_cursor, journal.counts(), journal.in_flight()
+            )
 
     def list_tasks(self, include_finished: bool = False, limit: int = 50) -> list[TaskStatus]:
         """Tasks, newest first: those that have not ended, or all that are remembered."""

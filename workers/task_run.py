@@ -5,6 +5,7 @@ tasks.py holds what a task does; this is what makes it safe to do.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from rq.timeouts import JobTimeoutException
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.errors import OrchestratorError, StalePlanError
 from orchestrator.models import Plan
-from orchestrator.netbox import load_targets, open_netbox
+from orchestrator.netbox import ConfigError, load_targets, open_netbox
 from workers.connection import explain
 from workers.errors import (
     RedisUnavailableError,
@@ -96,7 +97,12 @@ class TaskRun:
 
         Raises UnknownTargetError, or ConfigError when the worker has no NetBox configured.
         """
-        targets = load_targets()
+        try:
+            targets = load_targets()
+        except ConfigError as error:
+            # Not the caller's environment, which may well be right.
+            where = f"On the worker at {socket.gethostname()}: {error.message}"
+            raise ConfigError(where, f"{error.hint} Then start that worker again.") from None
         if self.record.target not in targets:
             raise UnknownTargetError(self.record.target, sorted(targets))
         with open_netbox(targets[self.record.target]) as netbox:

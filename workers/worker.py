@@ -20,6 +20,7 @@ from rq import Queue, Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from orchestrator.netbox import ConfigError, load_targets
 from workers import tasks  # noqa: F401 - loaded before the fork, once, and failing early
 from workers.connection import AT_ONCE, connect, redis_errors
 from workers.errors import TaskFailedError
@@ -98,6 +99,10 @@ def run_worker(settings: WorkerSettings, burst: bool = False) -> None:
     with redis_errors():
         if not is_durable(redis):
             log.warning("Redis keeps no append-only file: a restart of it loses queue and journals")
+    try:
+        load_targets()
+    except ConfigError as error:
+        log.warning("this worker has no usable NetBox; its tasks will fail", error=error.message)
     prepare(redis, settings)
     worker = TaskWorker(
         [open_queue(redis, settings)],

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 
 from netbox_mcp.cli.documents import TargetOption, load_document
-from netbox_mcp.cli.output import JsonFlag, say
+from netbox_mcp.cli.output import JsonFlag, print_json, say
 from netbox_mcp.failures import UsageError
 from netbox_mcp.service import get_service
 from orchestrator.plan_json import dump_plan
@@ -33,11 +34,11 @@ def plan(
     body = dump_plan(made)
     if out is not None:
         _write(out, body)
+    plan_id = service.keep_plan(made, document) if made.writes else None
     if as_json:
-        print(body.decode())
+        print_json({"plan_id": plan_id, **orjson.loads(body)})
     else:
         print(render_plan(made))
-    plan_id = service.keep_plan(made, document) if made.writes else None
     if plan_id is not None:
         say(f"To apply exactly this plan: netbox-mcp apply --plan {plan_id}")
 

@@ -33,11 +33,14 @@ TargetOfPlan = Annotated[str | None, Field(description="Which configured NetBox;
 TaskId = Annotated[str, Field(description="From netbox_start_bulk_async", min_length=1, max_length=100)]
 
 
-def one_document(devices_data: list[dict[str, Any]] | None, batch: dict[str, Any] | None) -> Any:
+def one_document(
+    devices_data: list[dict[str, Any]] | None, batch: dict[str, Any] | None, or_plan: bool = False
+) -> Any:
     """The document of a call. Raises UsageError unless exactly one form of it was given."""
     if (devices_data is None) == (batch is None):
+        ways = "one of batch, devices_data and plan_id" if or_plan else "either batch or devices_data"
         raise UsageError(
-            "Give either batch or devices_data, and only one of them.",
+            f"Give {ways}, and only one of them.",
             'For example batch={"manufacturers": [{"name": "Cisco"}]}.',
         )
     return devices_data if batch is None else batch

@@ -96,7 +96,7 @@ def netbox_start_bulk_async(
             )
         document = None
     else:
-        document = one_document(devices_data, batch)
+        document = one_document(devices_data, batch, or_plan=True)
     return get_service().start(
         document, plan_id=plan_id, target=target, confirm=confirm, idempotency_key=idempotency_key
     )
