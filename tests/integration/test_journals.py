@@ -96,6 +96,13 @@ def test_an_intent_is_open_until_it_is_settled(journal: AnyJournal) -> None:
     assert len(list(journal.intents())) == 3
 
 
+def test_what_is_on_its_way_is_counted(in_redis: RedisJournal) -> None:
+    announce(in_redis, 1, 2, 3)
+    assert in_redis.in_flight() == 3
+    in_redis.settle([outcome(2)])
+    assert in_redis.in_flight() == 2
+
+
 def test_a_change_that_is_sent_again_is_open_once(journal: AnyJournal) -> None:
     announce(journal, 1, 2)
     announce(journal, 2)

@@ -19,6 +19,8 @@ from orchestrator.document import read_document
 from orchestrator.netbox.settings import _VARIABLES as TARGET_VARIABLES
 from orchestrator.netbox.settings import NetBoxSettings
 from orchestrator.normalise import normalise
+from orchestrator.testing import MemoryNetBox
+from tests.unit.batches import apply
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGURATION = REPOSITORY / "docs/configuration.md"
@@ -61,6 +63,16 @@ def test_every_planning_rule_has_a_golden_file_and_the_other_way_round() -> None
 def test_the_readme_names_every_tool() -> None:
     readme = (REPOSITORY / "README.md").read_text()
     assert [name for name in load_tools() if f"`{name}`" not in readme] == []
+
+
+def test_the_campus_can_be_applied_and_then_has_nothing_left_to_do() -> None:
+    path = REPOSITORY / "examples/campus.yaml"
+    document = read_document(path.read_text(), path.name)
+    netbox = MemoryNetBox()
+    assert apply(netbox, document).ok
+    assert len(netbox.tables["devices"]) == 204
+    assert all(device["primary_ip4"] for device in netbox.tables["devices"].values())
+    assert apply(netbox, document).write_requests == 0
 
 
 def test_the_campus_is_as_large_as_it_says() -> None:
