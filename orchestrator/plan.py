@@ -23,7 +23,7 @@ from orchestrator.ports import Row
 from orchestrator.register import Node, natural_key
 from orchestrator.resolve import Resolver
 from orchestrator.schema import load_schema
-from orchestrator.values import LookAlikes, slugify, suggest
+from orchestrator.values import LookAlikes, live_value, slugify, suggest
 
 
 def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
@@ -63,6 +63,8 @@ def digest_of(plan: Plan) -> str:
     return fingerprint({"target": plan.target, "on_error": plan.on_error, "writes": writes})
 
 
+# Within what a slug must be unique, for the types that have it: device types and platforms.
+_SLUG_SCOPE = "manufacturer"
 # Whether a colon in the address is what the field asks for.
 _FAMILIES = {"primary_ip4": False, "primary_ip6": True}
 
@@ -144,21 +146,15 @@ class _Draft:
     def check_custom_fields(self) -> None:
         """NetBox would refuse the whole row for a custom field that it does not have."""
         rows = {row["name"]: row for row in self.live.table("custom_fields").by_id.values()}
-        known = list(rows)
         for node in self.nodes():
             for name in node.values.get("custom_fields") or ():
-                if name in rows and node.row.model not in rows[name].get("object_types", [node.row.model]):
-                    self._problem(
-                        f"{node.path}.custom_fields.{name}",
-                        f"the custom field {name!r} is not for {node.row.name}",
-                        "change its object types in NetBox first",
-                    )
-                if name not in known:
-                    self._problem(
-                        f"{node.path}.custom_fields.{name}",
-                        f"there is no custom field {name!r}",
-                        suggest(name, known) or "create it in NetBox first",
-                    )
+                path, model = f"{node.path}.custom_fields.{name}", node.row.model
+                if name not in rows:
+                    hint = suggest(name, rows) or "create it in NetBox first"
+                    self._problem(path, f"there is no custom field {name!r}", hint)
+                elif model not in rows[name].get("object_types", [model]):
+                    message = f"the custom field {name!r} is not for {node.row.name}"
+                    self._problem(path, message, "change its object types in NetBox first")
 
     def derive_slugs(self) -> None:
         """At create only: what exists keeps its slug, whatever the name says."""
@@ -169,7 +165,8 @@ class _Draft:
                 continue
             given = node.values.get("slug")
             slug = given or slugify(str(node.values.get(row.slug_from) or ""))
-            owner = taken.get((row.name, _scope(node), slug)) if slug else None
+            place = (row.name, node.values.get(_SLUG_SCOPE), slug)
+            owner = taken.get(place) if slug else None
             if not slug:
                 self._problem(node.path, f"no slug can be derived from {node.label!r}", "add slug: ...")
             elif owner is not None:
@@ -177,7 +174,7 @@ class _Draft:
                 message = f"{how} {slug!r} belongs to the {row.noun} {owner!r}"
                 self._problem(node.path, message, "add a slug of its own")
             else:
-                taken[row.name, _scope(node), slug] = node.label
+                taken[place] = node.label
                 node.values["slug"] = slug
                 if not given:
                     self.derived_slugs.add(node)
@@ -188,8 +185,8 @@ class _Draft:
             row = OBJECT_TYPES[name]
             if row.slug_from:
                 for one in table.by_id.values():
-                    node = Node(row, "", canonical_row(row, one))
-                    taken[name, _scope(node), str(one.get("slug"))] = str(one.get(row.label))
+                    place = (name, live_value(one.get(_SLUG_SCOPE)), str(one.get("slug")))
+                    taken[place] = str(one.get(row.label))
         return taken
 
     def require_fields(self) -> None:
@@ -240,9 +237,7 @@ class _Draft:
             if node.live is not None or not row.slug_from:
                 continue
             if row.name not in known:
-                known[row.name] = LookAlikes()
-                for label in self.live.table(row.name).labels():
-                    known[row.name].add(label)
+                known[row.name] = LookAlikes(self.live.table(row.name).labels())
             near = known[row.name].find(node.label)
             if near:
                 self.resolver.warnings.append(
@@ -323,11 +318,6 @@ class _Draft:
 
     def _problem(self, path: str, message: str, hint: str) -> None:
         self.resolver.problem(path, message, hint)
-
-
-def _scope(node: Node) -> Any:
-    """Within what a slug must be unique: the manufacturer for types and platforms, else everything."""
-    return node.values.get("manufacturer")
 
 
 def _with_prefixes(paths: Iterable[str]) -> dict[str, bool]:

@@ -152,9 +152,7 @@ class Register:
     def look_alike(self, row: ObjectType, label: str) -> str:
         """The label of an object that may have been meant instead; empty when there is none."""
         if row.name not in self._look_alikes:
-            self._look_alikes[row.name] = LookAlikes()
-            for known in self.labels(row):
-                self._look_alikes[row.name].add(known)
+            self._look_alikes[row.name] = LookAlikes(self.labels(row))
         return self._look_alikes[row.name].find(label)
 
     def labels(self, row: ObjectType) -> list[str]:

@@ -263,9 +263,11 @@ class LookAlikes:
     Short ones only when they differ in case or punctuation.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, names: Iterable[str] = ()) -> None:
         self._names: dict[str, list[str]] = defaultdict(list)
         self._by_digits: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        for name in names:
+            self.add(name)
 
     def add(self, name: str) -> None:
         """One more name."""
