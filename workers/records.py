@@ -10,15 +10,13 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from redis import Redis
 
 from workers import keys
 from workers.connection import text_of
 from workers.settings import WorkerSettings
-
-Kind = Literal["apply", "plan"]
 
 
 @dataclass(frozen=True, slots=True)

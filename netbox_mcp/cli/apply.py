@@ -73,6 +73,17 @@ def _show(plan: Plan, as_json: bool) -> None:
         print(render_plan(plan, per_group=SHOWN_PER_TYPE))
 
 
+def _agreed(plan: Plan, as_json: bool) -> bool:
+    """Show the plan and have it confirmed; False when there is nothing to do. Raises NotConfirmedError."""
+    if not as_json:
+        _show(plan, as_json)
+    if not plan.writes:
+        _nothing_to_do(plan, as_json)
+        return False
+    confirm(_question(plan))
+    return True
+
+
 def _apply_in_background(
     document: Any, plan_id: str | None, target: str | None, yes: bool, key: str | None, as_json: bool
 ) -> None:
@@ -80,12 +91,8 @@ def _apply_in_background(
     if not yes:
         service.queue_info()  # say that Redis is missing before the person has read a plan
         plan = _plan(document, plan_id, target)
-        if not as_json:
-            _show(plan, as_json)
-        if not plan.writes:
-            _nothing_to_do(plan, as_json)
+        if not _agreed(plan, as_json):
             return
-        confirm(_question(plan), yes)
         plan_id = plan_id or service.keep_plan(plan, document)
     status = service.start_task(document, plan_id=plan_id, target=target, idempotency_key=key)
     say(f"Task {status.task_id}, batch {status.batch_id}")
@@ -97,12 +104,8 @@ def _apply_here(document: Any, target: str, yes: bool, as_json: bool) -> None:
     get_service().count_objects(document, target)  # a wrong document is refused before anything is locked
     if not yes:
         plan = get_service().make_plan(document, target)
-        if not as_json:
-            _show(plan, as_json)
-        if not plan.writes:
-            _nothing_to_do(plan, as_json)
+        if not _agreed(plan, as_json):
             return
-        confirm(_question(plan), yes)
         digest = plan.digest
     with _stop_on_interrupt() as checkpoint, BarProgress() as progress:
         _, report = get_service().apply_now(document, target, progress, digest, checkpoint)

@@ -150,10 +150,8 @@ def report_error(error: Exception, as_json: bool) -> None:
         errors.print(reply.hint, markup=False)
 
 
-def confirm(question: str, yes: bool) -> None:
+def confirm(question: str) -> None:
     """Ask the person at the terminal. Raises NotConfirmedError for a no, and where there is nobody to ask."""
-    if yes:
-        return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise NotConfirmedError(
             "Not confirmed; nothing was written.", "Add --yes to apply without being asked."
