@@ -8,7 +8,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test unit format lock build clean
+.PHONY: help setup demo lint test unit bench format lock build clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
@@ -47,6 +47,9 @@ test: lint  ## Lint, then every test, on a real NetBox, Redis and worker process
 
 unit: setup  ## Only the tests that need no service (seconds)
 	$(BIN)/pytest tests/unit $(ARGS)
+
+bench: setup  ## Measure our speed against bare requests (about an hour); writes bench/RESULTS.md
+	$(BIN)/python -m bench.run $(ARGS)
 
 format: setup  ## Put the code into shape
 	$(BIN)/ruff check --fix .

@@ -1,15 +1,16 @@
 """Who may call over HTTP: a bearer token, compared in constant time.
 
 `TokenGate` stands before everything that the HTTP host serves, save the open
-paths. Where no token is configured, one is made and kept in a file that only
-its owner can read; a token is never printed or logged.
+paths. Two kinds of token: those of clients, and that of the people who approve
+plans, which opens the plans and nothing else. Where no token is configured, one
+is made and kept in a file that only its owner can read; a token is never
+printed or logged.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import os
 import secrets
 from collections.abc import Sequence
@@ -19,31 +20,54 @@ from mcp.server.auth.provider import AccessToken, TokenVerifier
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from netbox_mcp.failures import ErrorReply
 from orchestrator.netbox import ConfigError
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+PLANS_PATH = "/api/plans/"
+USE_SCOPE = "use"
+APPROVE_SCOPE = "approve"
+UNAUTHORIZED = ErrorReply(
+    code="unauthorized",
+    message="This server wants a bearer token.",
+    hint="Send 'Authorization: Bearer <token>'; the token is in NETBOX_MCP_TOKEN or in the file "
+    "that the server names when it starts.",
+)
+FORBIDDEN_HERE = ErrorReply(
+    code="forbidden",
+    message="This bearer token is for looking at plans and approving them, and for nothing else.",
+    hint="Use a token of NETBOX_MCP_TOKEN here.",
+)
 TOKEN_FILE_NAME = "http-token"  # noqa: S105
 
 
 class StaticTokenVerifier(TokenVerifier):
-    """Accepts the tokens it was given; keeps only their digests."""
+    """Accepts the tokens it was given, each kind with its scope; keeps only their digests."""
 
-    def __init__(self, tokens: Sequence[SecretStr]) -> None:
-        self._digests = [_digest(token.get_secret_value()) for token in tokens if token.get_secret_value()]
+    def __init__(self, tokens: Sequence[SecretStr], approve_token: SecretStr | None = None) -> None:
+        given = [(token, USE_SCOPE) for token in tokens]
+        if approve_token is not None:
+            given.append((approve_token, APPROVE_SCOPE))
+        self._scopes = [
+            (_digest(token.get_secret_value()), scope) for token, scope in given if token.get_secret_value()
+        ]
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """The caller's identity, or None for a token that is not ours."""
         presented = _digest(token)
         # Every digest is compared, so that the time taken tells nothing about which one came close.
-        matches = [hmac.compare_digest(presented, known) for known in self._digests]
-        if not any(matches):
+        matches = [(hmac.compare_digest(presented, known), scope) for known, scope in self._scopes]
+        scopes = [scope for is_it, scope in matches if is_it]
+        if not scopes:
             return None
         name = f"token-{presented.hex()[:8]}"
-        return AccessToken(token=name, client_id=name, scopes=[])
+        return AccessToken(token=name, client_id=name, scopes=scopes)
 
 
 class TokenGate:
     """ASGI middleware: 401 for every request without a valid bearer token, save the open paths.
+
+    403 for the token of those who approve anywhere but at the plans.
 
     It runs inside Starlette's AuthenticationMiddleware, which has already put
     the caller into the scope.
@@ -53,35 +77,34 @@ class TokenGate:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the request pass or answer 401; a websocket is closed."""
+        """Let the request pass or answer 401 or 403; a websocket is closed."""
         if scope["type"] == "lifespan" or scope.get("path") in OPEN_PATHS:
             await self._app(scope, receive, send)
             return
         user = scope.get("user")
-        if user is not None and user.is_authenticated:
+        known = user is not None and user.is_authenticated
+        if known and self._may_be_here(scope):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
+        elif known:
+            await _refuse(send, 403, FORBIDDEN_HERE)
         else:
-            await _send_unauthorized(send)
+            challenge = (b"www-authenticate", b'Bearer error="invalid_token"')
+            await _refuse(send, 401, UNAUTHORIZED, challenge)
+
+    def _may_be_here(self, scope: Scope) -> bool:
+        return USE_SCOPE in scope["auth"].scopes or str(scope.get("path")).startswith(PLANS_PATH)
 
 
-async def _send_unauthorized(send: Send) -> None:
-    body = json.dumps(
-        {
-            "code": "unauthorized",
-            "message": "This server wants a bearer token.",
-            "hint": "Send 'Authorization: Bearer <token>'; the token is in NETBOX_MCP_TOKEN or in the file "
-            "that the server names when it starts.",
-            "details": [],
-        }
-    ).encode()
+async def _refuse(send: Send, status: int, error: ErrorReply, *more: tuple[bytes, bytes]) -> None:
+    body = error.model_dump_json().encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        (b"www-authenticate", b'Bearer error="invalid_token"'),
+        *more,
     ]
-    await send({"type": "http.response.start", "status": 401, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -11,7 +11,7 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -21,7 +21,7 @@ from pydantic_settings import (
 )
 
 from orchestrator.netbox.settings import ConfigError, find_config_file, read_config_tables
-from workers.settings import WorkerSettings
+from workers.settings import MIN_TOKEN_LENGTH, WorkerSettings
 
 # Read by orchestrator/netbox/settings.py, from the same file.
 TARGET_KEYS = ("netbox", "targets")
@@ -82,8 +82,15 @@ class Settings(WorkerSettings):
     @field_validator("http_tokens")
     @classmethod
     def _long_enough(cls, tokens: list[SecretStr]) -> list[SecretStr]:
-        if any(len(token.get_secret_value()) < 16 for token in tokens):
-            raise ValueError("a bearer token must have at least 16 characters")
+        if any(len(token.get_secret_value()) < MIN_TOKEN_LENGTH for token in tokens):
+            raise ValueError(f"a bearer token must have at least {MIN_TOKEN_LENGTH} characters")
+        return tokens
+
+    @field_validator("http_tokens")
+    @classmethod
+    def _nobody_approves_their_own(cls, tokens: list[SecretStr], info: ValidationInfo) -> list[SecretStr]:
+        if info.data.get("approve_token") in tokens:
+            raise ValueError("the token of those who approve (NETBOX_MCP_APPROVE_TOKEN) must be another one")
         return tokens
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The HTTP host: one FastAPI application with the MCP endpoint at /mcp.
+"""The HTTP host: one FastAPI application with the MCP endpoint at /mcp and plans at /api/plans.
 
 Everything it serves is behind the bearer token, save /healthz and /readyz,
 which answer one bare word. It refuses to listen beyond this machine without a
@@ -28,6 +28,7 @@ from starlette.middleware.authentication import AuthenticationMiddleware
 from netbox_mcp import __version__
 from netbox_mcp.auth import StaticTokenVerifier, TokenGate, obtain_token
 from netbox_mcp.config import Settings
+from netbox_mcp.rest import add_plan_routes
 from netbox_mcp.server import build_server
 from netbox_mcp.service import get_service
 from orchestrator.netbox import ConfigError
@@ -59,10 +60,12 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
         openapi_url=None,
     )
     _add_probes(app)
+    add_plan_routes(app)
     # The last middleware added is the first to see a request: who calls, then whether they may.
     app.add_middleware(TokenGate)
     app.add_middleware(AuthContextMiddleware)
-    app.add_middleware(AuthenticationMiddleware, backend=BearerAuthBackend(StaticTokenVerifier(tokens)))
+    verifier = StaticTokenVerifier(tokens, settings.approve_token)
+    app.add_middleware(AuthenticationMiddleware, backend=BearerAuthBackend(verifier))
     app.mount("/", mcp_app)
     return app
 

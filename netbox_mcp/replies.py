@@ -28,6 +28,9 @@ class PlanSummary(BaseModel):
     warnings: list[str] = Field(default_factory=list)
     plan_id: str | None = Field(default=None, description="netbox_start_bulk_async applies exactly this plan")
     digest: str | None = Field(default=None, description="Equal digests: equal plans")
+    applyable: bool | None = Field(default=None, description="Something to do, and no conflict forbids it")
+    complete: bool | None = Field(default=None, description="Applied, it leaves nothing open")
+    stale_at: str | None = Field(default=None, description="Not applied after this time")
 
 
 class PlanReply(PlanSummary):
@@ -64,6 +67,25 @@ class StartReply(PlanSummary):
     total: int | None = Field(default=None, description="Objects to be looked after")
     poll_after_seconds: int | None = None
     next: Next = ""
+
+
+class PlanDetail(PlanSummary):
+    """A plan that is kept, for the person who is to approve it."""
+
+    target: str
+    made_at: str
+    approved_by: str | None = None
+    approved_until: str | None = None
+
+
+class ApprovalReply(BaseModel):
+    """What was approved, by whom, until when."""
+
+    plan_id: str
+    digest: str
+    target: str
+    approved_by: str
+    expires_at: str
 
 
 class TaskReply(TaskStatus):

@@ -9,14 +9,29 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
+
+from pydantic import SecretStr
 
 from netbox_mcp import health
 from netbox_mcp.dependencies import get_engine, get_settings, get_task_manager, once
 from netbox_mcp.failures import MAX_REPLY_CHARS, TooLargeError, UsageError, shorten
+from netbox_mcp.next_steps import (
+    DRY_RUN,
+    after_plan,
+    before_start,
+    not_ensured,
+    too_large_to_plan,
+    way_without_redis,
+    where_the_rows_are,
+)
 from netbox_mcp.replies import (
+    ApprovalReply,
     EnsureReply,
     HealthReply,
+    PlanDetail,
     PlanReply,
     QueueReply,
     ReportReply,
@@ -30,8 +45,9 @@ from netbox_mcp.sync_apply import Checkpoint, SyncApply, SyncProgress
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import DocumentError, NetBoxError
 from orchestrator.models import Plan, Report
+from orchestrator.stale import date_plan
 from workers.connection import connect_briefly
-from workers.errors import RedisUnavailableError
+from workers.errors import PlanRequiredError, RedisUnavailableError
 from workers.manager import AsyncTaskManager
 from workers.roster import QueueInfo
 from workers.status import TaskStatus
@@ -39,7 +55,6 @@ from workers.status import TaskStatus
 MAX_TASKS_LISTED = 20
 MAX_WORKERS_LISTED = 20
 DEFAULT_TARGET = "default"
-DRY_RUN = "Dry-run is on (NETBOX_DRY_RUN): this is the plan, and nothing is written whatever is called."
 
 
 class BulkService:
@@ -49,9 +64,9 @@ class BulkService:
 
     def make_plan(self, document: Any, target: str) -> Plan:
         """Plan a document against the live NetBox. Raises DocumentError with all problems, NetBoxError."""
-        engine = get_engine(target)
+        engine, begun = get_engine(target), datetime.now(UTC)
         try:
-            return engine.plan(document)
+            return date_plan(engine.plan(document), begun, get_settings().plan_valid_seconds)
         except NetBoxError:
             engine.check(document)  # what is wrong with the document can be said all the same
             raise
@@ -85,7 +100,7 @@ class BulkService:
             target=target,
             **plan_parts(plan),
             plan_id=plan_id,
-            next=_after_plan(plan, plan_id, total),
+            next=after_plan(plan, plan_id, total, self._is_approved(plan, plan_id)),
         )
 
     def keep_plan(self, plan: Plan, document: Any) -> str | None:
@@ -98,7 +113,10 @@ class BulkService:
     def ensure(
         self, document: Any, target: str, confirm: bool, report_only: bool, progress: SyncProgress
     ) -> EnsureReply:
-        """Apply a small document now. Without `confirm`, or in dry-run, the plan is the answer."""
+        """Apply a small document now. Without `confirm`, or in dry-run, the plan is the answer.
+
+        Raises PlanRequiredError where only plans that were kept may be applied.
+        """
         total = self.count_objects(document, target)
         limit = get_settings().sync_max_objects
         if total > limit:
@@ -106,18 +124,18 @@ class BulkService:
                 f"The document declares {total} objects; the synchronous tool takes up to {limit}.",
                 hint="Use netbox_start_bulk_async, or netbox_plan_bulk to only look."
                 if get_settings().redis_url is not None
-                else f"Start Redis for netbox_start_bulk_async; or {_way_without_redis(total)}.",
+                else f"Start Redis for netbox_start_bulk_async; or {way_without_redis(total)}.",
             )
         if confirm and not report_only and not get_settings().dry_run:
             plan, report = self.apply_now(document, target, progress)
             return EnsureReply(
                 status="completed" if report.ok else "completed_with_errors",
                 target=target,
-                **plan_parts(plan) | {"samples": []} | report_parts(report),
+                **plan_parts(plan) | report_parts(report),
                 next="" if report.ok else "Correct the objects named and send the document again.",
             )
         plan = self.make_plan(document, target)
-        status, what_now = _not_written(report_only)
+        status, what_now = not_ensured(report_only)
         return EnsureReply(status=status, target=target, **plan_parts(plan), next=what_now)
 
     def apply_now(
@@ -125,17 +143,20 @@ class BulkService:
         document: Any,
         target: str,
         progress: SyncProgress,
-        shown_digest: str | None = None,
+        shown: Plan | None = None,
         stop: Checkpoint = lambda: None,
     ) -> tuple[Plan, Report]:
-        """Plan and apply in this process. Refused while dry-run is on; see SyncApply for the rest."""
+        """Plan and apply in this process; refused in dry-run, and where only plans may be applied.
+
+        See SyncApply for the rest.
+        """
         settings = get_settings()
         if settings.dry_run:
             raise UsageError(DRY_RUN, "Unset NETBOX_DRY_RUN to apply.")
+        if settings.plan_required:
+            raise PlanRequiredError
         with connect_briefly(settings) if settings.redis_url is not None else nullcontext() as redis:
-            return SyncApply(settings, redis).apply(
-                get_engine(target), document, progress, shown_digest, stop
-            )
+            return SyncApply(settings, redis).apply(get_engine(target), document, progress, shown, stop)
 
     # Background work
 
@@ -170,7 +191,7 @@ class BulkService:
     def start_task(
         self, document: Any, *, plan_id: str | None, target: str | None, idempotency_key: str | None
     ) -> TaskStatus:
-        """Put confirmed work in line. Refused while dry-run is on."""
+        """Put confirmed work in line. Refused while dry-run is on, and what workers would refuse anyhow."""
         if get_settings().dry_run:
             raise UsageError(DRY_RUN, "Unset NETBOX_DRY_RUN to apply.")
         if plan_id is not None:
@@ -195,27 +216,64 @@ class BulkService:
         return plan
 
     def _show_before_start(self, document: Any, plan_id: str | None, target: str | None) -> StartReply:
-        status, what_now = _not_written(report_only=False)
         if plan_id is not None:
-            plan = self.load_plan(plan_id, target)
-            return StartReply(
-                status=status, target=plan.target, **plan_parts(plan), plan_id=plan_id, next=what_now
-            )
+            return self._shown(self.load_plan(plan_id, target), plan_id)
         target = target or DEFAULT_TARGET
         total = self.count_objects(document, target)
         if not get_settings().dry_run:
             # Say now that the work could not be started, not after it has been agreed to.
             self.queue_info(total)
         if total > get_settings().plan_max_objects:
-            return StartReply(status=status, target=target, objects=total, next=_too_large_to_plan())
+            status, what_now = too_large_to_plan()
+            return StartReply(status=status, target=target, objects=total, next=what_now)
         plan = self.make_plan(document, target)
-        kept = self.keep_plan(plan, document)
-        return StartReply(status=status, target=target, **plan_parts(plan), plan_id=kept, next=what_now)
+        return self._shown(plan, self.keep_plan(plan, document))
+
+    def _shown(self, plan: Plan, plan_id: str | None) -> StartReply:
+        status, what_now = before_start(plan, plan_id, self._is_approved(plan, plan_id))
+        return StartReply(
+            status=status, target=plan.target, **plan_parts(plan), plan_id=plan_id, next=what_now
+        )
+
+    # Approvals
+
+    def plan_detail(self, plan_id: str) -> PlanDetail:
+        """A plan that was kept, in short, and who has approved it."""
+        with background() as manager:
+            plan = manager.load_plan(plan_id)
+            approval = manager.approval_of(plan)
+        return PlanDetail(
+            target=plan.target,
+            **plan_parts(plan),
+            plan_id=plan_id,
+            made_at=plan.made_at,
+            approved_by=approval.approved_by if approval else None,
+            approved_until=approval.expires_at if approval else None,
+        )
+
+    def approve(
+        self, plan_id: str, token: SecretStr, approver: str, digest: str | None = None
+    ) -> ApprovalReply:
+        """Let a plan be applied, in the name of a person who was shown the plan of this digest.
+
+        The worker verifies the token, not we.
+        """
+        with background() as manager:
+            approval = manager.approve(plan_id, token, approver, digest)
+        return ApprovalReply(plan_id=plan_id, **asdict(approval))
+
+    def _is_approved(self, plan: Plan, plan_id: str | None) -> bool:
+        """Whether nothing but a confirmation is missing; without Redis there is nothing to approve."""
+        if plan_id is None or not get_settings().require_approval:
+            return True
+        with background() as manager:
+            return manager.approval_of(plan) is not None
 
     async def status(self, task_id: str, wait_seconds: float) -> TaskReply:
         """Where a task stands, at the latest after `wait_seconds`; sooner when it has ended or moved on."""
         with background() as manager:
-            return task_reply(await manager.wait(task_id, wait_seconds))
+            status = await manager.wait(task_id, wait_seconds)
+        return task_reply(status, needs_approval=get_settings().require_approval)
 
     def report(
         self, task_id: str, outcome: str | None, object_type: str | None, cursor: str | None, limit: int
@@ -231,7 +289,7 @@ class BulkService:
                 rows=[_short_row(row) for row in page.rows],
                 in_flight=page.in_flight,
                 next_cursor=page.next_cursor,
-                next="" if page.rows else _where_the_rows_are(bool(page.batch_id), bool(page.counts)),
+                next="" if page.rows else where_the_rows_are(bool(page.batch_id), bool(page.counts)),
             )
             size = len(reply.model_dump_json())
             if size <= MAX_REPLY_CHARS or limit == 1:
@@ -282,7 +340,7 @@ def background(total: int = 0) -> Iterator[AsyncTaskManager]:
         yield manager
     except RedisUnavailableError as error:
         sentence = error.message.rstrip(".")
-        raise RedisUnavailableError(f"{sentence}; {_way_without_redis(total)}.", hint=error.hint) from None
+        raise RedisUnavailableError(f"{sentence}; {way_without_redis(total)}.", hint=error.hint) from None
 
 
 def check_object_type(name: str | None) -> None:
@@ -291,54 +349,6 @@ def check_object_type(name: str | None) -> None:
         close = difflib.get_close_matches(name, OBJECT_TYPES, n=1)
         hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(OBJECT_TYPES)}."
         raise UsageError(f"There is no object type {shorten(name, 80)!r}.", hint)
-
-
-def _way_without_redis(total: int) -> str:
-    limit = get_settings().sync_max_objects
-    if total <= limit:
-        return "netbox_bulk_ensure_devices (on the command line: apply --sync) works without it"
-    return f"split the document into parts of up to {limit} objects, or use apply --sync on the command line"
-
-
-def _not_written(report_only: bool) -> tuple[str, str]:
-    """Status and next step of a reply that shows a plan instead of applying it."""
-    if get_settings().dry_run:
-        return "dry_run", DRY_RUN
-    if report_only:
-        return (
-            "planned",
-            "Nothing was written. To apply, call again with confirm=true and without dry_run_report.",
-        )
-    return "confirmation_required", "Nothing was written. If the plan is right, call again with confirm=true."
-
-
-def _too_large_to_plan() -> str:
-    if get_settings().dry_run:
-        return "Dry-run is on (NETBOX_DRY_RUN): nothing is written. netbox_plan_bulk plans it as a task."
-    return (
-        "Nothing was written or planned: the document is too large to plan while you wait. netbox_plan_bulk "
-        "plans it as a task; to apply it unseen, call again with confirm=true."
-    )
-
-
-def _where_the_rows_are(applies: bool, has_outcomes: bool) -> str:
-    if not applies:
-        return "A planning task has no outcomes; netbox_get_task_status names its plan_id."
-    if has_outcomes:
-        return "No outcome matches; see counts for those there are."
-    return "No object has an outcome yet; see netbox_get_task_status."
-
-
-def _after_plan(plan: Plan, plan_id: str | None, total: int) -> str:
-    if get_settings().dry_run:
-        return DRY_RUN
-    if not plan.writes:
-        return "NetBox is as the document says: there is nothing to do."
-    if plan_id is None and total > get_settings().sync_max_objects:
-        return f"There is no Redis to keep the plan in: start one, {_way_without_redis(total)}."
-    if plan_id is None:
-        return "Apply it with netbox_bulk_ensure_devices and confirm=true (no Redis, so no plan_id)."
-    return "If the plan is right, call netbox_start_bulk_async with this plan_id and confirm=true."
 
 
 def _short_row(row: Any) -> ReportRow:

@@ -11,9 +11,11 @@ from typing import Any
 from netbox_mcp.failures import shorten
 from netbox_mcp.replies import TaskReply, TaskRow
 from orchestrator.models import Action, Change, Outcome, Pass, Plan, Report
+from workers.errors import how_to_approve
 from workers.status import TaskState, TaskStatus
 
 MAX_SAMPLES = 8
+_URGENCY = (Action.CONFLICT, Action.DELETE, Action.UPDATE, Action.CREATE, Action.UNCHANGED)
 MAX_WARNINGS = 5
 MAX_ERRORS = 5
 MAX_LINE = 200
@@ -31,12 +33,19 @@ def plan_parts(plan: Plan) -> dict[str, Any]:
         "samples": sample_changes(plan),
         "warnings": short_list(plan.warnings),
         "digest": plan.digest or None,
+        "applyable": plan.applyable,
+        "complete": plan.complete,
+        "stale_at": plan.stale_at or None,
     }
 
 
 def report_parts(report: Report) -> dict[str, Any]:
-    """The fields of an EnsureReply that say what was done."""
+    """The fields of an EnsureReply that say what was done, in place of what was planned."""
     return {
+        "samples": [],
+        "applyable": None,
+        "complete": None,
+        "stale_at": None,
         "batch_id": report.batch_id,
         "totals": _non_zero(report.totals()),
         "by_type": report.counts,
@@ -47,23 +56,27 @@ def report_parts(report: Report) -> dict[str, Any]:
 
 
 def sample_changes(plan: Plan) -> list[str]:
-    """A few changes: the first of each kind and type, updates before creates."""
-    firsts: dict[tuple[Action, str], Change] = {}
+    """A few changes: the first of each kind and type; first what needs a person's eye most."""
+    firsts: dict[tuple[Action, bool, str], Change] = {}
     for change in plan.changes:
-        if change.writes:
-            firsts.setdefault((change.action, change.object_type), change)
-    picked = sorted(firsts.values(), key=lambda change: change.action is not Action.UPDATE)
+        if change.writes or change.drift or change.action is Action.CONFLICT:
+            firsts.setdefault((change.action, bool(change.drift), change.object_type), change)
+    picked = sorted(firsts.values(), key=lambda change: (_URGENCY.index(change.action), not change.drift))
     return [describe_change(change) for change in picked[:MAX_SAMPLES]]
 
 
 def describe_change(change: Change) -> str:
-    """One line: `update devices sw-1: status active -> offline`."""
+    """One line: `update devices sw-1: status active -> offline`, with drift or the reason behind."""
     line = f"{change.action.value} {change.object_type} {change.label}"
     if change.action is Action.UPDATE:
         line += ": " + ", ".join(
             f"{name} {_value(change.before.get(name))} -> {_value(value)}"
             for name, value in change.after.items()
         )
+    if change.reason:
+        line += f": {change.reason}"
+    elif change.drift:
+        line += f" (changed in NetBox since the last apply: {', '.join(change.drift)})"
     return shorten(line, MAX_LINE)
 
 
@@ -84,7 +97,7 @@ def short_list(lines: Iterable[str]) -> list[str]:
     return shown
 
 
-def task_reply(status: TaskStatus) -> TaskReply:
+def task_reply(status: TaskStatus, needs_approval: bool = False) -> TaskReply:
     """A status with its texts cut to a size that fits, and what to do now."""
     fields = {name: getattr(status, name) for name in TaskStatus.model_fields}
     fields["first_errors"] = [
@@ -92,7 +105,7 @@ def task_reply(status: TaskStatus) -> TaskReply:
         for error in status.first_errors[:MAX_ERRORS]
     ]
     fields["message"] = short_message(status.message)
-    return TaskReply(**fields, next=next_step(status))
+    return TaskReply(**fields, next=next_step(status, needs_approval))
 
 
 def task_row(status: TaskStatus) -> TaskRow:
@@ -115,14 +128,20 @@ def short_message(message: str) -> str:
     return shorten(shorten(reason, max(100, MAX_MESSAGE - len(mark + done))) + mark + done, MAX_MESSAGE)
 
 
-def next_step(status: TaskStatus) -> str:
-    """What to do about a task now; empty where there is nothing to be done."""
+def next_step(status: TaskStatus, needs_approval: bool = False) -> str:
+    """What to do about a task now; empty where there is nothing to be done.
+
+    `needs_approval` says that plans have to be approved before they are applied.
+    """
     if not status.ended:
         return "Call netbox_get_task_status with this task_id and wait_seconds=30 until it has ended."
     if status.status is TaskState.COMPLETED_WITH_ERRORS:
         return "See netbox_get_task_report with outcome=failed; correct these and send the document again."
     if status.status is TaskState.COMPLETED and status.kind == "plan":
-        return "Apply it with netbox_start_bulk_async(plan_id, confirm=true)."
+        apply = "pply it with netbox_start_bulk_async(plan_id, confirm=true)."
+        if needs_approval and status.plan_id:
+            return f"{how_to_approve(status.plan_id)}. Then a{apply}"
+        return f"A{apply}"
     return ""
 
 

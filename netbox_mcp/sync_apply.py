@@ -22,8 +22,9 @@ from redis import Redis
 from redis.exceptions import AuthenticationError, BusyLoadingError, ConnectionError, TimeoutError
 
 from orchestrator.engine import NetBoxBulkOrchestrator
-from orchestrator.errors import JournalError, StalePlanError
+from orchestrator.errors import JournalError
 from orchestrator.models import Outcome, Plan, Report, Stage
+from orchestrator.stale import refuse_moved
 from workers.connection import check as check_redis
 from workers.connection import redis_errors
 from workers.errors import TargetBusyError
@@ -81,13 +82,13 @@ class SyncApply:
         engine: NetBoxBulkOrchestrator,
         document: Any,
         progress: SyncProgress,
-        shown_digest: str | None = None,
+        shown: Plan | None = None,
         stop: Checkpoint = lambda: None,
     ) -> tuple[Plan, Report]:
         """Plan under the target's lock, apply, and say what became of it.
 
-        `shown_digest` names the plan that a person has agreed to: StalePlanError
-        if it would be another one by now. `stop` is called before each write
+        `shown` is the plan that a person has agreed to: StalePlanError, naming
+        what has moved, if it would be another one by now. `stop` is called before each write
         and while it waits, and may raise. Raises TargetBusyError when another
         batch holds the target for too long, RedisUnavailableError when Redis
         answers and cannot be used, and what the engine raises.
@@ -99,11 +100,8 @@ class SyncApply:
         ):
             progress.waiting("planning")
             plan = engine.plan(document)
-            if shown_digest is not None and plan.digest != shown_digest:
-                raise StalePlanError(
-                    "NetBox has changed since the plan was shown; nothing was written.",
-                    hint="Look at the new plan and confirm again.",
-                )
+            if shown is not None:
+                refuse_moved(shown, plan)
 
             def checkpoint() -> None:
                 if lease is not None:

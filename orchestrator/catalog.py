@@ -30,7 +30,11 @@ class ObjectType:
     stand in for a missing name. With `by_host` the label is an address and its
     host is what counts. `references` maps fields to the object types
     they point to; `links` are references written in the link pass, because the
-    object they point to may itself need this one. `lane` names the field whose
+    object they point to may itself need this one. `unique` are the sets of fields
+    that NetBox's models let exist once; a set does not bind where its last field
+    is empty, and text is compared as `fold_case` says. `counted` are fields in
+    which NetBox counts what hangs on an object and is of no type in this
+    catalog. `lane` names the field whose
     row in the database concurrent writers would fight for.
 
     The costs are seconds of NetBox's work per row, measured on NetBox 4.7 with
@@ -48,6 +52,8 @@ class ObjectType:
     links: Mapping[str, str] = field(default_factory=dict)
     generic: Mapping[str, str] = field(default_factory=dict)
     children: Mapping[str, str] = field(default_factory=dict)
+    unique: tuple[tuple[str, ...], ...] = ()
+    counted: tuple[str, ...] = ()
     child_of: str = ""
     slug_from: str = ""
     fold_case: bool = False
@@ -58,6 +64,7 @@ class ObjectType:
     ensured: bool = True
     create_seconds: float = 0.02
     update_seconds: float = 0.03
+    delete_seconds: float = 0.05
     component_seconds: float = 0.01
 
     @property
@@ -79,32 +86,55 @@ class ObjectType:
         """Every field that points to another object, with its type."""
         return {**self.references, **self.generic, **self.links}
 
+    def pointer_filter(self, name: str) -> str:
+        """NetBox's filter for the objects whose field points to given ids; empty for what is no pointer.
+
+        NetBox refuses (HTTP 400) ids that do not exist. Where the target is a
+        tree (roles, platforms), who points to its descendants is found, too.
+        """
+        if name in self.generic:
+            return f"{self.generic[name].removesuffix('s')}_id"
+        return f"{name}_id" if name in self.all_references() else ""
+
 
 _ROWS = (
-    ObjectType("manufacturers", "dcim/manufacturers", slug_from="name"),
+    ObjectType(
+        "manufacturers",
+        "dcim/manufacturers",
+        slug_from="name",
+        unique=(("name",), ("slug",)),
+        counted=("inventoryitem_count",),
+    ),
     ObjectType(
         "sites",
         "dcim/sites",
+        unique=(("name",), ("slug",)),
         slug_from="name",
         references={"region": "regions", "group": "site_groups", "tenant": "tenants"},
+        counted=("circuit_count", "prefix_count", "virtualmachine_count", "vlan_count"),
     ),
     ObjectType(
         "device_roles",
         "dcim/device-roles",
+        unique=(("parent", "name"), ("parent", "slug")),
         slug_from="name",
         links={"parent": "device_roles"},
+        counted=("virtualmachine_count",),
     ),
     ObjectType(
         "platforms",
         "dcim/platforms",
+        unique=(("manufacturer", "name"), ("manufacturer", "slug")),
         optional_key=("manufacturer",),
         slug_from="name",
         references={"manufacturer": "manufacturers"},
         links={"parent": "platforms"},
+        counted=("virtualmachine_count",),
     ),
     ObjectType(
         "device_types",
         "dcim/device-types",
+        unique=(("manufacturer", "model"), ("manufacturer", "slug")),
         label="model",
         key=("manufacturer", "model"),
         slug_from="model",
@@ -113,6 +143,7 @@ _ROWS = (
     ObjectType(
         "devices",
         "dcim/devices",
+        unique=(("site", "tenant", "name"), ("asset_tag",)),
         key=("name", "site"),
         optional_key=("tenant",),
         other_keys=("asset_tag", "serial"),
@@ -131,13 +162,27 @@ _ROWS = (
         reading=Reading.BY_NAME,
         lane="device_type",
         create_seconds=0.06,
+        delete_seconds=0.12,
+        counted=(
+            "console_port_count",
+            "console_server_port_count",
+            "power_port_count",
+            "power_outlet_count",
+            "front_port_count",
+            "rear_port_count",
+            "device_bay_count",
+            "module_bay_count",
+            "inventory_item_count",
+        ),
     ),
     ObjectType(
         "interfaces",
         "dcim/interfaces",
+        unique=(("device", "name"),),
         key=("device", "name"),
         references={"device": "devices", "vrf": "vrfs"},
         links={"parent": "interfaces", "bridge": "interfaces", "lag": "interfaces"},
+        counted=("count_fhrp_groups",),
         child_of="device",
         reading=Reading.BY_PARENT,
         lane="device",
@@ -157,7 +202,13 @@ _ROWS = (
         reading=Reading.BY_ADDRESS,
         lane="assigned_object",
     ),
-    ObjectType("regions", "dcim/regions", slug_from="name", ensured=False),
+    ObjectType(
+        "regions",
+        "dcim/regions",
+        slug_from="name",
+        ensured=False,
+        unique=(("parent", "name"), ("parent", "slug")),
+    ),
     ObjectType("site_groups", "dcim/site-groups", slug_from="name", ensured=False),
     ObjectType(
         "locations",
@@ -175,10 +226,10 @@ _ROWS = (
         references={"site": "sites", "location": "locations"},
         ensured=False,
     ),
-    ObjectType("tenants", "tenancy/tenants", slug_from="name", ensured=False),
+    ObjectType("tenants", "tenancy/tenants", slug_from="name", ensured=False, unique=(("name",), ("slug",))),
     ObjectType("vrfs", "ipam/vrfs", ensured=False),
-    ObjectType("tags", "extras/tags", slug_from="name", ensured=False),
-    ObjectType("custom_fields", "extras/custom-fields", ensured=False),
+    ObjectType("tags", "extras/tags", slug_from="name", ensured=False, unique=(("name",), ("slug",))),
+    ObjectType("custom_fields", "extras/custom-fields", ensured=False, unique=(("name",),)),
 )
 
 OBJECT_TYPES: Mapping[str, ObjectType] = {row.name: row for row in _ROWS}

@@ -55,6 +55,8 @@ class Options:
 
     create_parents: str = "guarded"
     on_error: str = "continue"
+    on_drift: str = "overwrite"
+    metadata: bool = True
     expand: bool = True
     tags: tuple[str, ...] = ()
 

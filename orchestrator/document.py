@@ -23,15 +23,10 @@ LEGACY_ROOT = "devices_data"
 
 _ALLOWED: Mapping[str, tuple[Any, ...]] = {
     "create_parents": ("guarded", True, False),
-    "on_error": ("continue", "stop"),
-    "on_drift": ("overwrite",),
-    "metadata": ("off", False),
+    "on_error": ("continue", "stop", "rollback"),
+    "on_drift": ("overwrite", "keep", "fail"),
+    "metadata": ("on", "off", True, False),
     "expand": (True, False),
-}
-_NOT_YET: Mapping[str, tuple[Any, ...]] = {
-    "on_error": ("rollback",),
-    "on_drift": ("keep", "fail"),
-    "metadata": ("on", True),
 }
 
 
@@ -144,6 +139,8 @@ def _read_options(raw: Any, problems: list[Problem]) -> Options:
     return Options(
         create_parents=str(chosen.get("create_parents", "guarded")).lower(),
         on_error=chosen.get("on_error", "continue"),
+        on_drift=chosen.get("on_drift", "overwrite"),
+        metadata=chosen.get("metadata", True) not in ("off", False),
         expand=chosen.get("expand", True),
         tags=tuple(tag.strip() for tag in tags),
     )
@@ -155,8 +152,6 @@ def _check_option(name: str, value: Any, problems: list[Problem]) -> bool:
         problems.append(Problem(path, "unknown option", suggest(name, [*_ALLOWED, "tags"])))
     elif _is_one_of(value, _ALLOWED[name]):
         return True
-    elif _is_one_of(value, _NOT_YET.get(name, ())):
-        problems.append(Problem(path, f"{value!r} is not available in this version", "leave the option out"))
     else:
         allowed = ", ".join(str(choice).lower() for choice in _ALLOWED[name])
         hint = f"one of: {allowed}" + (

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from orchestrator.aftermath import find_unsettled, read_aftermath
+from orchestrator.deeds import Deed, deeds_in, deeds_logged
 from orchestrator.desired import Desired
-from orchestrator.errors import DocumentError
+from orchestrator.errors import DocumentError, RollbackError
 from orchestrator.execute import SETTLE_SECONDS, apply_plan, carry_on
-from orchestrator.live import read_live
 from orchestrator.models import Plan, Report
 from orchestrator.normalise import normalise
 from orchestrator.plan import build_plan
-from orchestrator.ports import SILENT, Journal, NetBox, Progress
+from orchestrator.ports import SILENT, History, Journal, NetBox, Progress, Query
+from orchestrator.rollback import plan_rollback
+from orchestrator.surroundings import read_world
+from orchestrator.writer import batch_message
+
+FROM_CHANGELOG = "The journal of the batch is gone; this is rebuilt from NetBox's own changelog"
 
 
 class NetBoxBulkOrchestrator:
@@ -57,7 +63,33 @@ class NetBoxBulkOrchestrator:
             desired = normalise(document, choices)
         if not len(desired):
             raise DocumentError(desired.problems)
-        return build_plan(desired, read_live(desired, self.netbox), self.target)
+        return build_plan(desired, read_world(desired, self.netbox), self.target)
+
+    def plan_rollback(self, batch_id: str, history: History | None, force: bool = False) -> Plan:
+        """How to take a batch back, from its journal or, without one, from NetBox's own changelog.
+
+        `force` overrides that objects were changed since. Raises RollbackError where
+        nobody knows the batch or it cannot be undone, NetBoxError when NetBox cannot be read.
+        """
+        deeds, warnings = self._deeds(batch_id, history)
+        return plan_rollback(
+            batch_id, deeds, read_aftermath(self.netbox, deeds), self.target, force, warnings
+        )
+
+    def _deeds(self, batch_id: str, history: History | None) -> tuple[list[Deed], list[str]]:
+        if history is not None:
+            deeds, unsettled = deeds_in(history)
+            known = {deed.key for deed in deeds}
+            found = (deed for deed in find_unsettled(self.netbox, unsettled) if deed.key not in known)
+            return [*deeds, *found], []
+        entries = self.netbox.logged(batch_message(batch_id))
+        if not entries:
+            raise RollbackError(
+                f"Neither a journal nor NetBox's changelog knows the batch {batch_id!r}.",
+                "Batch ids are in the status of a task and in the changelog's messages.",
+            )
+        tags = {row["name"]: row["id"] for row in self.netbox.read(Query("tags", ("id", "name")))}
+        return deeds_logged(entries, tags), [FROM_CHANGELOG]
 
     def apply(
         self,

@@ -3,6 +3,8 @@
     OrchestratorError
     +-- DocumentError        the batch document cannot be planned; carries every problem found
     +-- StalePlanError       NetBox has moved on since the plan was made
+    +-- NotApplyableError    the plan has conflicts that forbid to apply it
+    +-- RollbackError        a batch cannot be rolled back
     +-- LeaseLostError       another worker has taken over; this one must not write any more
     +-- JournalError         the journal could not be made durable; nothing may be sent
     +-- NetBoxError          NetBox, or the way to it
@@ -74,6 +76,34 @@ class StalePlanError(OrchestratorError):
     """NetBox has moved in something the plan touches. Raised before the first write."""
 
     code = "stale_plan"
+
+    def __init__(self, message: str, hint: str = "", moved: Sequence[dict[str, Any]] = ()) -> None:
+        super().__init__(message, hint)
+        self._moved = list(moved)
+
+    def details(self) -> list[dict[str, Any]]:
+        """One entry per object that moved: `{object_type, label, message}`."""
+        return self._moved
+
+
+class NotApplyableError(OrchestratorError):
+    """The plan has conflicts, so that nothing of it may be written. Raised before the first write."""
+
+    code = "not_applyable"
+
+    def __init__(self, message: str, hint: str = "", conflicts: Sequence[dict[str, Any]] = ()) -> None:
+        super().__init__(message, hint)
+        self._conflicts = list(conflicts)
+
+    def details(self) -> list[dict[str, Any]]:
+        """One entry per conflict: `{path, object_type, label, message}`."""
+        return self._conflicts
+
+
+class RollbackError(OrchestratorError):
+    """A batch cannot be rolled back: it is unknown, or what it did cannot be undone. Nothing was written."""
+
+    code = "cannot_roll_back"
 
 
 class LeaseLostError(OrchestratorError):

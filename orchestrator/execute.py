@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from orchestrator.graph import build_stages
 from orchestrator.lanes import cut_chunks, cut_lanes
 from orchestrator.ledger import Ledger, outcome_of
-from orchestrator.models import Change, Plan, Report, Result, Stage
+from orchestrator.models import Action, Change, Outcome, Plan, Report, Result, Stage
 from orchestrator.ports import SILENT, Journal, NetBox, Progress
 from orchestrator.writer import ListWriter
 
@@ -50,23 +50,31 @@ def apply_plan(
     cannot go on; what was done until then is in the journal.
     """
     report = Report(batch_id, warnings=list(plan.warnings))
-    ledger = Ledger(report, journal, progress, stop_on_failure=plan.on_error == "stop")
+    written_twice = frozenset(change.subject for change in plan.changes if change.subject)
+    stops = plan.on_error in ("stop", "rollback")
+    ledger = Ledger(report, journal, progress, stops, written_twice)
     writer = ListWriter(netbox, journal, ledger, batch_id, checkpoint, settle_seconds)
     stages = build_stages(plan.changes)
     journal.open(plan)
     progress.planned(plan)
-    _settle_unchanged(plan, ledger)
+    _settle_unwritten(plan, ledger)
     for number, stage in enumerate(stages, start=1):
         progress.stage(stage, number, len(stages))
         _run_stage(stage, ledger, writer, lanes)
     return report
 
 
-def _settle_unchanged(plan: Plan, ledger: Ledger) -> None:
+def _settle_unwritten(plan: Plan, ledger: Ledger) -> None:
+    """What is as it should be, and what a rollback must leave alone."""
     still = [change for change in plan.changes if not change.writes]
     for start in range(0, len(still), _SETTLE_ROWS):
-        some = still[start : start + _SETTLE_ROWS]
-        ledger.settle([outcome_of(change, Result.UNCHANGED, change.live_id) for change in some])
+        ledger.settle([_unwritten(change) for change in still[start : start + _SETTLE_ROWS]])
+
+
+def _unwritten(change: Change) -> Outcome:
+    if change.action is Action.CONFLICT:
+        return outcome_of(change, Result.SKIPPED, change.live_id, change.reason)
+    return outcome_of(change, Result.UNCHANGED, change.live_id)
 
 
 def _run_stage(stage: Stage, ledger: Ledger, writer: ListWriter, lanes: int) -> None:

@@ -7,6 +7,7 @@ wherever the document came from.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import isfinite
 from typing import Any
 
@@ -20,6 +21,8 @@ _WHOLE = (-(2**63), 2**64 - 1)
 
 def check_json(data: Any, root: str = "") -> list[Problem]:
     """What in `data` is not JSON, too deep or too much: the first few places. `root` is its path."""
+    if _is_plain(data):
+        return []
     door = _Door()
     _, size = door.look(data, root, 0)
     if size > MAX_VALUES and not door.problems:
@@ -32,6 +35,53 @@ def shorten(value: Any) -> str:
     """A value for a message, cut where it is long."""
     shown = repr(value)
     return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+class _OddError(Exception):
+    """Something here deserves a closer look."""
+
+
+def _is_plain(data: Any) -> bool:
+    """Whether nothing can be wrong with `data`; when in doubt, it is not.
+
+    Quick, since almost every document passes: no place is spelt out, and what
+    several aliases lead to is counted each time, up to the limit.
+    """
+    try:
+        return isinstance(data, dict | list) and _count_plain(data, 1, MAX_VALUES) > 0
+    except _OddError:
+        return False
+
+
+def _count_plain(value: dict[Any, Any] | list[Any], depth: int, left: int) -> int:
+    """How many more values there may be after this container, out of `left`. Raises _OddError."""
+    left -= len(value)
+    if depth > MAX_DEPTH or left <= 0:
+        raise _OddError
+    if isinstance(value, dict):
+        _check_texts(value)
+    for item in value.values() if isinstance(value, dict) else value:
+        kind = type(item)
+        if kind is dict or kind is list:
+            left = _count_plain(item, depth + 1, left)
+        elif kind is not str:
+            _check_scalar(item, kind)
+        elif not item.isascii():
+            _check_texts((item,))
+    return left
+
+
+def _check_texts(texts: Iterable[Any]) -> None:
+    for text in texts:
+        if type(text) is not str or not _is_unicode(text):
+            raise _OddError
+
+
+def _check_scalar(value: Any, kind: type) -> None:
+    if value is None or kind is bool or (kind is int and _is_64_bit(value)):
+        return
+    if kind is not float or not isfinite(value):
+        raise _OddError
 
 
 class _Door:

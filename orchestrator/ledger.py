@@ -16,7 +16,15 @@ _MAX_WARNINGS = 50
 class Ledger:
     """Takes outcomes in, tells journal and progress, and answers what later changes need to know."""
 
-    def __init__(self, report: Report, journal: Journal, progress: Progress, stop_on_failure: bool) -> None:
+    def __init__(
+        self,
+        report: Report,
+        journal: Journal,
+        progress: Progress,
+        stop_on_failure: bool,
+        written_twice: frozenset[str] = frozenset(),
+    ) -> None:
+        """`written_twice` are the changes whose object another change of this batch writes again."""
         self.report = report
         self.stopped = False
         self._journal = journal
@@ -24,6 +32,8 @@ class Ledger:
         self._stop_on_failure = stop_on_failure
         self._ids: dict[str, int] = {}
         self._causes: dict[str, str] = {}
+        self._written_twice = written_twice
+        self._digests: dict[str, Mapping[str, str]] = {}
         self._lock = threading.Lock()
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
@@ -59,6 +69,15 @@ class Ledger:
     def cause(self, change: Change) -> str:
         """What went wrong with something that this change depends on; empty when nothing did."""
         return next((self._causes[dep] for dep in change.depends_on if dep in self._causes), "")
+
+    def keep_digests(self, change_id: str, digests: Mapping[str, str]) -> None:
+        """Remember the digests that a change leaves on its object, if it is written again later."""
+        if change_id in self._written_twice:
+            self._digests[change_id] = digests
+
+    def digests(self, change_id: str) -> Mapping[str, str]:
+        """The digests that an earlier change of this batch has left on the object."""
+        return self._digests.get(change_id, {})
 
     def object_id(self, change: Change) -> int:
         """The id of the object that an update is about."""

@@ -84,9 +84,16 @@ def _parent_id(row: ObjectType, live: Row) -> Any:
 
 @dataclass(slots=True)
 class Live:
-    """What was read, by object type. Types that the document does not mention are absent."""
+    """What was read, by object type. Types that the document does not mention are absent.
+
+    `holders` are the devices that an address of the document may have to leave
+    (release.py). `may_define` tells whether the token may define custom fields;
+    it is only asked for where those for metadata are not all there (metadata.py).
+    """
 
     tables: dict[str, Table] = field(default_factory=dict)
+    holders: dict[int, Row] = field(default_factory=dict)
+    may_define: bool = True
 
     def table(self, object_type: str) -> Table:
         """The rows of one type; an empty table when nothing was read."""
@@ -118,6 +125,9 @@ class _Wanted:
 
 def _collect(desired: Desired) -> dict[str, _Wanted]:
     wanted: dict[str, _Wanted] = defaultdict(_Wanted)
+    metadata = desired.options.metadata
+    if metadata:
+        wanted["custom_fields"].fields |= {"name", "object_types", "type"}
     for entry in desired.all_entries():
         row, want = OBJECT_TYPES[entry.object_type], wanted[entry.object_type]
         want.fields.update(entry.fields)
@@ -128,6 +138,8 @@ def _collect(desired: Desired) -> dict[str, _Wanted]:
         _want_parent(row, want, entry.fields.get(row.child_of))
         if "custom_fields" in entry.fields:
             wanted["custom_fields"].fields |= {"name", "object_types"}
+        elif metadata and "custom_fields" in load_schema()[row.name]:
+            want.fields.add("custom_fields")
     for reference in desired.references():
         _want_reference(wanted, reference)
     _want_old_names(desired, wanted)
@@ -215,13 +227,13 @@ def _by_parent(
     row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
 ) -> list[Query]:
     parents = live.table(row.references[row.child_of])
-    ids = {object_id for reference in want.parents for object_id in _ids_of(reference, parents)}
+    ids = {object_id for reference in want.parents for object_id in ids_of(reference, parents)}
     if _whole_is_cheaper(row, len(ids), netbox):
         return [Query(row.name, fields)]
     return _keyed(row, fields, {f"{row.child_of}_id": ids, "id": want.ids})
 
 
-def _ids_of(reference: Reference, table: Table) -> set[int]:
+def ids_of(reference: Reference, table: Table) -> set[int]:
     """The live objects that a reference may mean, by any of its names."""
     if reference.id is not None:
         return {reference.id}
@@ -230,7 +242,7 @@ def _ids_of(reference: Reference, table: Table) -> set[int]:
     if reference.entry is not None:
         named.append(reference.entry.fields)
         if reference.entry.match is not None:
-            ids |= _ids_of(reference.entry.match, table)
+            ids |= ids_of(reference.entry.match, table)
     for fields in named:
         rows = table.labelled(fields[table.row.label]) if fields.get(table.row.label) else []
         others = [table.with_other_key(key, fields[key]) for key in table.row.other_keys if fields.get(key)]
@@ -286,7 +298,7 @@ def _verbatim(object_type: str) -> frozenset[str]:
 def find_by_id(netbox: NetBox, row: ObjectType, ids: Sequence[int]) -> list[Row | None]:
     """The live row for each id, or None where it is gone. One read for all."""
     rows = {
-        live["id"]: live for live in netbox.read(Query(row.name, _all_fields(row), "id", sorted(set(ids))))
+        live["id"]: live for live in netbox.read(Query(row.name, all_fields(row), "id", sorted(set(ids))))
     }
     return [rows.get(wanted) for wanted in ids]
 
@@ -298,12 +310,14 @@ def find_rows(netbox: NetBox, row: ObjectType, keys: Sequence[dict[str, Any]]) -
     """
     table = Table(row)
     for filter_name, values in _lookups(row, keys).items():
-        table.add(netbox.read(Query(row.name, _all_fields(row), filter_name, sorted(values))))
+        table.add(netbox.read(Query(row.name, all_fields(row), filter_name, sorted(values))))
     return [_match(row, table, key) for key in keys]
 
 
-def _all_fields(row: ObjectType) -> tuple[str, ...]:
-    return tuple(sorted({*_fields_of(row, _Wanted()), *load_schema()[row.name]} - set(row.generic)))
+def all_fields(row: ObjectType) -> tuple[str, ...]:
+    """Everything that can be written, and when it last was."""
+    known = {*_fields_of(row, _Wanted()), *load_schema().get(row.name, ()), "last_updated"}
+    return tuple(sorted(known - set(row.generic)))
 
 
 def _lookups(row: ObjectType, keys: Sequence[dict[str, Any]]) -> dict[str, set[Any]]:

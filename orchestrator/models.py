@@ -16,6 +16,7 @@ from typing import Any
 class Pass(StrEnum):
     """Which of the passes a change belongs to; the executor itself follows edges only."""
 
+    RELEASE = "release"
     BUILD = "build"
     LINK = "link"
 
@@ -26,6 +27,8 @@ class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     UNCHANGED = "unchanged"
+    DELETE = "delete"
+    CONFLICT = "conflict"
 
 
 class Result(StrEnum):
@@ -34,6 +37,7 @@ class Result(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
+    DELETED = "deleted"
     SKIPPED = "skipped"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -44,6 +48,19 @@ class Planned:
     """Stands for the id of an object that this very plan will create or find."""
 
     change_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What an apply leaves on an object beside the change itself (metadata.py).
+
+    `digests` has the digests of managed fields that are known before the write;
+    those of the written fields are added to them. `before` is what the two
+    custom fields held until then.
+    """
+
+    digests: Mapping[str, str] = field(default_factory=dict)
+    before: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +75,11 @@ class Change:
     parent (the components of a device type): it is read back before it is sent.
     A link change of an object that is not there yet names the change that
     creates it as `subject`. `create_only` names fields that we chose ourselves
-    and that are never compared (derived slugs). `seconds` is an estimate of
-    NetBox's work.
+    and that are never compared (derived slugs). `drift` marks fields whose live
+    value is not what our last apply wrote: "netbox" where only NetBox has moved,
+    "both" where the document has, too. `reason` says why a conflict cannot be
+    carried out, or what goes along with a delete. `stamp` is None where nothing is to be left on the
+    object. `seconds` is an estimate of NetBox's work.
     """
 
     id: str
@@ -76,12 +96,35 @@ class Change:
     may_exist: bool = False
     subject: str = ""
     create_only: tuple[str, ...] = ()
+    drift: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+    stamp: Stamp | None = None
     seconds: float = 0.03
 
     @property
     def writes(self) -> bool:
         """Whether carrying out this change sends anything to NetBox."""
-        return self.action in (Action.CREATE, Action.UPDATE)
+        return self.action in _WRITING
+
+    @property
+    def kept_drift(self) -> list[str]:
+        """Fields that stay as someone has set them in NetBox (`on_drift: keep`)."""
+        custom = self.after.get("custom_fields") or {}
+        return [
+            name
+            for name in self.drift
+            if name not in self.after and name.removeprefix("custom_fields.") not in custom
+        ]
+
+    def before_image(self) -> dict[str, Any]:
+        """All that has to be put back to undo an update: the fields that differ, and the stamp."""
+        if self.stamp is None or self.action is not Action.UPDATE:
+            return dict(self.before)
+        custom = {**(self.before.get("custom_fields") or {}), **self.stamp.before}
+        return {**self.before, "custom_fields": custom}
+
+
+_WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +141,11 @@ class Plan:
     """What will be done, in order. `digest` names it; equal digests mean equal plans.
 
     `names` has the labels of the live objects that changes refer to, by object
-    type and id, so that people need not read ids.
+    type and id, so that people need not read ids. `undoes` is the batch that a
+    rollback plan takes back, empty for all others; `force` that it overrides
+    what others have done since. `made_at` and `stale_at` (ISO 8601, UTC) say
+    when NetBox was read and until when the plan may be applied; they are no
+    part of the digest.
     """
 
     target: str
@@ -107,6 +154,10 @@ class Plan:
     on_error: str = "continue"
     digest: str = ""
     names: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    undoes: str = ""
+    force: bool = False
+    made_at: str = ""
+    stale_at: str = ""
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of changes by object type and action, types in plan order; link changes count as updates."""
@@ -125,10 +176,38 @@ class Plan:
         """How many changes will be sent to NetBox."""
         return sum(1 for change in self.changes if change.writes)
 
+    @property
+    def conflicts(self) -> list[Change]:
+        """What cannot be carried out, each with its reason."""
+        return [change for change in self.changes if change.action is Action.CONFLICT]
+
+    @property
+    def applyable(self) -> bool:
+        """Whether there is something to do and nothing forbids it.
+
+        A conflict forbids an apply as a whole (`on_drift: fail`); a rollback passes over it.
+        """
+        return self.writes > 0 and (bool(self.undoes) or not self.conflicts)
+
+    @property
+    def complete(self) -> bool:
+        """Whether applying it leaves nothing open: no conflict, and no drift that is kept."""
+        return not any(change.action is Action.CONFLICT or change.kept_drift for change in self.changes)
+
+    @property
+    def seconds(self) -> float:
+        """NetBox's work, estimated; with several lanes it takes less time than that."""
+        return sum(change.seconds for change in self.changes if change.writes)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one change; `message` says why when it did not go as planned."""
+    """What became of one change; `message` says why when it did not go as planned.
+
+    `request_id` is NetBox's name for the request that did it, `last_updated`
+    the moment that NetBox gave the object then: if it has another one later,
+    somebody has changed it since.
+    """
 
     change_id: str
     object_type: str
@@ -138,10 +217,32 @@ class Outcome:
     object_id: int | None = None
     passes: Pass = Pass.BUILD
     message: str = ""
+    request_id: str = ""
+    last_updated: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What was about to be sent for one change, and what was there before. References are ids by then.
+
+    `at` is when (ISO 8601, UTC).
+    """
+
+    change_id: str
+    action: str
+    object_type: str
+    label: str
+    path: str
+    live_id: int | None
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    key: Mapping[str, Any]
+    sent: Mapping[str, Any]
+    at: str
 
 
 @dataclass(slots=True)

@@ -13,14 +13,16 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.desired import Desired, Reference
-from orchestrator.diff import compare, fingerprint, same, with_tags
+from orchestrator.diff import Fields, compare, fingerprint, same, with_tags
 from orchestrator.errors import DocumentError
 from orchestrator.graph import type_order
 from orchestrator.live import Live, canonical_row
+from orchestrator.metadata import Metadata, read_metadata
 from orchestrator.models import Action, Change, Pass, Plan, Planned
 from orchestrator.naming import name_nodes, names_in, title
 from orchestrator.ports import Row
 from orchestrator.register import Node, natural_key
+from orchestrator.release import release_first
 from orchestrator.resolve import Resolver
 from orchestrator.schema import load_schema
 from orchestrator.values import LookAlikes, live_value, slugify, suggest
@@ -42,11 +44,13 @@ def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
     if draft.problems:
         raise DocumentError(draft.problems)
     name_nodes(draft.register)
-    changes = (*draft.build_changes(), *draft.link_changes())
+    draft.prepare_metadata()
+    changes, lost = release_first([*draft.build_changes(), *draft.link_changes()], live)
+    changes = draft.define_metadata(changes)
     plan = Plan(
         target,
-        changes,
-        warnings=tuple(draft.resolver.warnings),
+        tuple(changes),
+        warnings=(*draft.resolver.warnings, *lost),
         on_error=desired.options.on_error,
         names=names_in(draft.register, changes),
     )
@@ -60,7 +64,10 @@ def digest_of(plan: Plan) -> str:
         for c in plan.changes
         if c.writes
     ]
-    return fingerprint({"target": plan.target, "on_error": plan.on_error, "writes": writes})
+    facts: dict[str, Any] = {"target": plan.target, "on_error": plan.on_error, "writes": writes}
+    if plan.undoes:
+        facts |= {"undoes": plan.undoes, "force": plan.force}
+    return fingerprint(facts)
 
 
 # Within what a slug must be unique, for the types that have it: device types and platforms.
@@ -81,6 +88,7 @@ class _Draft:
         self.schema = load_schema()
         self.links: dict[Node, dict[str, Node | None]] = {}
         self.derived_slugs: set[Node] = set()
+        self.metadata = Metadata()
 
     def nodes(self) -> Iterator[Node]:
         """Every object of the plan, types in reference order."""
@@ -244,6 +252,26 @@ class _Draft:
                     f"{node.path}: creates the {row.noun} {node.label!r}, though NetBox has {near!r}"
                 )
 
+    def prepare_metadata(self) -> None:
+        """Whether objects are stamped, and what has to be defined in NetBox for it."""
+        options = self.desired.options
+        self.metadata = read_metadata(self.live, options.metadata, options.on_drift)
+        if self.metadata.warning:
+            self.resolver.warnings.append(self.metadata.warning)
+
+    def define_metadata(self, changes: list[Change]) -> list[Change]:
+        """Our custom fields come before the first object that is stamped, if there is any."""
+        first = tuple(sorted(change.id for change in self.metadata.definitions))
+        if not first or not any(change.stamp for change in changes):
+            return changes
+        waiting = (
+            replace(change, depends_on=tuple(sorted((*change.depends_on, *first))))
+            if change.stamp
+            else change
+            for change in changes
+        )
+        return [*self.metadata.definitions, *waiting]
+
     def build_changes(self) -> Iterator[Change]:
         """One change for every object that the document declares or implies."""
         for node in self.nodes():
@@ -260,20 +288,15 @@ class _Draft:
             after = {name: value for name, value in wanted.items() if not same(value, before[name])}
             if not after:
                 continue
+            link = self._judged(node, wanted, {name: before[name] for name in after}, after)
             targets = [target for target in self.links[node].values() if target is not None]
-            yield Change(
+            yield replace(
+                link,
                 id=f"{node.id}#link",
-                object_type=node.row.name,
-                action=Action.UPDATE,
-                label=title(self.register, node),
-                path=node.path,
                 passes=Pass.LINK,
-                live_id=node.live["id"] if node.live is not None else None,
-                before={name: before[name] for name in after},
-                after=_frozen(after),
                 depends_on=_ids([node, *targets]),
-                subject="" if node.live is not None else node.id,
-                seconds=node.row.update_seconds,
+                subject=node.id,
+                key={},
             )
 
     # -- one change --------------------------------------------------------------
@@ -292,6 +315,7 @@ class _Draft:
             depends_on=_ids(_nodes_in(node.values)),
             may_exist=node.may_exist,
             create_only=("slug",) if node in self.derived_slugs else (),
+            stamp=self.metadata.stamp_new(row),
             seconds=row.create_seconds + row.component_seconds * self.register.component_count(node),
         )
 
@@ -302,17 +326,31 @@ class _Draft:
             self.resolver.warnings.append(
                 f"{node.path}: the type of {node.label!r} changes; its components stay as they are"
             )
+        return self._judged(node, node.values, before, after)
+
+    def _judged(self, node: Node, wanted: Mapping[str, Any], before: Fields, after: Fields) -> Change:
+        """An update of these fields, once it is known what of it is drift."""
+        verdict = self.metadata.judge(node.row, wanted, node.live or {}, before, after)
+        action, reason = Action.UPDATE if verdict.after else Action.UNCHANGED, ""
+        if verdict.drift and self.metadata.on_drift == "fail":
+            action, reason = (
+                Action.CONFLICT,
+                f"changed in NetBox since our last apply: {', '.join(verdict.drift)}",
+            )
         return Change(
             id=node.id,
             object_type=node.row.name,
-            action=Action.UPDATE if after else Action.UNCHANGED,
+            action=action,
             label=title(self.register, node),
             path=node.path,
-            live_id=node.live["id"],
-            before=before,
-            after=_frozen(after),
+            live_id=node.live["id"] if node.live is not None else None,
+            before=verdict.before,
+            after=_frozen(verdict.after),
             key=_frozen(natural_key(node)),
-            depends_on=_ids(_nodes_in(after)),
+            depends_on=_ids(_nodes_in(verdict.after)),
+            drift=verdict.drift,
+            reason=reason,
+            stamp=verdict.stamp,
             seconds=node.row.update_seconds,
         )
 

@@ -10,12 +10,23 @@ from typing import Any
 
 import orjson
 
-from orchestrator.models import Action, Change, Pass, Plan, Planned
+from orchestrator.models import Action, Change, Pass, Plan, Planned, Stamp
 
-FORMAT = 1
+FORMAT = 2
 _PLANNED = "$planned"
 # Fields of a change that are left out while they have their default.
-_OPTIONAL = ("live_id", "before", "after", "key", "depends_on", "may_exist", "subject", "create_only")
+_OPTIONAL = (
+    "live_id",
+    "before",
+    "after",
+    "key",
+    "depends_on",
+    "may_exist",
+    "subject",
+    "create_only",
+    "drift",
+    "reason",
+)
 
 
 def dump_plan(plan: Plan) -> bytes:
@@ -26,6 +37,12 @@ def dump_plan(plan: Plan) -> bytes:
             "target": plan.target,
             "digest": plan.digest,
             "on_error": plan.on_error,
+            "undoes": plan.undoes,
+            "force": plan.force,
+            "made_at": plan.made_at,
+            "stale_at": plan.stale_at,
+            "applyable": plan.applyable,
+            "complete": plan.complete,
             "warnings": plan.warnings,
             "counts": plan.counts(),
             "names": plan.names,
@@ -48,6 +65,10 @@ def load_plan(data: bytes) -> Plan:
         on_error=raw["on_error"],
         digest=raw["digest"],
         names={kind: {int(key): label for key, label in some.items()} for kind, some in raw["names"].items()},
+        undoes=raw["undoes"],
+        force=raw["force"],
+        made_at=raw["made_at"],
+        stale_at=raw["stale_at"],
     )
 
 
@@ -65,6 +86,8 @@ def _dump_change(change: Change) -> dict[str, Any]:
         value = getattr(change, name)
         if value not in (None, False, "", (), {}):
             record[name] = dict(value) if isinstance(value, Mapping) else value
+    if change.stamp is not None:
+        record["stamp"] = {"digests": dict(change.stamp.digests), "before": dict(change.stamp.before)}
     return record
 
 
@@ -84,6 +107,9 @@ def _load_change(raw: Mapping[str, Any]) -> Change:
         may_exist=raw.get("may_exist", False),
         subject=raw.get("subject", ""),
         create_only=tuple(raw.get("create_only", ())),
+        drift=raw.get("drift", {}),
+        reason=raw.get("reason", ""),
+        stamp=Stamp(**raw["stamp"]) if "stamp" in raw else None,
         seconds=raw["seconds"],
     )
 

@@ -11,7 +11,15 @@ from orchestrator.models import Action, Change, Pass, Plan, Planned
 
 Names = Mapping[str, Mapping[int, str]]
 
-_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~"}
+_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-", Action.CONFLICT: "!"}
+_TALLIES = {
+    Action.CREATE: "to create",
+    Action.UPDATE: "to update",
+    Action.DELETE: "to delete",
+    Action.CONFLICT: "in conflict",
+}
+_HEADINGS = {Pass.RELEASE: " (let go first)", Pass.BUILD: "", Pass.LINK: " (link pass)"}
+_DRIFT = {"netbox": "changed in NetBox since our last apply", "both": "changed here and in NetBox"}
 # Fields that say little beside the label, which is printed anyway.
 _QUIET = frozenset({"slug", "name", "model", "address"})
 
@@ -19,14 +27,14 @@ _QUIET = frozenset({"slug", "name", "model", "address"})
 def render_plan(plan: Plan, per_group: int | None = None) -> str:
     """The plan as text, grouped by object type; at most `per_group` changes of each group are spelt out.
 
-    `+` creates, `~` updates. Fields of an update are shown as old -> new.
+    `+` creates, `~` updates, `-` deletes, `!` cannot be done, `=` stays as someone has set it in NetBox.
+    Fields of an update are shown as old -> new, drift is marked.
     """
     lines: list[str] = []
-    writing = [change for change in plan.changes if change.writes]
-    for (object_type, passes), group in groupby(writing, key=lambda c: (c.object_type, c.passes)):
+    told = [change for change in plan.changes if change.action in _SIGNS or change.drift]
+    for (object_type, passes), group in groupby(told, key=lambda c: (c.object_type, c.passes)):
         members = list(group)
-        heading = f"{object_type} (link pass)" if passes is Pass.LINK else object_type
-        lines.append(f"{heading}: {_tally(members)}")
+        lines.append(f"{object_type}{_HEADINGS[passes]}: {_tally(members)}")
         shown = members if per_group is None else members[:per_group]
         for change in shown:
             lines.extend(_change_lines(change, plan.names))
@@ -41,29 +49,63 @@ def render_plan(plan: Plan, per_group: int | None = None) -> str:
 def summary_line(plan: Plan) -> str:
     """`Plan for default: 12 to create, 3 to update, 40 unchanged.`"""
     totals = plan.totals()
+    what = f"Rollback of {plan.undoes} on" if plan.undoes else "Plan for"
+    parts = [f"{totals[action.value]} {words}" for action, words in _TALLIES.items()]
+    # Creates and updates are always told, so that a nought is seen; the rest only where there is some.
+    told = [
+        part
+        for part, action in zip(parts, _TALLIES, strict=True)
+        if totals[action.value] or _usual(plan, action)
+    ]
     if not plan.writes:
-        return f"Plan for {plan.target}: nothing to do, {totals['unchanged']} unchanged."
-    return (
-        f"Plan for {plan.target}: {totals['create']} to create, {totals['update']} to update, "
-        f"{totals['unchanged']} unchanged."
+        told = ["nothing to do", *(part for part in told if part.endswith("in conflict"))]
+    return f"{what} {plan.target}: {', '.join(told)}, {totals['unchanged']} unchanged.{_cost(plan)}"
+
+
+def _usual(plan: Plan, action: Action) -> bool:
+    return action in ((Action.UPDATE, Action.DELETE) if plan.undoes else (Action.CREATE, Action.UPDATE))
+
+
+def _cost(plan: Plan) -> str:
+    """What a rollback takes, since deleting is slow in NetBox."""
+    deletes = plan.totals()["delete"]
+    if not plan.undoes or not deletes:
+        return ""
+    minutes, rate = (
+        plan.seconds / 60,
+        deletes / sum(c.seconds for c in plan.changes if c.action is Action.DELETE),
     )
+    time = f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{max(1, round(plan.seconds))} seconds"
+    return f" NetBox deletes about {rate:.0f} objects a second: about {time}."
 
 
 def _tally(changes: Iterable[Change]) -> str:
     actions = [change.action for change in changes]
-    parts = [f"{actions.count(action)} to {action.value}" for action in _SIGNS if action in actions]
-    return ", ".join(parts)
+    parts = [f"{actions.count(action)} {words}" for action, words in _TALLIES.items() if action in actions]
+    return ", ".join(parts) or "kept as changed in NetBox"
 
 
 def _change_lines(change: Change, names: Names) -> Iterator[str]:
-    yield f"  {_SIGNS[change.action]} {change.label}" + (f"  [{change.path}]" if change.path else "")
+    sign = _SIGNS.get(change.action, "=")
+    place = f"  [{change.path}]" if change.path else ""
+    reason = f": {change.reason}" if change.reason else ""
+    yield f"  {sign} {change.label}{place}{reason}"
     pointers = {**OBJECT_TYPES[change.object_type].all_references(), "tags": "tags"}
     for name, value in sorted(change.after.items()):
         known = names.get(pointers.get(name, ""), {})
-        if change.action is Action.UPDATE:
-            yield f"      {name}: {_shown(change.before.get(name), known)} -> {_shown(value, known)}"
+        if change.action is not Action.CREATE:
+            mark = _drift_mark(change, name)
+            yield f"      {name}: {_shown(change.before.get(name), known)} -> {_shown(value, known)}{mark}"
         elif name not in _QUIET:
             yield f"      {name}: {_shown(value, known)}"
+    for name in change.kept_drift:
+        yield f"      {name}: kept as changed in NetBox since our last apply"
+
+
+def _drift_mark(change: Change, name: str) -> str:
+    """One word on a field that somebody else has changed; custom fields are told together."""
+    kinds = {kind for field, kind in change.drift.items() if field == name or field.startswith(f"{name}.")}
+    return f"  ({_DRIFT['both' if 'both' in kinds else 'netbox']})" if kinds else ""
 
 
 def _shown(value: Any, known: Mapping[int, str]) -> str:

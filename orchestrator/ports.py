@@ -7,11 +7,11 @@ of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from orchestrator.models import Change, Outcome, Plan, Stage
+from orchestrator.models import Change, Intent, Outcome, Plan, Stage
 
 Row = dict[str, Any]
 
@@ -32,6 +32,35 @@ class Query:
     values: Sequence[str | int] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The answer to a list write: the rows as they are now, in the order sent, and the request's id."""
+
+    rows: list[Row]
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedChange:
+    """One entry of NetBox's changelog, about an object of a type in the catalog.
+
+    `action` is create, update or delete. `before` and `after` are NetBox's own
+    notation (model fields; references and content types by id, choices by
+    value, tags by name) and empty where there was nothing. `time` is ISO 8601.
+    """
+
+    object_type: str
+    object_id: int
+    action: str
+    before: Row
+    after: Row
+    user: str
+    time: str
+    request_id: str
+    message: str
+    label: str
+
+
 class NetBox(Protocol):
     """One target: raw rows in, raw rows out, errors by type (errors.py)."""
 
@@ -43,12 +72,31 @@ class NetBox(Protocol):
         """How many objects of a type there are."""
         ...
 
-    def create(self, object_type: str, rows: Sequence[Row], message: str) -> list[Row]:
+    def create(self, object_type: str, rows: Sequence[Row], message: str) -> Written:
         """Create all rows in one request or none, answers in the same order. The changelog gets `message`."""
         ...
 
-    def update(self, object_type: str, rows: Sequence[Row], message: str) -> list[Row]:
+    def update(self, object_type: str, rows: Sequence[Row], message: str) -> Written:
         """Update all rows (each with its `id`) in one request or none; answers in the same order."""
+        ...
+
+    def delete(self, object_type: str, ids: Sequence[int], message: str) -> str:
+        """Delete all objects in one request or none; returns NetBox's id of the request.
+
+        Raises RejectedError, with indexes into `ids` where NetBox says which, for what others depend on.
+        """
+        ...
+
+    def logged(self, message: str) -> list[LoggedChange]:
+        """The changelog entries with this message, oldest first; types that are not ours are left out."""
+        ...
+
+    def logged_since(self, object_type: str, ids: Sequence[int], since: str) -> list[LoggedChange]:
+        """What the changelog says of these objects after a moment (ISO 8601), oldest first."""
+        ...
+
+    def may_create(self, object_type: str) -> bool:
+        """Whether the token may create objects of a type."""
         ...
 
     def choices(self, object_type: str) -> Mapping[str, Mapping[str, str]]:
@@ -69,6 +117,18 @@ class Journal(Protocol):
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Record what became of changes."""
+        ...
+
+
+class History(Protocol):
+    """What a journal remembers of a batch, for whoever undoes it or goes on with it."""
+
+    def intents(self) -> Iterable[Intent]:
+        """Everything that was about to be done, in order; a change sent again appears again."""
+        ...
+
+    def settled(self) -> Iterable[Outcome]:
+        """Every outcome, in order."""
         ...
 
 

@@ -9,17 +9,28 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from enum import StrEnum
+from functools import cache
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
-from orchestrator.errors import DryRunError, NetBoxError, RejectedError, UnknownOutcomeError, UnreachableError
-from orchestrator.netbox.queries import check_query
+from orchestrator.errors import (
+    AccessError,
+    DryRunError,
+    NetBoxError,
+    RejectedError,
+    UnknownOutcomeError,
+    UnreachableError,
+)
+from orchestrator.netbox.changelog import parse_moment
+from orchestrator.netbox.queries import check_ids, check_query
 from orchestrator.netbox.rest import MAX_MESSAGE_LENGTH, to_wire
-from orchestrator.ports import Query, Row
+from orchestrator.ports import LoggedChange, Query, Row, Written
 from orchestrator.schema import load_schema
-from orchestrator.testing_rules import ListWrite, LogEntry, MemoryTables, RefusalError
+from orchestrator.testing_custom_fields import CHOICE_LABELS, fields_of, metadata_definitions
+from orchestrator.testing_deletes import ListDelete
+from orchestrator.testing_rules import ListWrite, MemoryTables, RefusalError
 from orchestrator.values import host_of
 
 
@@ -38,11 +49,19 @@ class MemoryNetBox:
     """Implements the NetBox port.
 
     `faults` are used up by write requests in turn; `on_write` is called before
-    each with verb, object type and rows, and may raise.
+    each with verb, object type and rows (for a delete only their ids), and may
+    raise. `forbidden` are the object types that the token may not create. The
+    custom fields for the metadata of an apply are there unless
+    `metadata_fields` says otherwise.
     """
 
-    def __init__(self, dry_run: bool = False) -> None:
+    def __init__(
+        self, dry_run: bool = False, metadata_fields: bool = True, forbidden: Iterable[str] = ()
+    ) -> None:
         self._tables = MemoryTables()
+        if metadata_fields:
+            self._tables.rows["custom_fields"] = metadata_definitions(self._tables.clock.now())
+        self.forbidden = set(forbidden)
         self.faults: deque[Fault] = deque()
         self.on_write: Callable[[str, str, Sequence[Row]], None] | None = None
         self.read_requests = 0
@@ -56,9 +75,9 @@ class MemoryNetBox:
         return self._tables.rows
 
     @property
-    def changelog(self) -> list[LogEntry]:
+    def changelog(self) -> list[LoggedChange]:
         """What was written, oldest first."""
-        return self._tables.changelog
+        return self._tables.log.entries
 
     @property
     def interface_templates(self) -> dict[int, list[tuple[str, str]]]:
@@ -71,19 +90,13 @@ class MemoryNetBox:
         row = OBJECT_TYPES[query.object_type]
         with self._lock:
             self.read_requests += 1
-            rows = [
-                live
-                for live in self.tables[row.name].values()
-                if not query.filter or _matches(row, live, query.filter, values)
-            ]
+            if tree := _tree_filters(row.name).get(query.filter):
+                values = self._with_descendants(tree, values)
+            rows = filter(_matcher(row, query.filter, values), self.tables[row.name].values())
             wanted = {"id", *query.fields} if query.fields else None
             return [
-                {
-                    name: value
-                    for name, value in self._shown(row, live).items()
-                    if wanted is None or name in wanted
-                }
-                for live in rows
+                {name: value for name, value in shown.items() if wanted is None or name in wanted}
+                for shown in self._all_shown(row, rows)
             ]
 
     def count(self, object_type: str) -> int:
@@ -92,15 +105,48 @@ class MemoryNetBox:
             self.read_requests += 1
             return len(self.tables[object_type])
 
-    def create(self, object_type: str, rows: Sequence[Row], message: str) -> list[Row]:
+    def create(self, object_type: str, rows: Sequence[Row], message: str) -> Written:
         """Create all rows or none."""
         return self._request("create", object_type, rows, message)
 
-    def update(self, object_type: str, rows: Sequence[Row], message: str) -> list[Row]:
+    def update(self, object_type: str, rows: Sequence[Row], message: str) -> Written:
         """Update all rows (each with its `id`) or none."""
         if len({row["id"] for row in rows}) != len(rows):
             raise NetBoxError(f"A list of updates names the same {OBJECT_TYPES[object_type].noun} twice.")
         return self._request("update", object_type, rows, message)
+
+    def delete(self, object_type: str, ids: Sequence[int], message: str) -> str:
+        """Delete all objects, with what hangs on them, or none."""
+        check_ids(OBJECT_TYPES[object_type], ids)
+        return self._request("delete", object_type, [{"id": id_} for id_ in ids], message).request_id
+
+    def logged(self, message: str) -> list[LoggedChange]:
+        """The changelog entries with exactly this message, oldest first."""
+        if not message.strip():
+            raise NetBoxError("Without a message the whole changelog would be read; nothing was asked.")
+        with self._lock:
+            self.read_requests += 1
+            text = message[:MAX_MESSAGE_LENGTH].strip()
+            return deepcopy([entry for entry in self.changelog if entry.message == text])
+
+    def logged_since(self, object_type: str, ids: Sequence[int], since: str) -> list[LoggedChange]:
+        """What the changelog says of these objects after a moment, oldest first."""
+        moment, wanted = parse_moment(since), set(ids)
+        with self._lock:
+            self.read_requests += 1
+            return deepcopy(
+                [
+                    entry
+                    for entry in self.changelog
+                    if entry.object_type == object_type
+                    and entry.object_id in wanted
+                    and parse_moment(entry.time) > moment
+                ]
+            )
+
+    def may_create(self, object_type: str) -> bool:
+        """Whether the token may create objects of a type: all but the `forbidden` ones."""
+        return object_type not in self.forbidden
 
     def choices(self, object_type: str) -> Mapping[str, Mapping[str, str]]:
         """Field -> {value: label}, from the schema snapshot."""
@@ -109,25 +155,40 @@ class MemoryNetBox:
 
     # -- one write request ---------------------------------------------------------
 
-    def _request(self, verb: str, object_type: str, rows: Sequence[Row], message: str) -> list[Row]:
+    def _request(self, verb: str, object_type: str, rows: Sequence[Row], message: str) -> Written:
         if not rows:
-            return []
+            return Written([])
         if self._dry_run:
             raise DryRunError(f"Dry-run is on: {len(rows)} {object_type} were not sent to NetBox.")
+        if verb == "create" and object_type in self.forbidden:
+            raise AccessError(f"NetBox does not let this token POST {OBJECT_TYPES[object_type].path}.")
         if self.on_write is not None:
             self.on_write(verb, object_type, rows)
         with self._lock:
             self.write_requests += 1
             fault = self.faults.popleft() if self.faults else Fault.NONE
             _fail_before(fault)
-            answer = self._all_or_none(verb, OBJECT_TYPES[object_type], rows, message[:MAX_MESSAGE_LENGTH])
+            row, request = OBJECT_TYPES[object_type], f"request-{self.write_requests}"
+            if verb == "delete":
+                self._delete(row, [item["id"] for item in rows], message[:MAX_MESSAGE_LENGTH].strip(), request)
+                answer = []
+            else:
+                answer = self._all_or_none(verb, row, rows, message[:MAX_MESSAGE_LENGTH].strip(), request)
             if fault is Fault.LOST_AFTER:
                 raise UnknownOutcomeError("The connection was lost.")
-            return answer
+            return Written(answer, request)
 
-    def _all_or_none(self, verb: str, row: ObjectType, rows: Sequence[Row], message: str) -> list[Row]:
+    def _delete(self, row: ObjectType, ids: Sequence[int], message: str, request: str) -> None:
+        deletes = ListDelete(self._tables, row, message, request)
+        if refused := deletes.refusals(ids):
+            raise _rejected(refused, len(ids))
+        deletes.delete(ids)
+
+    def _all_or_none(
+        self, verb: str, row: ObjectType, rows: Sequence[Row], message: str, request: str
+    ) -> list[Row]:
         kept, kept_log = {name: dict(rows) for name, rows in self.tables.items()}, list(self.changelog)
-        write = ListWrite(self._tables, row, message)
+        write = ListWrite(self._tables, row, message, request)
         refused: dict[int, str] = {}
         written: list[int] = []
         for index, item in enumerate(rows):
@@ -138,15 +199,23 @@ class MemoryNetBox:
             except RefusalError as error:
                 refused[index] = str(error)
         if refused:
-            self._tables.rows, self._tables.changelog = kept, kept_log
-            first = refused[min(refused)]
-            raise RejectedError(f"NetBox refused {len(refused)} of {len(rows)} rows. First: {first}", refused)
-        return [self._shown(row, self.tables[row.name][object_id]) for object_id in written]
+            self._tables.rows, self._tables.log.entries = kept, kept_log
+            raise _rejected(refused, len(rows))
+        return list(self._all_shown(row, [self.tables[row.name][object_id] for object_id in written]))
 
     # -- NetBox's shapes -----------------------------------------------------------
 
+    def _all_shown(self, row: ObjectType, lives: Iterable[Row]) -> Iterator[Row]:
+        """Rows as NetBox returns them."""
+        custom_fields = dict.fromkeys(fields_of(self.tables["custom_fields"], row))
+        for live in lives:
+            shown = self._shown(row, live)
+            if "custom_fields" in shown:
+                values = shown["custom_fields"]
+                shown["custom_fields"] = {name: values.get(name) for name in custom_fields}
+            yield shown
+
     def _shown(self, row: ObjectType, live: Row) -> Row:
-        """A row as NetBox returns it."""
         specs = load_schema().get(row.name, {})
         references = row.all_references()
         shown: Row = {"display": str(live.get(row.label))}
@@ -157,6 +226,8 @@ class MemoryNetBox:
                 shown[name] = [self._nested("tags", tag) for tag in value]
             elif name in specs and specs[name].kind == "choice":
                 shown[name] = {"value": value, "label": specs[name].choices[value]} if value else None
+            elif row.name == "custom_fields" and name in CHOICE_LABELS:
+                shown[name] = {"value": value, "label": CHOICE_LABELS[name][value]}
             else:
                 shown[name] = deepcopy(value)
         for name, target in row.generic.items():
@@ -165,6 +236,17 @@ class MemoryNetBox:
         if row.name == "device_types":
             shown["interface_template_count"] = len(self.interface_templates[live["id"]])
         return shown
+
+    def _with_descendants(self, object_type: str, ids: Iterable[str | int]) -> list[str | int]:
+        """These objects of a tree and all below them."""
+        found = [int(id_) for id_ in ids]
+        for id_ in found:  # grows while it is walked
+            found += [
+                live["id"]
+                for live in self.tables[object_type].values()
+                if live.get("parent") == id_ and live["id"] not in found
+            ]
+        return list(found)
 
     def _nested(self, object_type: str, object_id: int) -> Row:
         row, live = OBJECT_TYPES[object_type], self.tables[object_type][object_id]
@@ -188,12 +270,41 @@ def _fail_before(fault: Fault) -> None:
         raise RejectedError("NetBox refused the list.")
 
 
-def _matches(row: ObjectType, live: Row, name: str, values: Iterable[str | int]) -> bool:
+def _rejected(refused: Mapping[int, str], sent: int) -> RejectedError:
+    first = refused[min(refused)]
+    return RejectedError(f"NetBox refused {len(refused)} of {sent} rows. First: {first}", refused)
+
+
+@cache
+def _columns(object_type: str) -> dict[str, str]:
+    """Filter by the id of a target -> column that holds it."""
+    row = OBJECT_TYPES[object_type]
+    return {
+        row.pointer_filter(name): f"{name}_id" if name in row.generic else name
+        for name in row.all_references()
+    }
+
+
+@cache
+def _tree_filters(object_type: str) -> dict[str, str]:
+    """The filters that find who points to a descendant, too, with the type of the target."""
+    row = OBJECT_TYPES[object_type]
+    return {
+        row.pointer_filter(name): target
+        for name, target in row.references.items()
+        if OBJECT_TYPES[target].links.get("parent") == target
+    }
+
+
+def _matcher(row: ObjectType, name: str, values: Iterable[str | int]) -> Callable[[Row], bool]:
+    """Whether NetBox's filter lets a row through."""
+    texts = {str(value) for value in values}
+    if not name:
+        return lambda live: True
     if name == "address":
-        texts = {str(value) for value in values}
-        return live["address"] in texts or host_of(live["address"]) in texts
-    plain = name.removesuffix("__ie")
-    own = live.get(plain if plain in live else plain.removesuffix("_id"))
+        return lambda live: live["address"] in texts or host_of(live["address"]) in texts
+    column = _columns(row.name).get(name, name.removesuffix("__ie"))
     if name.endswith("__ie") or (row.fold_case and name == row.label):
-        return str(own).lower() in {str(value).lower() for value in values}
-    return str(own) in {str(value) for value in values}
+        folded = {text.lower() for text in texts}
+        return lambda live: str(live.get(column)).lower() in folded
+    return lambda live: str(live.get(column)) in texts

@@ -17,23 +17,16 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.ports import Row
 from orchestrator.schema import FieldSpec, load_schema
+from orchestrator.testing_custom_fields import (
+    DEFINITION_DEFAULTS,
+    definition_refusal,
+    fields_of,
+    initial_values,
+    value_refusal,
+)
+from orchestrator.testing_log import MemoryClock, MemoryLog
 from orchestrator.values import host_of
 
-# What NetBox lets exist once. A constraint does not bind where its last field is empty; text of
-# devices is compared without regard to case, as their catalog row says.
-_UNIQUE: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "manufacturers": (("name",), ("slug",)),
-    "sites": (("name",), ("slug",)),
-    "device_roles": (("parent", "name"), ("parent", "slug")),
-    "platforms": (("manufacturer", "name"), ("manufacturer", "slug")),
-    "device_types": (("manufacturer", "model"), ("manufacturer", "slug")),
-    "devices": (("site", "tenant", "name"), ("asset_tag",)),
-    "interfaces": (("device", "name"),),
-    "tenants": (("name",), ("slug",)),
-    "regions": (("parent", "name"), ("parent", "slug")),
-    "tags": (("name",), ("slug",)),
-    "custom_fields": (("name",),),
-}
 _DEFAULTS: Mapping[str, Row] = {
     "sites": {"status": "active"},
     "device_roles": {"color": "9e9e9e", "vm_role": True},
@@ -41,6 +34,7 @@ _DEFAULTS: Mapping[str, Row] = {
     "devices": {"status": "active"},
     "interfaces": {"enabled": True, "mgmt_only": False, "mark_connected": False},
     "ip_addresses": {"status": "active"},
+    "custom_fields": DEFINITION_DEFAULTS,
 }
 _SHARED_ROLES = {"anycast", "vip", "vrrp", "hsrp", "glbp", "carp"}
 _PRIMARY = {"primary_ip4": 4, "primary_ip6": 6, "oob_ip": 0}
@@ -49,24 +43,19 @@ _PRIMARY = {"primary_ip4": 4, "primary_ip6": 6, "oob_ip": 0}
 _host_of = lru_cache(maxsize=100_000)(host_of)
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """One line of the changelog."""
-
-    object_type: str
-    object_id: int
-    action: str
-    message: str
-
-
 @dataclass(slots=True)
 class MemoryTables:
     """Everything a NetBox in memory knows. Rows are replaced, never changed, so that a copy is cheap."""
 
     rows: dict[str, dict[int, Row]] = field(default_factory=lambda: {name: {} for name in OBJECT_TYPES})
-    changelog: list[LogEntry] = field(default_factory=list)
+    clock: MemoryClock = field(default_factory=MemoryClock)
+    log: MemoryLog = field(init=False)
+    user: str = "memory"
     interface_templates: dict[int, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     last_id: int = 0
+
+    def __post_init__(self) -> None:
+        self.log = MemoryLog(self.clock, self.user)
 
     def next_id(self) -> int:
         """An id that was never used."""
@@ -81,14 +70,16 @@ class RefusalError(Exception):
 class ListWrite:
     """The rows of one list write, checked one after another as NetBox does."""
 
-    def __init__(self, tables: MemoryTables, row: ObjectType, message: str) -> None:
+    def __init__(self, tables: MemoryTables, row: ObjectType, message: str, request: str) -> None:
         self._tables = tables
         self._row = row
         self._message = message
+        self._request = request
+        self._custom_fields = fields_of(tables.rows["custom_fields"], row)
         self._components: ListWrite | None = None
         self._specs = load_schema().get(row.name, {})
         self._taken: dict[tuple[str, ...], dict[tuple[Any, ...], int]] = {}
-        for constraint in _UNIQUE.get(row.name, ()):
+        for constraint in row.unique:
             lives = tables.rows[row.name].values()
             self._taken[constraint] = {
                 key: live["id"] for live in lives if (key := self._key(constraint, live))
@@ -100,9 +91,13 @@ class ListWrite:
             if spec.required and name not in wire:
                 raise RefusalError(f"{name}: This field is required.")
         blank = {name: _empty(spec) for name, spec in self._specs.items()}
-        live = {"id": self._tables.next_id(), **blank, **_DEFAULTS.get(self._row.name, {})}
+        made = self._tables.clock.now()
+        times = {"created": made, "last_updated": made}
+        live = {"id": self._tables.next_id(), **times, **blank, **_DEFAULTS.get(self._row.name, {})}
+        if "custom_fields" in blank and "custom_fields" not in wire:
+            live["custom_fields"] = initial_values(self._custom_fields)
         self._keep(live, wire)
-        self._log(live["id"], "create")
+        self._log(None, live)
         if self._row.name == "devices":
             self._instantiate(live)
         return int(live["id"])
@@ -118,7 +113,8 @@ class ListWrite:
             self._check_not_primary(before, wire)
         self._keep(live, wire)
         if live != before:
-            self._log(object_id, "update")
+            self._log(before, live)
+        live["last_updated"] = self._tables.clock.now()  # whether something has changed or not
         return int(object_id)
 
     def _keep(self, live: Row, wire: Row) -> None:
@@ -126,7 +122,7 @@ class ListWrite:
             if self._specs and name not in self._specs:
                 continue  # NetBox ignores what it does not know
             self._check_value(name, self._specs.get(name), value)
-            merged = {**live["custom_fields"], **value} if name == "custom_fields" else deepcopy(value)
+            merged = self._merged(live, value) if name == "custom_fields" else deepcopy(value)
             is_choice = name in self._specs and self._specs[name].kind == "choice"
             live[name] = None if is_choice and merged == "" else merged
         check = _CHECKS.get(self._row.name)
@@ -134,6 +130,13 @@ class ListWrite:
             check(self._tables, live)
         self._claim(live)
         self._tables.rows[self._row.name][live["id"]] = live
+
+    def _merged(self, live: Row, values: Row) -> Row:
+        """Custom fields are set one by one; what is no longer defined goes."""
+        if refusal := value_refusal(self._custom_fields, values):
+            raise RefusalError(refusal)
+        merged = {**live["custom_fields"], **deepcopy(values)}
+        return {name: value for name, value in merged.items() if name in self._custom_fields}
 
     def _check_value(self, name: str, spec: FieldSpec | None, value: Any) -> None:
         target = "tags" if name == "tags" else self._row.all_references().get(name)
@@ -187,12 +190,13 @@ class ListWrite:
         if not templates:
             return
         if self._components is None:
-            self._components = ListWrite(self._tables, OBJECT_TYPES["interfaces"], self._message)
+            # NetBox logs what it makes by itself without a message.
+            self._components = ListWrite(self._tables, OBJECT_TYPES["interfaces"], "", self._request)
         for name, kind in templates:
             self._components.create({"device": device["id"], "name": name, "type": kind})
 
-    def _log(self, object_id: int, action: str) -> None:
-        self._tables.changelog.append(LogEntry(self._row.name, object_id, action, self._message))
+    def _log(self, before: Row | None, after: Row) -> None:
+        self._tables.log.add(self._tables.rows, self._row, before, after, self._message, self._request)
 
 
 def _empty(spec: FieldSpec) -> Any:
@@ -235,7 +239,13 @@ def _check_address(tables: MemoryTables, address: Row) -> None:
             raise RefusalError(f"address: Duplicate IP address found in global table: {other['address']}")
 
 
+def _check_definition(tables: MemoryTables, definition: Row) -> None:
+    if refusal := definition_refusal(definition):
+        raise RefusalError(refusal)
+
+
 _CHECKS: Mapping[str, Callable[[MemoryTables, Row], None]] = {
     "devices": _check_device,
     "ip_addresses": _check_address,
+    "custom_fields": _check_definition,
 }

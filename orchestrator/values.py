@@ -18,6 +18,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from orchestrator.schema import FieldSpec
@@ -173,8 +174,10 @@ def wire_value(spec: FieldSpec | None, value: Any) -> Any:
 
 def interface_address(text: str) -> str:
     """`192.0.2.1/24` in canonical notation; a missing mask means a host. Raises BadValueError."""
+    if _IPV4.fullmatch(text):
+        return text if "/" in text else f"{text}/32"
     try:
-        return ipaddress.ip_interface(text.strip()).with_prefixlen
+        return _parsed(text.strip()).with_prefixlen
     except ValueError as error:
         hint = 'write it as "192.0.2.10/24" or "2001:db8::10/64"'
         if re.search(r"(^|\.)0\d", text):
@@ -183,8 +186,20 @@ def interface_address(text: str) -> str:
 
 
 def host_of(address: str) -> str:
-    """The host part of an address: `192.0.2.1/24` -> `192.0.2.1`."""
-    return str(ipaddress.ip_interface(address).ip)
+    """The host part of an address: `192.0.2.1/24` -> `192.0.2.1`. Raises ValueError for anything else."""
+    if _IPV4.fullmatch(address):
+        return address.partition("/")[0]
+    return str(_parsed(address).ip)
+
+
+# Every address is looked at several times: most of them are IPv4 in canonical notation already.
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}(?:/(?:3[0-2]|[12]?[0-9]))?")
+
+
+@lru_cache(maxsize=100_000)
+def _parsed(address: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
+    return ipaddress.ip_interface(address)
 
 
 def is_address(text: str) -> bool:

@@ -17,8 +17,9 @@ from orchestrator.diff import compare
 from orchestrator.errors import RejectedError, UnknownOutcomeError
 from orchestrator.ledger import Ledger, outcome_of
 from orchestrator.live import find_by_id, find_rows
-from orchestrator.models import Action, Change, Result
-from orchestrator.ports import Journal, NetBox, Row
+from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD, digests_of, stored_digests, stored_stamp
+from orchestrator.models import Action, Change, Result, Stamp
+from orchestrator.ports import Journal, NetBox, Row, Written
 from orchestrator.schema import load_schema
 
 # After this many answers without an outcome a list is halved, and a single row given up.
@@ -52,14 +53,17 @@ class ListWriter:
         self._netbox = netbox
         self._journal = journal
         self._ledger = ledger
-        self._message = f"netbox-mcp batch {batch_id}"
+        self._batch_id = batch_id
+        self._message = batch_message(batch_id)
         self._checkpoint = checkpoint
         self._settle_seconds = settle_seconds
 
     def write(self, changes: Sequence[Change]) -> None:
         """Carry out changes that share type, action and `may_exist`; every one has an outcome afterwards."""
         row = OBJECT_TYPES[changes[0].object_type]
-        if changes[0].action is Action.UPDATE:
+        if changes[0].action is Action.DELETE:
+            self._send(row, [self._delete(change) for change in changes])
+        elif changes[0].action is Action.UPDATE:
             self._send(row, [self._update(change) for change in changes])
         elif changes[0].may_exist:
             self._send_missing(row, changes)
@@ -67,11 +71,27 @@ class ListWriter:
             self._send(row, [self._create(change) for change in changes])
 
     def _create(self, change: Change) -> Write:
-        return Write(change, self._ledger.fill_in(change.after))
+        return Write(change, self._stamped(change, self._ledger.fill_in(change.after)))
 
     def _update(self, change: Change) -> Write:
-        fields = self._ledger.fill_in(change.after)
+        fields = self._stamped(change, self._ledger.fill_in(change.after))
         return Write(change, {"id": self._ledger.object_id(change), **fields})
+
+    def _delete(self, change: Change) -> Write:
+        return Write(change, {"id": self._ledger.object_id(change)})
+
+    def _stamped(self, change: Change, fields: Row) -> Row:
+        """The fields with batch and digests beside them, where the object can take them."""
+        if change.stamp is None:
+            return fields
+        known = change.stamp.digests
+        written = {
+            name: digest for name, digest in digests_of(fields).items() if name != "tags" or name not in known
+        }
+        digests = {**known, **self._ledger.digests(change.subject), **written}
+        self._ledger.keep_digests(change.id, digests)
+        custom = {**(fields.get("custom_fields") or {}), BATCH_FIELD: self._batch_id, DIGESTS_FIELD: digests}
+        return {**fields, "custom_fields": custom}
 
     # -- sending -----------------------------------------------------------------
 
@@ -82,29 +102,32 @@ class ListWriter:
         self._journal.intend([write.change for write in writes], [write.row for write in writes])
         self._ledger.count_request()
         try:
-            answers = self._request(row, writes)
+            written = self._request(row, writes)
         except RejectedError as error:
             self._take_out(row, writes, error, attempt)
         except UnknownOutcomeError as error:
             self._find_out(row, writes, error, attempt)
         else:
-            self._done(row, writes, answers)
+            self._done(row, writes, written)
 
-    def _request(self, row: ObjectType, writes: Sequence[Write]) -> list[Row]:
+    def _request(self, row: ObjectType, writes: Sequence[Write]) -> Written:
         rows = [write.row for write in writes]
+        if writes[0].change.action is Action.DELETE:
+            request_id = self._netbox.delete(row.name, [one["id"] for one in rows], self._message)
+            return Written(rows, request_id)
         if writes[0].change.action is Action.CREATE:
             return self._netbox.create(row.name, rows, self._message)
         return self._netbox.update(row.name, rows, self._message)
 
-    def _done(self, row: ObjectType, writes: Sequence[Write], answers: Sequence[Row]) -> None:
-        for write, answer in zip(writes, answers, strict=True):
-            self._check_answer(row, write, answer)
-        self._ledger.settle(
-            [
-                outcome_of(write.change, _RESULTS[write.change.action], answer["id"])
-                for write, answer in zip(writes, answers, strict=True)
-            ]
-        )
+    def _done(self, row: ObjectType, writes: Sequence[Write], written: Written) -> None:
+        outcomes = []
+        for write, answer in zip(writes, written.rows, strict=True):
+            if write.change.action is not Action.DELETE:
+                self._check_answer(row, write, answer)
+            done = outcome_of(write.change, _RESULTS[write.change.action], answer["id"])
+            moment = str(answer.get("last_updated") or "")
+            outcomes.append(replace(done, request_id=written.request_id, last_updated=moment))
+        self._ledger.settle(outcomes)
 
     def _check_answer(self, row: ObjectType, write: Write, answer: Row) -> None:
         """NetBox sometimes keeps a value of its own: say so, or the next run would be a surprise."""
@@ -174,10 +197,12 @@ class ListWriter:
 
     def _settle_found(self, row: ObjectType, writes: Sequence[Write]) -> list[Write]:
         """Read back; settle what has been written after all and return what has not."""
+        if writes[0].change.action is Action.DELETE:
+            return self._settle_gone(row, writes)
         pairs = list(zip(writes, self._read_back(row, writes), strict=True))
         there = [(write, live) for write, live in pairs if live is not None]
         landed = [(write, live) for write, live in there if not compare(row, write.fields(), live)[1]]
-        self._done(row, [write for write, _ in landed], [live for _, live in landed])
+        self._done(row, [write for write, _ in landed], Written([live for _, live in landed]))
         settled = {write.change.id for write, _ in landed}
         if writes[0].change.action is Action.CREATE:
             # It is there, though not quite as it was sent: another create would be a second copy.
@@ -185,6 +210,14 @@ class ListWriter:
             self._adopt(row, differing)
             settled |= {change.id for change, _ in differing}
         return [write for write in writes if write.change.id not in settled]
+
+    def _settle_gone(self, row: ObjectType, writes: Sequence[Write]) -> list[Write]:
+        pairs = list(
+            zip(writes, find_by_id(self._netbox, row, [write.row["id"] for write in writes]), strict=True)
+        )
+        gone = [write for write, live in pairs if live is None]
+        self._done(row, gone, Written([write.row for write in gone]))
+        return [write for write, live in pairs if live is not None]
 
     def _read_back(self, row: ObjectType, writes: Sequence[Write]) -> list[Row | None]:
         if writes[0].change.action is Action.UPDATE:
@@ -222,13 +255,25 @@ class ListWriter:
             if not after:
                 unchanged.append(outcome_of(change, Result.UNCHANGED, live["id"]))
                 continue
-            update = replace(change, action=Action.UPDATE, live_id=live["id"], before=before, after=after)
-            updates.append(Write(update, {"id": live["id"], **after}))
+            stamp = change.stamp and Stamp({**stored_digests(live), **digests_of(fields)}, stored_stamp(live))
+            update = replace(
+                change, action=Action.UPDATE, live_id=live["id"], before=before, after=after, stamp=stamp
+            )
+            updates.append(self._update(update))
         self._ledger.settle(unchanged)
         self._send(row, updates)
 
 
-_RESULTS = {Action.CREATE: Result.CREATED, Action.UPDATE: Result.UPDATED}
+_RESULTS = {
+    Action.CREATE: Result.CREATED,
+    Action.UPDATE: Result.UPDATED,
+    Action.DELETE: Result.DELETED,
+}
+
+
+def batch_message(batch_id: str) -> str:
+    """What NetBox's changelog says of everything that a batch writes; by it a batch is found again."""
+    return f"netbox-mcp batch {batch_id}"
 
 
 def _may_double(row: ObjectType, write: Write) -> bool:

@@ -7,6 +7,9 @@ OrchestratorError (orchestrator/errors.py)
 +-- IdempotencyConflictError  the key was used for another document
 +-- UnknownTargetError        the worker's configuration has no such NetBox
 +-- TargetBusyError           another batch held the target for too long
++-- PlanRequiredError        only plans may be applied here, and this is none
++-- NotApprovedError         nobody has approved the plan, or no longer, or with another token
++-- StoredPlanError          the stored plan is not what its digest says
 +-- ForbiddenJobError         a job names a function that workers do not run
 +-- TaskTimeoutError          the task ran longer than it may
 +-- TaskFailedError           tells the queue that a task has failed; its reason is in the task's status
@@ -77,6 +80,44 @@ class TargetBusyError(OrchestratorError):
 
     code = "target_busy"
     retryable = True
+
+
+class PlanRequiredError(OrchestratorError):
+    """The configuration lets nothing but plans be applied (NETBOX_MCP_REQUIRE_PLAN)."""
+
+    code = "plan_required"
+
+    def __init__(self, hint: str = "") -> None:
+        super().__init__(
+            "Only a plan that was made before may be applied here; nothing was written.",
+            hint or "Make a plan (netbox_plan_bulk, or netbox-mcp plan), look at it, and apply its plan_id.",
+        )
+
+
+class NotApprovedError(OrchestratorError):
+    """The plan lacks the approval of a person (NETBOX_MCP_REQUIRE_APPROVAL)."""
+
+    code = "not_approved"
+
+    def __init__(self, reason: str, plan_id: str) -> None:
+        super().__init__(f"{reason}; nothing was written.", hint=how_to_approve(plan_id))
+
+
+def how_to_approve(plan_id: str) -> str:
+    """What a person has to do about a plan that waits for approval."""
+    return f"A person has to approve it: netbox-mcp approve {plan_id}"
+
+
+class StoredPlanError(OrchestratorError):
+    """Somebody has changed the stored plan: it would do something else than its digest says."""
+
+    code = "stored_plan_changed"
+
+    def __init__(self, plan_id: str) -> None:
+        super().__init__(
+            f"The stored plan {plan_id} is not what its digest says; it was changed after it was kept.",
+            hint="Find out who writes to this Redis. Make the plan again before anything is applied.",
+        )
 
 
 class ForbiddenJobError(OrchestratorError):

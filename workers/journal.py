@@ -19,11 +19,11 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.errors import JournalError, LeaseLostError
-from orchestrator.models import Change, Outcome, Plan
+from orchestrator.models import Change, Intent, Outcome, Plan
 from orchestrator.ports import Row
 from workers import keys
 from workers.connection import explain, text_of
-from workers.journal_entries import Counts, Intent, OutcomePage, dump, intent_row, outcome_from, read_cursor
+from workers.journal_entries import Counts, OutcomePage, dump, intent_row, outcome_from, read_cursor
 from workers.lease import Lease
 from workers.settings import DAY_SECONDS
 

@@ -18,23 +18,6 @@ from orchestrator.models import Change, Outcome, Pass, Result
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
-    """What was about to be sent for one change, and what was there before."""
-
-    change_id: str
-    action: str
-    object_type: str
-    label: str
-    path: str
-    live_id: int | None
-    before: Mapping[str, Any]
-    after: Mapping[str, Any]
-    key: Mapping[str, Any]
-    sent: Mapping[str, Any]
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
 class OutcomePage:
     """Some outcomes in the order in which they were settled; `next_cursor` None: these were the last."""
 
@@ -55,7 +38,7 @@ def intent_row(change: Change, sent: Mapping[str, Any]) -> dict[str, Any]:
         "label": change.label,
         "path": change.path,
         "live_id": change.live_id,
-        "before": dict(change.before),
+        "before": change.before_image(),
         "after": dict(change.after),
         "key": dict(change.key),
         "sent": dict(sent),

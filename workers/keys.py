@@ -10,6 +10,7 @@ nmo:tasks:active                zset    task retention       records.py: those t
 nmo:idempotency:<digest>        string  task retention       idempotency.py: <task> <what it stands for>
 nmo:document:<document>         string  task retention       store.py: batch document, compressed JSON
 nmo:plan:<plan>                 hash    task retention       store.py: plan, compressed JSON, and its document
+nmo:approval:<plan digest>      string  task retention       approvals.py: who approved a plan, signed
 nmo:lease:<target>              string  lease ttl (15 s)     lease.py: <epoch>:<task>:<nonce>
 nmo:epoch:<target>              int     for ever, one number lease.py: must never repeat a value
 nmo:journal:<batch>             hash    journal retention    records.py, journal.py: task, target, digest
@@ -55,6 +56,11 @@ def document(document_id: str) -> str:
 def plan(plan_id: str) -> str:
     """A stored plan."""
     return f"nmo:plan:{plan_id}"
+
+
+def approval(digest: str) -> str:
+    """Who has approved plans of this digest; the target is part of it."""
+    return f"nmo:approval:{digest}"
 
 
 def lease(target: str) -> str:

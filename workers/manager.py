@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from pydantic import SecretStr
 from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.models import Outcome, Plan
+from orchestrator.stale import refuse_outdated, refuse_unapplyable
+from workers.approvals import Approval, Approvals
 from workers.connection import check, redis_errors
-from workers.errors import UnknownTaskError
+from workers.errors import PlanRequiredError, UnknownTaskError
 from workers.idempotency import IdempotencyKeys
 from workers.journal import RedisJournal
 from workers.journal_entries import Counts
@@ -60,6 +65,7 @@ class AsyncTaskManager:
         self._store = Store(redis, settings)
         self._records = TaskRecords(redis, settings)
         self._keys = IdempotencyKeys(redis, settings)
+        self._approvals = Approvals(redis, settings)
         self._checked = False
 
     # Starting
@@ -69,8 +75,11 @@ class AsyncTaskManager:
     ) -> TaskStatus:
         """Apply a document in the background. `total` is an estimate of its objects, until it is planned.
 
-        Raises IdempotencyConflictError if the key stands for another document.
+        Raises IdempotencyConflictError if the key stands for another document, PlanRequiredError where
+        only plans may be applied.
         """
+        if self._settings.plan_required:
+            raise PlanRequiredError
         with redis_errors():
             self._check_once()
             record = self._records.create("apply", target, self._store.save_document(document), "", total)
@@ -79,13 +88,15 @@ class AsyncTaskManager:
     def start_apply_plan(self, plan_id: str, idempotency_key: str | None = None) -> TaskStatus:
         """Apply a stored plan in the background; it is refused there if NetBox has moved on since.
 
+        What can be told now is refused now: StalePlanError for a plan that is too old,
+        NotApplyableError for one with conflicts, NotApprovedError where nobody has approved it.
         Raises UnknownDocumentError when the plan has expired.
         """
         with redis_errors():
             self._check_once()
             facts = self._store.plan_facts(plan_id)
             record = self._records.create("apply", facts.target, facts.document_id, plan_id, facts.total)
-            return self._start(record, idempotency_key)
+            return self._start(record, idempotency_key, lambda: self._refuse_in_vain(plan_id))
 
     def start_plan(self, document: Document, target: str, total: int) -> TaskStatus:
         """Plan a large document in the background; the ended task's status names the plan."""
@@ -105,13 +116,40 @@ class AsyncTaskManager:
         with redis_errors():
             return self._store.load_plan(plan_id)
 
-    def _start(self, record: TaskRecord, idempotency_key: str | None) -> TaskStatus:
+    def approve(self, plan_id: str, token: SecretStr, approver: str, digest: str | None = None) -> Approval:
+        """Let a stored plan be applied, in the name of a person; workers verify the token.
+
+        `digest` is that of the plan which the person was shown.
+        Raises UnknownDocumentError, StalePlanError, NotApplyableError, StoredPlanError.
+        """
+        with redis_errors():
+            self._check_once()
+            return self._approvals.approve(plan_id, token, approver, digest)
+
+    def approval_of(self, plan: Plan) -> Approval | None:
+        """The approval that is on record for a plan, unless its time is past."""
+        with redis_errors():
+            return self._approvals.find(plan)
+
+    def _refuse_in_vain(self, plan_id: str) -> None:
+        """Refuse what a worker would refuse anyhow. The worker has the last word (task_run.py)."""
+        plan = self._store.load_plan(plan_id)
+        refuse_outdated(plan, datetime.now(UTC), f"Plan {plan_id}")
+        refuse_unapplyable(plan)
+        if self._settings.require_approval and plan.writes:
+            self._approvals.expect(plan, plan_id)
+
+    def _start(
+        self, record: TaskRecord, idempotency_key: str | None, refuse: Callable[[], None] = lambda: None
+    ) -> TaskStatus:
+        """Put a task in line, unless its key stands for one that is; `refuse` may raise before that."""
         try:
             if idempotency_key:
                 task_id = self._keys.claim(idempotency_key, record, self._is_free)
                 if task_id != record.task_id:
                     self._records.discard(record)
                     return self._status(task_id)
+            refuse()
             self._records.list_as_active(record)
             enqueue(open_queue(self._redis, self._settings), self._settings, record)
         except BaseException:

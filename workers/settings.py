@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_valid
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DAY_SECONDS = 86_400
+MIN_TOKEN_LENGTH = 16
 
 
 def default_state_dir() -> Path:
@@ -23,7 +24,9 @@ def default_state_dir() -> Path:
 class WorkerSettings(BaseSettings):
     """What workers, and servers that start tasks, need to know. Times are in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="NETBOX_MCP_", extra="ignore", validate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="NETBOX_MCP_", extra="ignore", validate_by_name=True, hide_input_in_errors=True
+    )
 
     redis_url: SecretStr | None = Field(
         default=None,
@@ -61,6 +64,25 @@ class WorkerSettings(BaseSettings):
     job_timeout: int = Field(
         default=DAY_SECONDS, ge=10, description="A task that runs longer than this is stopped."
     )
+    plan_valid_seconds: int = Field(
+        default=DAY_SECONDS, ge=1, description="A plan that is older than this is not applied any more."
+    )
+    require_plan: bool = Field(
+        default=False,
+        description="Only plans that were kept may be applied, never a document by itself. "
+        "Set it for workers and servers alike.",
+    )
+    require_approval: bool = Field(
+        default=False,
+        description="Only plans that a person has approved may be applied; implies NETBOX_MCP_REQUIRE_PLAN. "
+        "Set it for workers and servers alike.",
+    )
+    approve_token: SecretStr | None = Field(
+        default=None,
+        description="The secret of those who approve plans, at least 16 characters: for workers, the HTTP "
+        "server and `netbox-mcp approve`; never for a server that a model starts itself.",
+    )
+    approval_ttl_seconds: int = Field(default=3600, ge=1, description="How long an approval is good for.")
     lanes: int = Field(default=2, ge=1, le=8, description="Write requests to one NetBox at the same time.")
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="console: key=value; json."
@@ -70,6 +92,18 @@ class WorkerSettings(BaseSettings):
         description="What is kept on this machine: the SQLite journals of synchronous runs (with and without "
         "Redis), the locks that keep them apart, and the bearer token made for HTTP.",
     )
+
+    @property
+    def plan_required(self) -> bool:
+        """Whether nothing but a plan that was kept may be applied."""
+        return self.require_plan or self.require_approval
+
+    @field_validator("approve_token")
+    @classmethod
+    def _long_enough_to_sign(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and len(token.get_secret_value()) < MIN_TOKEN_LENGTH:
+            raise ValueError(f"an approve token must have at least {MIN_TOKEN_LENGTH} characters")
+        return token
 
     @field_validator("heartbeat_seconds")
     @classmethod

@@ -17,9 +17,9 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import JournalError
-from orchestrator.models import Change, Outcome, Plan
+from orchestrator.models import Change, Intent, Outcome, Plan
 from orchestrator.ports import Row
-from workers.journal_entries import Intent, dump, intent_row
+from workers.journal_entries import dump, intent_row
 from workers.settings import DAY_SECONDS
 
 SUFFIX = ".sqlite3"

@@ -10,6 +10,7 @@ import hashlib
 import secrets
 import zlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -17,10 +18,12 @@ from redis import Redis
 
 from orchestrator.errors import DocumentError, Problem
 from orchestrator.models import Plan
+from orchestrator.plan import digest_of
 from orchestrator.plan_json import dump_plan, load_plan
+from orchestrator.stale import date_plan
 from workers import keys
 from workers.connection import text_of
-from workers.errors import UnknownDocumentError
+from workers.errors import StoredPlanError, UnknownDocumentError
 from workers.settings import WorkerSettings
 
 Document = dict[str, Any] | list[Any]
@@ -42,6 +45,7 @@ class Store:
     def __init__(self, redis: Redis, settings: WorkerSettings) -> None:
         self._redis = redis
         self._retention = settings.task_retention_seconds
+        self._plan_valid_seconds = settings.plan_valid_seconds
 
     def save_document(self, document: Document) -> str:
         """Keep a document; returns its id. Saving it again renews its time.
@@ -66,7 +70,12 @@ class Store:
         return document
 
     def save_plan(self, plan: Plan, document_id: str) -> str:
-        """Keep a plan made from a stored document; returns the plan's id."""
+        """Keep a plan made from a stored document; returns the plan's id.
+
+        One that does not say until when it is good is taken as made now.
+        """
+        if not plan.stale_at:
+            plan = date_plan(plan, datetime.now(UTC), self._plan_valid_seconds)
         plan_id = f"p-{secrets.token_hex(6)}"
         key = keys.plan(plan_id)
         fields: dict[Any, Any] = {
@@ -85,11 +94,20 @@ class Store:
         return plan_id
 
     def load_plan(self, plan_id: str) -> Plan:
-        """The plan itself. Raises UnknownDocumentError when it has expired."""
+        """The plan itself. Raises UnknownDocumentError when it has expired, or an older version kept it.
+
+        Raises StoredPlanError if it would do something else than its digest says.
+        """
         body: Any = self._redis.hget(keys.plan(plan_id), "body")
         if body is None:
             raise UnknownDocumentError("plan", plan_id)
-        return load_plan(zlib.decompress(body))
+        try:
+            plan = load_plan(zlib.decompress(body))
+        except (ValueError, KeyError, TypeError, zlib.error):
+            raise UnknownDocumentError("plan of this version", plan_id) from None
+        if digest_of(plan) != plan.digest:
+            raise StoredPlanError(plan_id)
+        return plan
 
     def plan_facts(self, plan_id: str) -> PlanFacts:
         """What the plan stands for. Raises UnknownDocumentError when it has expired."""

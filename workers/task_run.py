@@ -8,7 +8,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import structlog
 from redis import Redis
@@ -16,11 +17,14 @@ from redis.exceptions import RedisError
 from rq.timeouts import JobTimeoutException
 
 from orchestrator.engine import NetBoxBulkOrchestrator
-from orchestrator.errors import OrchestratorError, StalePlanError
+from orchestrator.errors import OrchestratorError
 from orchestrator.models import Plan
 from orchestrator.netbox import ConfigError, load_targets, open_netbox
+from orchestrator.stale import refuse_moved, refuse_outdated, refuse_unapplyable
+from workers.approvals import Approvals
 from workers.connection import explain
 from workers.errors import (
+    PlanRequiredError,
     RedisUnavailableError,
     TaskFailedError,
     TaskTimeoutError,
@@ -114,13 +118,27 @@ class TaskRun:
             self._redis, self.record.batch_id, lease, self._settings.journal_retention_seconds
         )
 
-    def refuse_if_stale(self, plan: Plan) -> None:
-        """Raise StalePlanError if a stored plan was asked for and this, made just now, is another one."""
-        if self.record.plan_id and self.store.plan_facts(self.record.plan_id).digest != plan.digest:
-            raise StalePlanError(
-                f"NetBox has changed since plan {self.record.plan_id} was made; nothing was written.",
-                hint="Make the plan again, look at it, and apply the new one.",
-            )
+    def permitted(self, fresh: Plan) -> Plan:
+        """The plan to apply, given the one made just now; the last word on whether it may be applied.
+
+        Raises StalePlanError where a stored plan was asked for and is another one or too old by now,
+        NotApplyableError for conflicts, PlanRequiredError and NotApprovedError where the configuration of
+        this worker asks for a plan, or for a person's approval, and there is none.
+        """
+        plan, plan_id = fresh, self.record.plan_id
+        if plan_id:
+            stored = self.store.load_plan(plan_id)
+            refuse_outdated(stored, datetime.now(UTC), f"Plan {plan_id}")
+            refuse_moved(stored, fresh, f"plan {plan_id}")
+            # Equal digests: the same writes. What is applied is what this worker has made of NetBox and
+            # document itself; nobody who can write to Redis slips anything in beneath a digest.
+            plan = replace(fresh, warnings=stored.warnings, made_at=stored.made_at, stale_at=stored.stale_at)
+        elif self._settings.plan_required:
+            raise PlanRequiredError
+        refuse_unapplyable(plan)
+        if self._settings.require_approval and plan.writes:
+            Approvals(self._redis, self._settings).check(plan, plan_id)
+        return plan
 
 
 @contextmanager

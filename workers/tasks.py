@@ -9,8 +9,7 @@ def run_apply(task_id: str) -> None:
     """Make NetBox match the task's document; a task made from a plan does exactly what that plan says."""
     with running(task_id) as run, run.lease() as lease, run.engine() as engine:
         document = run.store.load_document(run.record.document_id)
-        plan = engine.plan(document)
-        run.refuse_if_stale(plan)
+        plan = run.permitted(engine.plan(document))
         journal = run.journal(lease)
         report = engine.apply(plan, run.record.batch_id, journal, run.tracker, checkpoint=lease.check)
         run.tracker.applied(report)

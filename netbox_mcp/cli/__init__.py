@@ -13,6 +13,7 @@ import typer
 
 from netbox_mcp import __version__
 from netbox_mcp.cli.apply import apply
+from netbox_mcp.cli.approve import approve
 from netbox_mcp.cli.demo import demo
 from netbox_mcp.cli.doctor import doctor
 from netbox_mcp.cli.output import EXIT_CODES_HELP, SentenceGroup, start_logging
@@ -53,6 +54,6 @@ def _start(
         logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
-for command in (serve, worker, plan, apply, status, tasks, report, doctor, demo):
+for command in (serve, worker, plan, approve, apply, status, tasks, report, doctor, demo):
     app.command()(command)
 app.add_typer(sandbox_app, name="sandbox")

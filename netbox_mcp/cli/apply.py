@@ -15,9 +15,12 @@ from netbox_mcp.cli.progress import BarProgress, follow
 from netbox_mcp.cli.tasks import end_with, print_counts
 from netbox_mcp.dependencies import get_settings
 from netbox_mcp.failures import UsageError
-from netbox_mcp.service import DEFAULT_TARGET, DRY_RUN, get_service
+from netbox_mcp.next_steps import DRY_RUN
+from netbox_mcp.service import DEFAULT_TARGET, get_service
 from orchestrator.models import Plan, Report
 from orchestrator.plan_text import render_plan
+from orchestrator.stale import refuse_unapplyable
+from workers.errors import PlanRequiredError
 
 SHOWN_PER_TYPE = 20
 """Changes of each type that are spelt out before the question; `plan` shows all."""
@@ -52,10 +55,27 @@ def apply(
     if get_settings().dry_run:
         _show(_plan(document, plan_id, target), as_json)
         say(DRY_RUN)
+    elif document is not None and get_settings().plan_required:
+        _refuse_document(document, target or DEFAULT_TARGET, yes, as_json)
     elif sync:
         _apply_here(document, target or DEFAULT_TARGET, yes, as_json)
     else:
         _apply_in_background(document, plan_id, target, yes, idempotency_key, as_json)
+
+
+def _refuse_document(document: Any, target: str, yes: bool, as_json: bool) -> None:
+    """Show and keep the plan, unless nobody wants to see it, and say that it is what can be applied."""
+    if yes:
+        get_service().count_objects(document, target)
+        raise PlanRequiredError
+    plan = get_service().make_plan(document, target)
+    if not as_json:
+        _show(plan, as_json)
+    if not plan.writes:
+        _nothing_to_do(plan, as_json)
+        return
+    plan_id = get_service().keep_plan(plan, document)
+    raise PlanRequiredError(f"This one was kept: netbox-mcp apply --plan {plan_id}" if plan_id else "")
 
 
 def _plan(document: Any, plan_id: str | None, target: str | None) -> Plan:
@@ -67,7 +87,15 @@ def _plan(document: Any, plan_id: str | None, target: str | None) -> Plan:
 def _show(plan: Plan, as_json: bool) -> None:
     if as_json:
         print_json(
-            {"status": "planned", "target": plan.target, "totals": plan.totals(), "digest": plan.digest}
+            {
+                "status": "planned",
+                "target": plan.target,
+                "totals": plan.totals(),
+                "digest": plan.digest,
+                "applyable": plan.applyable,
+                "complete": plan.complete,
+                "stale_at": plan.stale_at,
+            }
         )
     else:
         print(render_plan(plan, per_group=SHOWN_PER_TYPE))
@@ -77,6 +105,7 @@ def _agreed(plan: Plan, as_json: bool) -> bool:
     """Show the plan and have it confirmed; False when there is nothing to do. Raises NotConfirmedError."""
     if not as_json:
         _show(plan, as_json)
+    refuse_unapplyable(plan)
     if not plan.writes:
         _nothing_to_do(plan, as_json)
         return False
@@ -100,15 +129,14 @@ def _apply_in_background(
 
 
 def _apply_here(document: Any, target: str, yes: bool, as_json: bool) -> None:
-    digest = None
+    shown = None
     get_service().count_objects(document, target)  # a wrong document is refused before anything is locked
     if not yes:
-        plan = get_service().make_plan(document, target)
-        if not _agreed(plan, as_json):
+        shown = get_service().make_plan(document, target)
+        if not _agreed(shown, as_json):
             return
-        digest = plan.digest
     with _stop_on_interrupt() as checkpoint, BarProgress() as progress:
-        _, report = get_service().apply_now(document, target, progress, digest, checkpoint)
+        _, report = get_service().apply_now(document, target, progress, shown, checkpoint)
     _end_report(report, as_json)
 
 

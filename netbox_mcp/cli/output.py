@@ -19,15 +19,15 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from netbox_mcp.failures import UsageError, explain
-from orchestrator.errors import DocumentError, OrchestratorError
+from orchestrator.errors import DocumentError, NotApplyableError, OrchestratorError, StalePlanError
 from workers.logs import configure_logging
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 EXIT_CODES_HELP = (
     "Exit codes: 0 all is well; 1 it failed; 2 wrong usage; 3 completed, but some objects failed or were "
-    "skipped; 4 the document is invalid, nothing was written; 5 not confirmed, nothing was written; "
-    "6 NetBox or Redis cannot be reached; 130 interrupted."
+    "skipped; 4 the document is invalid, nothing was written; 5 not confirmed or not approved, nothing was "
+    "written; 6 NetBox or Redis cannot be reached; 130 interrupted."
 )
 
 
@@ -47,7 +47,9 @@ class ExitCode(IntEnum):
 EXIT_BY_CODE = {
     "invalid_document": ExitCode.INVALID_DOCUMENT,
     "invalid_arguments": ExitCode.USAGE,
+    "plan_required": ExitCode.USAGE,
     "not_confirmed": ExitCode.NOT_CONFIRMED,
+    "not_approved": ExitCode.NOT_CONFIRMED,
     "netbox_unreachable": ExitCode.UNREACHABLE,
     "redis_unavailable": ExitCode.UNREACHABLE,
     "interrupted": ExitCode.INTERRUPTED,
@@ -146,6 +148,9 @@ def report_error(error: Exception, as_json: bool) -> None:
     if isinstance(error, DocumentError):
         for problem in error.problems:
             errors.print(f"  {problem}", markup=False)
+    elif isinstance(error, StalePlanError | NotApplyableError):
+        for detail in reply.details:
+            errors.print(f"  {detail['message']}", markup=False)
     if reply.hint:
         errors.print(reply.hint, markup=False)
 

@@ -10,10 +10,12 @@ import typer
 
 from netbox_mcp.cli.documents import TargetOption, load_document
 from netbox_mcp.cli.output import JsonFlag, print_json, say
+from netbox_mcp.dependencies import get_settings
 from netbox_mcp.failures import UsageError
 from netbox_mcp.service import get_service
 from orchestrator.plan_json import dump_plan
 from orchestrator.plan_text import render_plan
+from workers.errors import how_to_approve
 
 FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="YAML or JSON; - for standard input.")]
 
@@ -40,6 +42,8 @@ def plan(
     else:
         print(render_plan(made))
     if plan_id is not None:
+        if get_settings().require_approval:
+            say(how_to_approve(plan_id))
         say(f"To apply exactly this plan: netbox-mcp apply --plan {plan_id}")
 
 

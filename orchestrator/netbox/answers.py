@@ -19,6 +19,8 @@ from orchestrator.netbox.settings import NetBoxSettings
 _MAX_TEXT = 300
 # Keys under which Django and DRF put what belongs to no single field.
 _NO_FIELD = ("__all__", "non_field_errors", "detail", "error")
+# NetBox's own words where MAINTENANCE_MODE keeps it from writing, which it answers with 500.
+_MAINTENANCE = "operating in maintenance mode"
 
 
 def read_failure(settings: NetBoxSettings, response: requests.Response) -> NetBoxError:
@@ -45,7 +47,12 @@ def write_failure(
 ) -> NetBoxError:
     """What a list write's answer of 400 or above means."""
     status = response.status_code
-    if status >= 500:
+    if status == 500 and _MAINTENANCE in _reason(settings, response):
+        return UnreachableError(
+            f"NetBox at {settings.url} is in maintenance mode; nothing was written.",
+            "Send the same document again when it is over.",
+        )
+    if status >= 500 or status == 408:
         # Also where NetBox says IntegrityError: its own roll-back is likely, but a proxy's 502 looks alike.
         return UnknownOutcomeError(
             f"NetBox at {settings.url} failed during a write (HTTP {status}{_reason(settings, response)}).",
@@ -58,6 +65,9 @@ def write_failure(
     if "API-Version" not in response.headers and answer is None:
         if status == 413:
             return RejectedError("The proxy in front of NetBox refused the list as too large (HTTP 413).")
+        if status in (409, 412):
+            # NetBox says 412 only to a write that asks for a certain version, and ours do not.
+            return RejectedError(f"Something in front of NetBox refused the list (HTTP {status}).")
         return not_netbox(settings.url)
     rows = {index: _scrub(settings, text) for index, text in refused_rows(answer, body).items()}
     return RejectedError(_rejection(settings, response, rows, len(body)), rows)

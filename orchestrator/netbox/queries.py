@@ -23,7 +23,7 @@ def known_filters(row: ObjectType) -> frozenset[str]:
     names = {"id", *texts}
     if row.label != "address":
         names |= {f"{text}__ie" for text in texts}
-    return frozenset(names | {f"{name}_id" for name in row.references})
+    return frozenset(names | {row.pointer_filter(name) for name in row.all_references()})
 
 
 def check_query(query: Query) -> Values:
@@ -45,6 +45,14 @@ def check_query(query: Query) -> Values:
             "Ask for at least one value, and for none that is empty.",
         )
     return values
+
+
+def check_ids(row: ObjectType, ids: Sequence[int]) -> None:
+    """Refuse to delete nothing, or the same object twice (NetBoxError)."""
+    if not ids:
+        raise NetBoxError(f"A list of deletes names no {row.noun}; nothing was sent.")
+    if len(set(ids)) != len(ids):
+        raise NetBoxError(f"A list of deletes names the same {row.noun} twice; nothing was sent.")
 
 
 def split_values(

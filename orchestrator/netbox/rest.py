@@ -15,10 +15,11 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.errors import DryRunError, NetBoxError, UnknownOutcomeError
 from orchestrator.netbox.answers import not_netbox
-from orchestrator.netbox.queries import Values, check_query, split_values
+from orchestrator.netbox.changelog import CHANGELOG_PATH, changelog_parameters, parse_entry, parse_moment
+from orchestrator.netbox.queries import Values, check_ids, check_query, split_values
 from orchestrator.netbox.settings import NetBoxSettings
 from orchestrator.netbox.transport import Transport
-from orchestrator.ports import Query, Row
+from orchestrator.ports import LoggedChange, Query, Row, Written
 from orchestrator.schema import load_schema
 from orchestrator.values import wire_value
 
@@ -94,37 +95,75 @@ class RestNetBox:
         base: list[tuple[str, str | int]] = [*fields, ("ordering", "id"), ("limit", self._page_size)]
         if not query.filter:
             return self._read_pages(path, base)
-
-        def filtered(chunk: Values) -> list[tuple[str, str | int]]:
-            return [*base, *((query.filter, value) for value in chunk)]
-
-        rows: dict[int, Row] = {}
-        for chunk in split_values(
-            values, lambda chunk: self._transport.line_length(path, filtered(chunk)), _MAX_LINE_BYTES
-        ):
-            rows.update((row["id"], row) for row in self._read_pages(path, filtered(chunk)))
-        return list(rows.values())
+        return self._read_filtered(path, base, query.filter, values)
 
     def count(self, object_type: str) -> int:
         """How many objects of a type there are."""
         answer = self._page(OBJECT_TYPES[object_type].path, [("fields", "id"), ("limit", 1)])
         return int(answer["count"])
 
-    def create(self, object_type: str, rows: Sequence[Row], message: str) -> list[Row]:
+    def create(self, object_type: str, rows: Sequence[Row], message: str) -> Written:
         """Create all rows in one request or none; answers in the same order."""
         return self._write("POST", object_type, rows, message)
 
-    def update(self, object_type: str, rows: Sequence[Row], message: str) -> list[Row]:
+    def update(self, object_type: str, rows: Sequence[Row], message: str) -> Written:
         """Update all rows (each with its `id`) in one request or none; answers in the same order."""
         ids = [row["id"] for row in rows]
         if len(set(ids)) != len(ids):
             raise NetBoxError(f"A list of updates names the same {OBJECT_TYPES[object_type].noun} twice.")
-        answer = {row["id"]: row for row in self._write("PATCH", object_type, rows, message)}
+        written = self._write("PATCH", object_type, rows, message)
+        answer = {row["id"]: row for row in written.rows}
         if answer.keys() != set(ids):
             raise UnknownOutcomeError(
                 "NetBox answered an update with other objects than those that were sent."
             )
-        return [answer[id_] for id_ in ids]
+        return Written([answer[id_] for id_ in ids], written.request_id)
+
+    def delete(self, object_type: str, ids: Sequence[int], message: str) -> str:
+        """Delete all objects in one request or none; returns NetBox's id of the request.
+
+        What hangs on them goes along (interfaces with their device). Raises
+        RejectedError for what others depend on and for what is gone already.
+        """
+        row = OBJECT_TYPES[object_type]
+        check_ids(row, ids)
+        self._refuse_in_dry_run("DELETE", row, len(ids))
+        extra = self._message(message)
+        answer, request_id = self._transport.write("DELETE", row.path, [{"id": id_, **extra} for id_ in ids])
+        if answer is not None:
+            raise UnknownOutcomeError(f"NetBox's answer does not say that the {len(ids)} {row.name} are gone.")
+        return request_id
+
+    def logged(self, message: str) -> list[LoggedChange]:
+        """The changelog entries with exactly this message, oldest first. Raises NetBoxError before 4.4."""
+        if not message.strip():
+            raise NetBoxError("Without a message the whole changelog would be read; nothing was asked.")
+        if not self._takes_messages():
+            raise NetBoxError(
+                f"NetBox {self._transport.api_version} keeps no messages in its changelog.",
+                "They came with NetBox 4.4.",
+            )
+        text = message[:MAX_MESSAGE_LENGTH].strip()  # as NetBox keeps it
+        rows = self._read_pages(CHANGELOG_PATH, [*changelog_parameters(self._page_size), ("q", text)])
+        # `q` searches: in other fields, too, and for a part of them.
+        return _logged([row for row in rows if row["message"] == text])
+
+    def logged_since(self, object_type: str, ids: Sequence[int], since: str) -> list[LoggedChange]:
+        """What the changelog says of these objects after a moment (ISO 8601), oldest first."""
+        moment = parse_moment(since)
+        row = OBJECT_TYPES[object_type]
+        base = [
+            *changelog_parameters(self._page_size),
+            ("changed_object_type", row.model),
+            ("time_after", moment.isoformat()),
+        ]
+        rows = self._read_filtered(CHANGELOG_PATH, base, "changed_object_id", list(dict.fromkeys(ids)))
+        # `time_after` lets the moment itself through.
+        return _logged([row for row in rows if parse_moment(row["time"]) > moment])
+
+    def may_create(self, object_type: str) -> bool:
+        """Whether the token may create objects of a type."""
+        return "POST" in self._accepted(object_type)
 
     def choices(self, object_type: str) -> Mapping[str, Mapping[str, str]]:
         """Field -> {value: label}, as this NetBox is configured.
@@ -132,10 +171,7 @@ class RestNetBox:
         Empty when the token may not create such objects: NetBox tells its
         choices only to those who may.
         """
-        answer = self._transport.options(OBJECT_TYPES[object_type].path)
-        if not isinstance(answer, Mapping):
-            raise not_netbox(self.settings.url)
-        accepted = answer.get("actions", {}).get("POST", {})
+        accepted = self._accepted(object_type).get("POST", {})
         return {
             name: {
                 str(choice["value"]): choice["display_name"] for choice in spec["choices"] if choice["value"]
@@ -143,6 +179,29 @@ class RestNetBox:
             for name, spec in accepted.items()
             if spec.get("choices") and not spec.get("read_only")
         }
+
+    def _accepted(self, object_type: str) -> Mapping[str, Any]:
+        """Method -> field -> what NetBox accepts there, for the methods that this token may use."""
+        answer = self._transport.options(OBJECT_TYPES[object_type].path)
+        if not isinstance(answer, Mapping):
+            raise not_netbox(self.settings.url)
+        accepted: Mapping[str, Any] = answer.get("actions", {})
+        return accepted
+
+    def _read_filtered(
+        self, path: str, base: list[tuple[str, str | int]], name: str, values: Values
+    ) -> list[Row]:
+        """All rows where a filter lets one of the values through, each once, in as many requests as needed."""
+
+        def filtered(chunk: Values) -> list[tuple[str, str | int]]:
+            return [*base, *((name, value) for value in chunk)]
+
+        rows: dict[int, Row] = {}
+        for chunk in split_values(
+            values, lambda chunk: self._transport.line_length(path, filtered(chunk)), _MAX_LINE_BYTES
+        ):
+            rows.update((row["id"], row) for row in self._read_pages(path, filtered(chunk)))
+        return list(rows.values())
 
     def _read_pages(self, path: str, parameters: list[tuple[str, str | int]]) -> list[Row]:
         """Follow a list by id. A page may be shorter than asked for (MAX_PAGE_SIZE): only `count` ends it."""
@@ -165,26 +224,32 @@ class RestNetBox:
             raise not_netbox(self.settings.url)
         return answer
 
-    def _write(self, method: str, object_type: str, rows: Sequence[Row], message: str) -> list[Row]:
+    def _write(self, method: str, object_type: str, rows: Sequence[Row], message: str) -> Written:
         row = OBJECT_TYPES[object_type]
         if not rows:
-            return []
-        if self.settings.dry_run:
-            _log.info("dry-run: %s %s with %d rows was not sent", method, row.path, len(rows))
-            raise DryRunError(
-                f"Dry-run is on: {len(rows)} {row.name} were not sent to NetBox.",
-                "Unset NETBOX_DRY_RUN to write.",
-            )
-        extra = (
-            {"changelog_message": message[:MAX_MESSAGE_LENGTH]} if message and self._takes_messages() else {}
-        )
+            return Written([])
+        self._refuse_in_dry_run(method, row, len(rows))
+        extra = self._message(message)
         body = [{**to_wire(row, item), **extra} for item in rows]
-        answer = self._transport.write(method, row.path, body)
+        answer, request_id = self._transport.write(method, row.path, body)
         if not isinstance(answer, list) or len(answer) != len(rows):
             raise UnknownOutcomeError(
                 f"NetBox's answer does not match the {len(rows)} {row.name} that were sent."
             )
-        return answer
+        return Written(answer, request_id)
+
+    def _refuse_in_dry_run(self, method: str, row: ObjectType, count: int) -> None:
+        if self.settings.dry_run:
+            _log.info("dry-run: %s %s with %d rows was not sent", method, row.path, count)
+            raise DryRunError(
+                f"Dry-run is on: {count} {row.name} were not sent to NetBox.",
+                "Unset NETBOX_DRY_RUN to write.",
+            )
+
+    def _message(self, message: str) -> dict[str, str]:
+        if not message or not self._takes_messages():
+            return {}
+        return {"changelog_message": message[:MAX_MESSAGE_LENGTH]}
 
     def _takes_messages(self) -> bool:
         if not self._transport.api_version:
@@ -204,6 +269,11 @@ def to_wire(row: ObjectType, canonical: Row) -> Row:
         else:
             wire[name] = wire_value(specs.get(name), value)
     return wire
+
+
+def _logged(entries: Sequence[Row]) -> list[LoggedChange]:
+    parsed = [parse_entry(entry) for entry in sorted(entries, key=lambda entry: int(entry["id"]))]
+    return [change for change in parsed if change is not None]
 
 
 def open_netbox(settings: NetBoxSettings) -> RestNetBox:

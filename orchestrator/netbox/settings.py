@@ -36,6 +36,7 @@ _VARIABLES = {
     "verify_tls": "NETBOX_MCP_VERIFY_TLS",
     "connect_timeout_seconds": "NETBOX_MCP_CONNECT_TIMEOUT_SECONDS",
     "read_timeout_seconds": "NETBOX_MCP_READ_TIMEOUT_SECONDS",
+    "max_requests_per_second": "NETBOX_MCP_MAX_REQUESTS_PER_SECOND",
 }
 _FILE_KEYS = (*(name for name in _VARIABLES if name != "token"), "token_env", "token_file")
 
@@ -63,6 +64,14 @@ class NetBoxSettings(BaseModel):
     )
     read_timeout_seconds: float = Field(
         default=60.0, gt=0, le=3600, description="How long to wait for NetBox's answer to one request."
+    )
+    max_requests_per_second: float | None = Field(
+        default=None,
+        gt=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="Reads and writes together that each of our processes sends to this NetBox at most, "
+        "evenly spaced. Unset: no limit.",
     )
 
     @field_validator("name")
@@ -147,6 +156,9 @@ class _Environment(BaseSettings):
     )
     read_timeout_seconds: str | None = Field(
         default=None, validation_alias=AliasChoices("NETBOX_MCP_READ_TIMEOUT_SECONDS")
+    )
+    max_requests_per_second: str | None = Field(
+        default=None, validation_alias=AliasChoices("NETBOX_MCP_MAX_REQUESTS_PER_SECOND")
     )
 
     def given(self) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The connection to one NetBox: sessions, time-outs, retries, and every failure as a typed error.
 
 Reads are retried; a write is sent again only when it is certain that NetBox
-did nothing (no connection, 429). Safe to use from several threads: each has
-sessions of its own. What rows look like is rest.py's business.
+did nothing (no connection, 429). All but probes keep the target's rate limit
+(pace.py). Safe to use from several threads: each has sessions of its own.
+What rows look like is rest.py's business.
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -26,29 +25,14 @@ from urllib3.util import Retry
 
 from orchestrator.errors import UnknownOutcomeError, UnreachableError
 from orchestrator.netbox.answers import not_netbox, read_failure, redirected, write_failure
+from orchestrator.netbox.pace import LONGEST_PAUSE_SECONDS, ReadRetry, pace_of, told_pause
 from orchestrator.netbox.settings import NetBoxSettings
 
 Parameters = Sequence[tuple[str, str | int]]
 
-_READ_METHODS = frozenset({"GET", "OPTIONS"})
-_BUSY_STATUSES = frozenset({429, 502, 503, 504})
 _WRITE_ATTEMPTS = 5
-_LONGEST_PAUSE_SECONDS = 60.0
-# Time-outs of a retried read add up: one more try, not three.
-_READ_RETRIES = Retry(
-    total=4,
-    connect=3,
-    read=1,
-    status=3,
-    other=0,
-    redirect=0,
-    backoff_factor=0.3,
-    allowed_methods=_READ_METHODS,
-    status_forcelist=_BUSY_STATUSES,
-    raise_on_status=False,
-    respect_retry_after_header=True,
-    retry_after_max=int(_LONGEST_PAUSE_SECONDS),
-)
+# A read whose answer breaks off in the middle, which urllib3 does not see, is sent once more.
+_READ_ATTEMPTS = 2
 
 
 class _TokenAuth(requests.auth.AuthBase):
@@ -79,6 +63,7 @@ class Transport:
                 InsecureRequestWarning
             )  # the operator chose so; once per request helps nobody
         self._root = f"{settings.url}/api/"
+        self._pace = pace_of(settings.url, settings.max_requests_per_second)
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._local = threading.local()
         self._lock = threading.Lock()
@@ -100,8 +85,8 @@ class Transport:
         """Ask what an endpoint accepts. Raises as `get`."""
         return self._read("OPTIONS", path, ())
 
-    def write(self, method: str, path: str, body: Sequence[Mapping[str, Any]]) -> Any:
-        """Send a list write (POST or PATCH).
+    def write(self, method: str, path: str, body: Sequence[Mapping[str, Any]]) -> tuple[Any, str]:
+        """Send a list write (POST, PATCH or DELETE); returns the answer and NetBox's id of the request.
 
         Raises UnreachableError (certainly nothing done), RejectedError,
         AccessError (both: NetBox did nothing), UnknownOutcomeError (it may have).
@@ -117,13 +102,21 @@ class Transport:
             else:
                 if response.status_code != 429:
                     return self._written(response, body)
-                pause = _retry_after(response, default=float(2**attempt))
-            if attempt < _WRITE_ATTEMPTS:
-                time.sleep(pause)
-        raise UnreachableError(
-            f"NetBox at {self._settings.url} refused a write {_WRITE_ATTEMPTS} times because "
+                told = told_pause(response.headers.get("Retry-After"))
+                pause = float(2**attempt) if told is None else told
+                if pause > LONGEST_PAUSE_SECONDS or attempt == _WRITE_ATTEMPTS:
+                    raise self._too_many_requests(attempt, told)
+            time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _too_many_requests(self, attempts: int, told: float | None) -> UnreachableError:
+        times = "once" if attempts == 1 else f"{attempts} times"
+        later = f"in {told:.0f} seconds" if told else "later"
+        return UnreachableError(
+            f"NetBox at {self._settings.url} refused a write {times} because "
             "of too many requests (429); nothing was written.",
-            "Try again later, or raise the limit of the proxy in front of NetBox.",
+            f"Try again {later}, set max_requests_per_second for this target, or raise the limit "
+            "of the proxy in front of NetBox.",
         )
 
     def close(self) -> None:
@@ -140,22 +133,30 @@ class Transport:
         purpose: str = "reads",
         timeouts: tuple[float, float] | None = None,
     ) -> Any:
-        try:
-            response = self._session(purpose).request(
-                method,
-                self._url(path, parameters),
-                timeout=timeouts or self._timeouts(),
-                verify=self._verify,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            raise self._unreachable(error) from None
+        response = self._send_read(method, self._url(path, parameters), purpose, timeouts or self._timeouts())
         self._note_version(response)
         if response.is_redirect:
             raise redirected(self._settings.url, response)
         if not response.ok:
             raise read_failure(self._settings, response)
         return self._decoded(response)
+
+    def _send_read(
+        self, method: str, url: str, purpose: str, timeouts: tuple[float, float]
+    ) -> requests.Response:
+        for attempt in range(1, _READ_ATTEMPTS + 1):
+            if purpose == "reads":
+                self._pace.wait()
+            try:
+                return self._session(purpose).request(
+                    method, url, timeout=timeouts, verify=self._verify, allow_redirects=False
+                )
+            except requests.exceptions.ChunkedEncodingError as error:
+                if purpose != "reads" or attempt == _READ_ATTEMPTS:
+                    raise self._unreachable(error) from None
+            except requests.RequestException as error:
+                raise self._unreachable(error) from None
+        raise AssertionError("the last attempt returns or raises")
 
     def _decoded(self, response: requests.Response) -> Any:
         try:
@@ -164,6 +165,7 @@ class Transport:
             raise not_netbox(self._settings.url) from None
 
     def _send_write(self, method: str, path: str, data: bytes) -> requests.Response:
+        self._pace.wait()
         session = self._session("writes")
         try:
             return session.request(
@@ -186,14 +188,17 @@ class Transport:
             # Some servers close the connection without announcing it; the next write must not meet that.
             session.close()
 
-    def _written(self, response: requests.Response, body: Sequence[Mapping[str, Any]]) -> Any:
+    def _written(self, response: requests.Response, body: Sequence[Mapping[str, Any]]) -> tuple[Any, str]:
         self._note_version(response)
         if response.is_redirect:
             raise redirected(self._settings.url, response)
         if not response.ok:
             raise write_failure(self._settings, response, body)
+        request_id = response.headers.get("X-Request-ID", "")
+        if response.status_code == 204:
+            return None, request_id
         try:
-            return orjson.loads(response.content)
+            return orjson.loads(response.content), request_id
         except orjson.JSONDecodeError:
             raise UnknownOutcomeError(
                 f"NetBox at {self._settings.url} answered a write with something that is not JSON.",
@@ -225,7 +230,7 @@ class Transport:
             session.headers.update(
                 {"Accept": "application/json", "User-Agent": f"netbox-mcp/{_own_version()}"}
             )
-            retries = _READ_RETRIES if purpose == "reads" else Retry(0, read=False)
+            retries = ReadRetry.at(self._pace) if purpose == "reads" else Retry(0, read=False)
             adapter = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=retries)
             session.mount("http://", adapter)
             session.mount("https://", adapter)
@@ -258,23 +263,6 @@ def never_sent(error: requests.RequestException) -> bool:
     if isinstance(error, requests.exceptions.ProxyError):
         reason = getattr(reason, "original_error", None)
     return isinstance(reason, ConnectTimeoutError) or any(mark in str(error) for mark in _TLS_MARKS)
-
-
-def _retry_after(response: requests.Response, default: float) -> float:
-    told = response.headers.get("Retry-After", "")
-    try:
-        seconds = float(told)
-    except ValueError:
-        moment = _http_date(told)
-        seconds = moment.timestamp() - time.time() if moment else default
-    return min(max(seconds, 0.0), _LONGEST_PAUSE_SECONDS)
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        return parsedate_to_datetime(text)
-    except ValueError:
-        return None
 
 
 def _kind(error: requests.RequestException) -> str:

@@ -6,75 +6,20 @@ memory (tests/unit/test_testing_netbox.py): each gives a fixture `rig`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import pytest
 
 from orchestrator.catalog import ENSURED, OBJECT_TYPES
-from orchestrator.errors import DryRunError, NetBoxError, RejectedError
+from orchestrator.errors import AccessError, DryRunError, NetBoxError, RejectedError
 from orchestrator.netbox.queries import known_filters
-from orchestrator.ports import NetBox, Query, Row
+from orchestrator.ports import NetBox, Query, Row, Written
 from orchestrator.schema import load_schema
+from tests.netbox.changelog_contract import ChangelogContract
+from tests.netbox.contract_rig import MESSAGE, Rig, World, build_world, create, named, read_one
+from tests.netbox.delete_contract import DeleteContract
 
-MESSAGE = "netbox-mcp batch contract"
-
-
-@dataclass(frozen=True)
-class Rig:
-    """A NetBox that is empty, the same one in dry-run, and what the port does not offer."""
-
-    netbox: NetBox
-    dry: NetBox
-    add_interface_template: Callable[[int, str, str], None]
-    changelog: Callable[[], list[tuple[str, str]]]  # (action, message), oldest first
-
-
-@dataclass(frozen=True)
-class World:
-    """Two sites, a device type, a device with an interface and an address."""
-
-    netbox: NetBox
-    sites: list[int]
-    device_type: int
-    role: int
-    device: int
-    interface: int
-    address: int
-
-    def device_row(self, **fields: object) -> Row:
-        return {"site": self.sites[0], "device_type": self.device_type, "role": self.role, **fields}
-
-
-def create(netbox: NetBox, object_type: str, *rows: Row) -> list[int]:
-    return [row["id"] for row in netbox.create(object_type, rows, MESSAGE)]
-
-
-def named(name: str, **fields: object) -> Row:
-    return {"name": name, "slug": name.lower().replace(" ", "-"), **fields}
-
-
-def read_one(netbox: NetBox, object_type: str, object_id: int, *fields: str) -> Row:
-    (row,) = netbox.read(Query(object_type, fields, "id", [object_id]))
-    return row
-
-
-def build_world(netbox: NetBox) -> World:
-    sites = create(netbox, "sites", named("AMS1"), named("AMS2"))
-    (maker,) = create(netbox, "manufacturers", named("Cisco"))
-    create(netbox, "platforms", named("IOS XE", manufacturer=maker))
-    (role,) = create(netbox, "device_roles", named("Access"))
-    kind = {"manufacturer": maker, "model": "C9300-48P", "slug": "c9300-48p"}
-    (device_type,) = create(netbox, "device_types", kind)
-    base = {"site": sites[0], "device_type": device_type, "role": role}
-    (device,) = create(netbox, "devices", {"name": "sw-1", "asset_tag": "A1", "serial": "S1", **base})
-    (port,) = create(netbox, "interfaces", {"device": device, "name": "Vlan1", "type": "virtual"})
-    (address,) = create(netbox, "ip_addresses", {"address": "192.0.2.1/24", "assigned_object": port})
-    return World(netbox, sites, device_type, role, device, port, address)
-
-
-class NetBoxContract:
+class NetBoxContract(DeleteContract, ChangelogContract):
     """Inherited by a test class that has a fixture `rig`."""
 
     @pytest.fixture
@@ -133,6 +78,41 @@ class NetBoxContract:
                     found = world.netbox.read(Query(object_type, ("id",), name, [value]))
                 assert found == []
 
+    def test_pointer_filters_find_who_points(self, world: World) -> None:
+        netbox = world.netbox
+        lag, child, bridge = create(
+            netbox,
+            "interfaces",
+            {"device": world.device, "name": "po1", "type": "lag"},
+            {"device": world.device, "name": "e1", "type": "1000base-t"},
+            {"device": world.device, "name": "br", "type": "bridge"},
+        )
+        netbox.update("interfaces", [{"id": child, "lag": lag, "bridge": bridge}], MESSAGE)
+        netbox.update("interfaces", [{"id": world.interface, "parent": child}], MESSAGE)
+        (inside,) = create(netbox, "ip_addresses", {"address": "192.0.2.2/24", "nat_inside": world.address})
+        primary = {"id": world.device, "primary_ip4": world.address, "oob_ip": world.address}
+        netbox.update("devices", [primary], MESSAGE)
+        for object_type, field, target, expected in [
+            ("interfaces", "lag", lag, child),
+            ("interfaces", "bridge", bridge, child),
+            ("interfaces", "parent", child, world.interface),
+            ("ip_addresses", "assigned_object", world.interface, world.address),
+            ("ip_addresses", "nat_inside", world.address, inside),
+            ("devices", "primary_ip4", world.address, world.device),
+            ("devices", "oob_ip", world.address, world.device),
+            ("devices", "role", world.role, world.device),
+            ("platforms", "manufacturer", world.manufacturer, world.platform),
+        ]:
+            name = OBJECT_TYPES[object_type].pointer_filter(field)
+            rows = netbox.read(Query(object_type, ("id",), name, [target]))
+            assert [row["id"] for row in rows] == [expected], name
+
+    def test_a_filter_by_a_tree_finds_who_points_below(self, world: World) -> None:
+        (above,) = create(world.netbox, "device_roles", named("Switch"))
+        world.netbox.update("device_roles", [{"id": world.role, "parent": above}], MESSAGE)
+        rows = world.netbox.read(Query("devices", ("role",), "role_id", [above]))
+        assert [row["role"]["id"] for row in rows] == [world.role]
+
     def test_an_empty_filter_is_refused(self, netbox: NetBox) -> None:
         for values in ([], [""], ["sw-1", "  "]):
             with pytest.raises(NetBoxError, match="empty filter"):
@@ -154,10 +134,10 @@ class NetBoxContract:
 
     def test_answers_come_in_the_order_sent(self, netbox: NetBox) -> None:
         names = ["delta", "alpha", "charlie", "bravo"]
-        rows = netbox.create("sites", [named(name) for name in names], MESSAGE)
+        rows = netbox.create("sites", [named(name) for name in names], MESSAGE).rows
         assert [row["name"] for row in rows] == names
         changes = [{"id": row["id"], "facility": row["name"].upper()} for row in reversed(rows)]
-        answers = netbox.update("sites", changes, MESSAGE)
+        answers = netbox.update("sites", changes, MESSAGE).rows
         assert [(row["name"], row["facility"]) for row in answers] == [
             (name, name.upper()) for name in reversed(names)
         ]
@@ -181,8 +161,8 @@ class NetBoxContract:
         }
 
     def test_an_empty_list_sends_nothing(self, netbox: NetBox) -> None:
-        assert netbox.create("sites", [], MESSAGE) == []
-        assert netbox.update("sites", [], MESSAGE) == []
+        assert netbox.create("sites", [], MESSAGE) == Written([])
+        assert netbox.update("sites", [], MESSAGE) == Written([])
 
     def test_the_message_is_in_the_changelog(self, rig: Rig) -> None:
         (site,) = create(rig.netbox, "sites", named("AMS1"))
@@ -205,6 +185,53 @@ class NetBoxContract:
         row = read_one(netbox, "devices", world.device, "tags", "custom_fields")
         assert sorted(tag["id"] for tag in row["tags"]) == tags
         assert row["custom_fields"] == {"owner": "a", "room": "c"}
+
+    def test_custom_fields_are_defined_and_widened(self, netbox: NetBox) -> None:
+        kind = {"type": "json", "object_types": ("dcim.site",), "label": "Data", "ui_visible": "hidden"}
+        (field,) = create(netbox, "custom_fields", {"name": "data", **kind})
+        (site,) = create(netbox, "sites", named("AMS1", custom_fields={"data": {"k": [1, None]}}))
+        (maker,) = create(netbox, "manufacturers", named("Cisco"))
+        assert read_one(netbox, "sites", site, "custom_fields")["custom_fields"] == {"data": {"k": [1, None]}}
+        assert read_one(netbox, "manufacturers", maker, "custom_fields")["custom_fields"] == {}
+        models = ("dcim.manufacturer", "dcim.site")
+        netbox.update("custom_fields", [{"id": field, "object_types": models}], MESSAGE)
+        assert read_one(netbox, "manufacturers", maker, "custom_fields")["custom_fields"] == {"data": None}
+        definition = read_one(netbox, "custom_fields", field, "name", "type", "object_types", "label")
+        assert definition["type"]["value"] == "json"
+        assert sorted(definition["object_types"]) == list(models)
+        assert definition["label"] == "Data"
+
+    def test_custom_fields_that_do_not_exist_are_refused(self, netbox: NetBox) -> None:
+        kind = {"type": "text", "object_types": ["dcim.site"]}
+        create(netbox, "custom_fields", {"name": "owner", **kind})
+        (site,) = create(netbox, "sites", named("AMS1"))
+        with pytest.raises(RejectedError) as unknown:
+            netbox.update("sites", [{"id": site, "custom_fields": {"owner": "a", "room": "b"}}], MESSAGE)
+        words = "custom_fields.room: Custom field 'room' does not exist for this object type."
+        assert unknown.value.rows == {0: words}
+        with pytest.raises(RejectedError) as wrong:
+            netbox.update("sites", [{"id": site, "custom_fields": {"owner": 5}}], MESSAGE)
+        assert wrong.value.rows == {0: "Invalid value for custom field 'owner': Value must be a string."}
+        assert read_one(netbox, "sites", site, "custom_fields")["custom_fields"] == {"owner": None}
+
+    def test_definitions_that_are_no_good_are_refused(self, netbox: NetBox) -> None:
+        kind = {"type": "text", "object_types": ["dcim.site"]}
+        create(netbox, "custom_fields", {"name": "owner", **kind})
+        rows = [{"name": "owner", **kind}, {"name": "a-b", **kind}, {"name": "c", **kind, "type": "bogus"}]
+        with pytest.raises(RejectedError) as caught:
+            netbox.create("custom_fields", rows, MESSAGE)
+        assert sorted(caught.value.rows) == [0, 1, 2]
+        assert "already exists" in caught.value.rows[0]
+        assert caught.value.rows[1] == "name: Only alphanumeric characters and underscores are allowed."
+        assert caught.value.rows[2] == "type: bogus is not a valid choice."
+
+    def test_may_create(self, rig: Rig) -> None:
+        onlooker = rig.onlooker()
+        for object_type in ("sites", "custom_fields"):
+            assert rig.netbox.may_create(object_type)
+            assert not onlooker.may_create(object_type)
+        with pytest.raises(AccessError):
+            onlooker.create("sites", [named("AMS1")], MESSAGE)
 
     def test_generic_references(self, world: World) -> None:
         fields = ("assigned_object_type", "assigned_object_id", "assigned_object")
@@ -325,4 +352,7 @@ class NetBoxContract:
             rig.dry.create("sites", [named("AMS1")], MESSAGE)
         with pytest.raises(DryRunError):
             rig.dry.update("sites", [{"id": 1, "facility": "f"}], MESSAGE)
-        assert rig.netbox.count("sites") == 0
+        (site,) = create(rig.netbox, "sites", named("AMS2"))
+        with pytest.raises(DryRunError):
+            rig.dry.delete("sites", [site], MESSAGE)
+        assert rig.netbox.count("sites") == 1

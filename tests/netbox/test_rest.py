@@ -28,8 +28,9 @@ from orchestrator.netbox import NetBoxSettings, RestNetBox, open_netbox
 from orchestrator.netbox.openapi import read_fields
 from orchestrator.ports import Query
 from orchestrator.schema import SNAPSHOT
+from tests.netbox.contract_rig import MESSAGE, Rig, create, named
 from tests.netbox.faulty_proxy import CUT, DROP, HANG, Answer, FaultyProxy
-from tests.netbox.netbox_contract import MESSAGE, NetBoxContract, Rig, create, named
+from tests.netbox.netbox_contract import NetBoxContract
 
 SECRET = "9f31c2d4e5a6b7c8d9e0f1a2b3c4d5e6f7a8b9c0"  # no token of anything
 
@@ -78,6 +79,15 @@ def empty_netbox(swept_netbox: SandboxInfo) -> Iterator[SandboxInfo]:
             call(swept_netbox, "DELETE", path, json=[{"id": row["id"]} for row in rows])
 
 
+def onlooker(info: SandboxInfo) -> RestNetBox:
+    """Somebody without any permission."""
+    user = {"username": f"onlooker-{last_change(info)}", "password": "Onlooker-pass-2026"}
+    call(info, "POST", "users/users", json=user)
+    token = call(info, "POST", "users/tokens/provision", json=user)
+    secret = token["token"] if token["version"] == 1 else f"nbt_{token['key']}.{token['token']}"
+    return open_netbox(settings_of(info, token=secret))
+
+
 def last_change(info: SandboxInfo) -> int:
     """The id of the newest entry in NetBox's changelog."""
     rows = call(info, "GET", "core/object-changes", params={"limit": 1, "ordering": "-id"})["results"]
@@ -121,7 +131,8 @@ class TestRestNetBox(NetBoxContract):
 
         dry = settings_of(empty_netbox, dry_run=True)
         with open_netbox(settings_of(empty_netbox)) as netbox, open_netbox(dry) as dry_netbox:
-            yield Rig(netbox, dry_netbox, add_template, changelog)
+            user = empty_netbox.username
+            yield Rig(netbox, dry_netbox, add_template, changelog, user, lambda: onlooker(empty_netbox))
 
 
 # -- reading -----------------------------------------------------------------------
@@ -272,7 +283,7 @@ def test_two_at_once_are_told_apart(empty_netbox: SandboxInfo) -> None:
 
     def write(netbox: RestNetBox) -> None:
         try:
-            results.append(netbox.create("manufacturers", [named("Cisco")], MESSAGE)[0]["id"])
+            results.append(netbox.create("manufacturers", [named("Cisco")], MESSAGE).rows[0]["id"])
         except OrchestratorError as error:
             results.append(error)
 
@@ -334,6 +345,78 @@ def test_netbox_before_4_4_gets_no_message(empty_netbox: SandboxInfo, proxy: Fau
     assert "changelog_message" not in json.loads(proxy.writes()[0].body)[0]
 
 
+def test_a_list_of_deletes_is_one_request(behind: RestNetBox, proxy: FaultyProxy) -> None:
+    ids = create(behind, "sites", *(named(f"site-{number}") for number in range(5)))
+    proxy.seen.clear()
+    behind.delete("sites", ids, MESSAGE)
+    assert [seen.line.split()[:2] for seen in proxy.seen] == [["DELETE", "/api/dcim/sites/"]]
+    assert json.loads(proxy.seen[0].body) == [{"id": id_, "changelog_message": MESSAGE} for id_ in ids]
+
+
+@pytest.mark.parametrize(("fault", "left"), [(DROP, 1), (CUT, 0)])
+def test_a_delete_without_an_answer_is_never_repeated(
+    behind: RestNetBox, proxy: FaultyProxy, fault: str, left: int
+) -> None:
+    ids = create(behind, "sites", named("AMS1"))
+    proxy.seen.clear()
+    proxy.methods = {"DELETE"}
+    proxy.faults.append(fault)
+    with pytest.raises(UnknownOutcomeError):
+        behind.delete("sites", ids, MESSAGE)
+    assert len(proxy.seen) == 1
+    assert behind.count("sites") == left
+
+
+def test_a_delete_that_is_only_promised_is_not_done(behind: RestNetBox, proxy: FaultyProxy) -> None:
+    ids = create(behind, "sites", named("AMS1"))
+    proxy.methods = {"DELETE"}
+    proxy.faults.append(Answer(202, b'{"job": 1}', (("API-Version", "4.7"),)))
+    with pytest.raises(UnknownOutcomeError, match="does not say that the 1 sites are gone"):
+        behind.delete("sites", ids, MESSAGE)
+
+
+# -- the changelog -----------------------------------------------------------------
+
+
+def test_the_changelog_is_followed_page_by_page(behind: RestNetBox, proxy: FaultyProxy) -> None:
+    ids = create(behind, "sites", *(named(f"site-{number}") for number in range(5)))
+    proxy.seen.clear()
+    assert [entry.object_id for entry in behind.logged(MESSAGE)] == ids
+    assert len(proxy.seen) == 3
+
+
+def test_the_changelog_of_many_objects_fits_the_request_line(
+    behind: RestNetBox, proxy: FaultyProxy
+) -> None:
+    (site,) = create(behind, "sites", named("AMS1"))
+    proxy.seen.clear()
+    entries = behind.logged_since("sites", [*range(10_000_000, 10_000_400), site], "2020-01-01T00:00:00Z")
+    assert [entry.object_id for entry in entries] == [site]
+    assert max(len(seen.line) for seen in proxy.seen) <= 4094
+    assert sum(seen.line.count("changed_object_id=") for seen in proxy.seen) == 401
+
+
+def test_what_the_catalog_does_not_know_is_left_out(
+    behind: RestNetBox, empty_netbox: SandboxInfo
+) -> None:
+    role = {"name": "Compute", "slug": "compute", "changelog_message": MESSAGE}
+    made = call(empty_netbox, "POST", "dcim/rack-roles", json=role)
+    (site,) = create(behind, "sites", named("AMS1"))
+    assert [(entry.object_type, entry.object_id) for entry in behind.logged(MESSAGE)] == [("sites", site)]
+    call(empty_netbox, "DELETE", "dcim/rack-roles", json=[{"id": made["id"]}])
+
+
+def test_netbox_before_4_4_has_no_messages_to_find(
+    swept_netbox: SandboxInfo, proxy: FaultyProxy
+) -> None:
+    with RestNetBox(settings_of(swept_netbox, url=proxy.url)) as netbox:
+        proxy.methods = {"GET"}
+        proxy.faults.append(Answer(200, b'{"netbox-version": "4.3.7"}', (("API-Version", "4.3"),)))
+        with pytest.raises(NetBoxError, match=r"NetBox 4\.3 keeps no messages"):
+            netbox.logged(MESSAGE)
+        assert len(proxy.seen) == 1
+
+
 # -- access ------------------------------------------------------------------------
 
 
@@ -369,14 +452,12 @@ def test_an_answer_that_repeats_the_token(
 
 
 def test_a_token_that_may_not_write(swept_netbox: SandboxInfo) -> None:
-    user = {"username": "reader", "password": "Reader-pass-2026"}
-    call(swept_netbox, "POST", "users/users", json=user)
-    token = call(swept_netbox, "POST", "users/tokens/provision", json=user)
-    secret = token["token"] if token["version"] == 1 else f"nbt_{token['key']}.{token['token']}"
-    with open_netbox(settings_of(swept_netbox, token=secret)) as netbox:
+    with onlooker(swept_netbox) as netbox:
         with pytest.raises(AccessError, match="does not let this token POST /api/dcim/sites/") as caught:
             create(netbox, "sites", named("AMS1"))
         assert "permission" in caught.value.hint
+        with pytest.raises(AccessError, match="does not let this token DELETE /api/dcim/sites/"):
+            netbox.delete("sites", [1], MESSAGE)
 
 
 @pytest.mark.parametrize("path", ["/no/netbox/here", "/static"])

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from orchestrator.catalog import ENSURED, OBJECT_TYPES
 from orchestrator.errors import DocumentError
 from orchestrator.live import Live
+from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD
 from orchestrator.normalise import normalise
 from orchestrator.plan import build_plan
 from orchestrator.plan_text import render_plan
@@ -21,10 +23,19 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 CASES = sorted(GOLDEN.glob("*.yaml"))
 
 
-def snapshot(rows: dict[str, list[dict[str, Any]]]) -> Live:
-    live = Live()
-    for name, some in rows.items():
+def snapshot(case: dict[str, Any]) -> Live:
+    """The live rows of a case. Our two custom fields are there unless it says `defined: false`."""
+    live = Live(may_define=case.get("may_define", True))
+    for name, some in case["live"].items():
         live.table(name).add(some)
+    if case.get("defined", True):
+        models = [OBJECT_TYPES[name].model for name in ENSURED]
+        kinds = enumerate({BATCH_FIELD: "text", DIGESTS_FIELD: "json"}.items(), start=9001)
+        live.table("custom_fields").add(
+            {"id": number, "name": name, "type": {"value": kind, "label": kind}, "object_types": models}
+            for number, (name, kind) in kinds
+        )
+    live.holders = dict(live.table("devices").by_id)
     return live
 
 
@@ -33,7 +44,7 @@ def plan_or_problems(case: dict[str, Any], reverse: bool = False) -> str:
     if reverse and isinstance(document, dict):
         document = {name: document[name] for name in reversed(document)}
     try:
-        return render_plan(build_plan(normalise(document), snapshot(case["live"])))
+        return render_plan(build_plan(normalise(document), snapshot(case)))
     except DocumentError as error:
         return "\n".join(["Refused:", *(f"  {problem}" for problem in error.problems)])
 

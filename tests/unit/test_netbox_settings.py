@@ -19,6 +19,7 @@ VARIABLES = (
     "NETBOX_MCP_VERIFY_TLS",
     "NETBOX_MCP_CONNECT_TIMEOUT_SECONDS",
     "NETBOX_MCP_READ_TIMEOUT_SECONDS",
+    "NETBOX_MCP_MAX_REQUESTS_PER_SECOND",
     "LAB_TOKEN",
 )
 
@@ -54,6 +55,7 @@ def test_two_variables_are_enough(env: pytest.MonkeyPatch) -> None:
     assert target.url == "https://netbox.example.com"
     assert target.token.get_secret_value() == TOKEN
     assert (target.dry_run, target.verify_tls) == (False, True)
+    assert target.max_requests_per_second is None
 
 
 def test_the_rest_comes_from_the_environment_too(env: pytest.MonkeyPatch, folder: Path) -> None:
@@ -62,10 +64,12 @@ def test_the_rest_comes_from_the_environment_too(env: pytest.MonkeyPatch, folder
     env.setenv("NETBOX_MCP_VERIFY_TLS", str(folder / "ca.pem"))
     env.setenv("NETBOX_MCP_CONNECT_TIMEOUT_SECONDS", "1.5")
     env.setenv("NETBOX_MCP_READ_TIMEOUT_SECONDS", "90")
+    env.setenv("NETBOX_MCP_MAX_REQUESTS_PER_SECOND", "2.5")
     target = load_targets()["default"]
     assert target.dry_run is True
     assert target.verify_tls == folder / "ca.pem"
     assert (target.connect_timeout_seconds, target.read_timeout_seconds) == (1.5, 90)
+    assert target.max_requests_per_second == 2.5
 
 
 def test_environment_beats_dotenv_beats_file(env: pytest.MonkeyPatch, folder: Path) -> None:
@@ -90,6 +94,7 @@ def test_several_targets_from_a_file(monkeypatch: pytest.MonkeyPatch, folder: Pa
         token_env = "LAB_TOKEN"
         verify_tls = false
         dry_run = true
+        max_requests_per_second = 10
         """
     )
     (folder / ".env").write_text(f"LAB_TOKEN={OTHER}\n")
@@ -98,6 +103,7 @@ def test_several_targets_from_a_file(monkeypatch: pytest.MonkeyPatch, folder: Pa
     assert targets["default"].token.get_secret_value() == TOKEN
     lab = targets["lab"]
     assert (lab.name, lab.url, lab.verify_tls, lab.dry_run) == ("lab", "http://lab", False, True)
+    assert (lab.max_requests_per_second, targets["default"].max_requests_per_second) == (10, None)
     assert lab.token.get_secret_value() == OTHER
     monkeypatch.setenv("LAB_TOKEN", TOKEN)
     assert load_targets()["lab"].token.get_secret_value() == TOKEN
@@ -190,6 +196,8 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ("NETBOX_MCP_VERIFY_TLS", "/no/such/ca.pem"),
         ("NETBOX_MCP_READ_TIMEOUT_SECONDS", "0"),
         ("NETBOX_MCP_CONNECT_TIMEOUT_SECONDS", "soon"),
+        ("NETBOX_MCP_MAX_REQUESTS_PER_SECOND", "0"),
+        ("NETBOX_MCP_MAX_REQUESTS_PER_SECOND", "inf"),
     ],
 )
 def test_a_bad_value_names_its_variable(env: pytest.MonkeyPatch, variable: str, value: str) -> None:

@@ -1,0 +1,1 @@
+"""Measurements against the numbers that the product must reach: `make bench`."""

@@ -1,0 +1,122 @@
+"""The table of results: what must be reached, what was reached, and on what."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+from netbox_mcp.sandbox import NETBOX_VERSION
+from netbox_mcp.sandbox.system_packages import find_postgres
+
+ROOT = Path(__file__).resolve().parent.parent
+FILE = ROOT / "bench" / "RESULTS.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `at_most` turns the comparison round."""
+
+    what: str
+    must: float
+    reached: float
+    unit: str = "x"
+    spread: str = ""
+    at_most: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Judged as it is printed: what reads 0.95 is 0.95."""
+        reached = float(self._shown(self.reached).replace(",", ""))
+        return reached <= self.must if self.at_most else reached >= self.must
+
+    def line(self) -> str:
+        """As Markdown."""
+        bound = "at most" if self.at_most else "at least"
+        cells = (
+            self.what,
+            f"{bound} {self._shown(self.must)} {self.unit}",
+            f"**{self._shown(self.reached)} {self.unit}**",
+            self.spread,
+            "pass" if self.passed else "**FAIL**",
+        )
+        return f"| {' | '.join(cells)} |"
+
+    def _shown(self, value: float) -> str:
+        return f"{value:.2f}" if self.unit == "x" else f"{value:,.0f}"
+
+
+def speed_ratio(what: str, must: float, ours: Sequence[float], theirs: Sequence[float]) -> Row:
+    """How many times their speed we have: the median over the rounds, each compared within itself."""
+    ratios = [their / our for our, their in zip(ours, theirs, strict=True)]
+    return Row(what, must, median(ratios), spread=f"{min(ratios):.2f} to {max(ratios):.2f}")
+
+
+def rate(what: str, must: float, count: int, seconds: Sequence[float]) -> Row:
+    """Objects per second, the median over the rounds."""
+    rates = [count / each for each in seconds]
+    return Row(what, must, median(rates), "objects/s", f"{min(rates):,.0f} to {max(rates):,.0f}")
+
+
+def write(
+    rows: Iterable[Row], seconds: Mapping[str, Sequence[float]], arguments: str, shortened: str
+) -> None:
+    """Write the file. `shortened` says in which way this run was less than it should be."""
+    lines = [
+        "# Speed",
+        "",
+        "Written by `make bench`. Ratios compare speeds within one run on one machine: the median over rounds in",
+        "which all contestants take turns. Seconds, and speeds in objects/s, depend on the machine.",
+        "",
+        *([f"**A shortened trial that proves nothing: {shortened}.**", ""] if shortened else []),
+        "| what | must reach | reached | least and most | |",
+        "|---|---|---|---|---|",
+        *(row.line() for row in rows),
+        "",
+        "| seconds | median | each round |",
+        "|---|---|---|",
+        *(_seconds_line(name, taken) for name, taken in seconds.items()),
+        "",
+        *(f"- {name}: {value}" for name, value in _circumstances(arguments).items()),
+    ]
+    FILE.write_text("\n".join(lines) + "\n")
+
+
+def _seconds_line(name: str, taken: Sequence[float]) -> str:
+    return f"| {name} | {median(taken):.2f} | {', '.join(f'{seconds:.2f}' for seconds in taken)} |"
+
+
+def _circumstances(arguments: str) -> dict[str, str]:
+    postgres = find_postgres()
+    versions = (
+        f"NetBox {NETBOX_VERSION}",
+        f"PostgreSQL {postgres.major if postgres else 'unknown'}",
+        f"Python {platform.python_version()}",
+        f"netbox-mcp-orchestrator {version('netbox-mcp-orchestrator')} at {_commit()}",
+    )
+    return {
+        "command": "`make bench" + (f" ARGS='{arguments}'`" if arguments else "`"),
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "versions": ", ".join(versions),
+        "machine": f"{os.cpu_count()} cores ({platform.machine()}) for NetBox, its database and us together",
+    }
+
+
+def _commit() -> str:
+    """The commit, marked where files differ from it; these results themselves do not count."""
+    described = _said("git", "-C", str(ROOT), "describe", "--always", "--abbrev=10", "--exclude=*")
+    changed = _said("git", "-C", str(ROOT), "status", "--porcelain", "--", ".", f":!{FILE.relative_to(ROOT)}")
+    return (described or "an unknown commit") + (" with local changes" if changed else "")
+
+
+def _said(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""

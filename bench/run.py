@@ -1,0 +1,148 @@
+"""`make bench`: measures everything that issue 3 sets a number for and writes bench/RESULTS.md.
+
+About an hour on two cores, nearly all of it NetBox's own time. `--devices` and
+`--rounds` make trials short (and the results say so); `--only` chooses parts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench import memory, plan_speed, results
+from bench.arena import Arena, tell
+from bench.contests import (
+    BARE_DELETES,
+    BARE_READS,
+    LANES,
+    NO_CHANGE,
+    ONE_LANE,
+    ROLLBACK,
+    SERIAL,
+    SHARDED,
+    Seconds,
+    create_and_delete,
+    no_change,
+    objects_in,
+)
+from bench.results import Row, rate, speed_ratio
+from netbox_mcp.sandbox import Sandbox
+
+DEVICES, ROUNDS = 1000, 5
+
+Measured = tuple[list[Row], Seconds]
+
+
+def main() -> None:
+    """Measure what was asked for, write the table, and fail unless every number is reached."""
+    chosen = _arguments()
+    rows: list[Row] = []
+    seconds: Seconds = {}
+    for name in chosen.only:
+        more, took = PARTS[name](chosen)
+        rows += more
+        seconds |= took
+        results.write(rows, seconds, shlex.join(sys.argv[1:]), _shortened(chosen))
+    print(results.FILE.read_text())
+    sys.exit(not all(row.passed for row in rows))
+
+
+def _creation(chosen: argparse.Namespace) -> Measured:
+    with _arena() as arena:
+        took = create_and_delete(arena, chosen.rounds, chosen.devices)
+    serial, count = took[SERIAL], f"{chosen.devices:,}"
+    return [
+        speed_ratio(
+            f"create {count} devices of 8 types, 2 lanes, to bare list POSTs", 1.15, took[LANES], serial
+        ),
+        speed_ratio("the same with one lane", 0.95, took[ONE_LANE], serial),
+        speed_ratio("2 lanes, to bare list POSTs sharded over 2 threads", 0.95, took[LANES], took[SHARDED]),
+        speed_ratio(
+            f"rollback of {count} creates, to bare list DELETEs", 0.95, took[ROLLBACK], took[BARE_DELETES]
+        ),
+    ], took
+
+
+def _no_change(chosen: argparse.Namespace) -> Measured:
+    with _arena() as arena:
+        took = no_change(arena, chosen.rounds, chosen.devices)
+    count = objects_in(chosen.devices)
+    what = f"no-change run over {count:,} objects, to merely reading them"
+    return [
+        speed_ratio(what, 0.7, took[NO_CHANGE], took[BARE_READS]),
+        rate("the same", 1500, count, took[NO_CHANGE]),
+    ], took
+
+
+def _planning(chosen: argparse.Namespace) -> Measured:
+    tell("normalise, fingerprint, diff, plan without a network")
+    rows = []
+    for case, found in plan_speed.measure(rounds=chosen.rounds).items():
+        slower = min(found["small"], found["large"])
+        rows.append(Row(f"plan without network, {case}, per core", 30_000, slower, "objects/s"))
+        rows.append(Row("time per object at 200,000 to that at 2,000", 1.3, found["ratio"], at_most=True))
+    return rows, {}
+
+
+def _memory(chosen: argparse.Namespace) -> Measured:
+    tell("peak memory of a worker")
+    found = memory.measure()
+    return [Row("peak memory of a worker, 100,000 objects", 400, found["peak_mb"], "MB", at_most=True)], {}
+
+
+PARTS: Mapping[str, Callable[[argparse.Namespace], Measured]] = {
+    "creation": _creation,
+    "no-change": _no_change,
+    "planning": _planning,
+    "memory": _memory,
+}
+
+
+@contextmanager
+def _arena() -> Iterator[Arena]:
+    """A NetBox of our own, stopped afterwards."""
+    sandbox = Sandbox("bench", report=_report)
+    was_running = sandbox.status() is not None
+    with tempfile.TemporaryDirectory(prefix="netbox-mcp-bench-") as state:
+        try:
+            arena = Arena(sandbox, sandbox.up(), Path(state))
+            try:
+                yield arena
+            finally:
+                arena.close()
+        finally:
+            if not was_running:
+                sandbox.down()
+
+
+def _report(message: str, done: int | None = None, total: int | None = None) -> None:
+    tell(message)
+
+
+def _shortened(chosen: argparse.Namespace) -> str:
+    """In which way this run is less than the issue asks for; empty when it is all of it."""
+    less = []
+    if chosen.devices < DEVICES:
+        less.append(f"{chosen.devices} devices instead of {DEVICES}")
+    if chosen.rounds < ROUNDS:
+        less.append(f"{chosen.rounds} rounds instead of {ROUNDS}")
+    if missing := [name for name in PARTS if name not in chosen.only]:
+        less.append(f"without {', '.join(missing)}")
+    return ", ".join(less)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--devices", type=int, default=DEVICES, help="how many devices (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each is measured (%(default)s)")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="measure these alone")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

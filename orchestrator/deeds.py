@@ -1,0 +1,146 @@
+"""What a batch did to each object, gathered from its journal or from NetBox's own changelog.
+
+Several changes of one object (a build and a link change, a release) become one
+deed: the values before the first of them, and those after the last. Rolling
+back (rollback.py) starts from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.errors import RollbackError
+from orchestrator.models import Intent, Outcome, Result
+from orchestrator.ports import History, LoggedChange
+from orchestrator.schema import load_schema
+
+Key = tuple[str, int]
+"""Object type and id."""
+
+NOT_UNDONE = frozenset({"custom_fields"})
+"""Types whose objects a rollback leaves alone: our own definitions serve later batches, too."""
+
+
+@dataclass(slots=True)
+class Deed:
+    """One object and what a batch did to it. Values are canonical, references are ids.
+
+    `last_updated` is the moment that NetBox gave the object at our last write,
+    `since` the moment of our first one, `request_ids` those of our writes.
+    """
+
+    object_type: str
+    object_id: int
+    label: str
+    path: str = ""
+    created: bool = False
+    before: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+    last_updated: str = ""
+    since: str = ""
+    request_ids: set[str] = field(default_factory=set)
+
+    @property
+    def key(self) -> Key:
+        """What tells the object apart."""
+        return self.object_type, self.object_id
+
+    def add(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """One more write: of each field, the first before-image and the last after-image count."""
+        for name, value in before.items():
+            if name == "custom_fields":
+                self.before[name] = {**(value or {}), **self.before.get(name, {})}
+            else:
+                self.before.setdefault(name, _canonical(value))
+        for name, value in after.items():
+            if name == "custom_fields":
+                self.after[name] = {**self.after.get(name, {}), **(value or {})}
+            elif name != "id":
+                self.after[name] = _canonical(value)
+
+
+def deeds_in(history: History) -> tuple[list[Deed], list[Intent]]:
+    """What a journal tells: the deeds, and the intents of which it does not know what became of them.
+
+    Raises RollbackError where the batch was itself a rollback: what that deleted cannot be brought back.
+    """
+    intents = {intent.change_id: intent for intent in history.intents()}
+    deeds: dict[Key, Deed] = {}
+    for outcome in history.settled():
+        intent = intents.pop(outcome.change_id, None)
+        if outcome.result is Result.DELETED:
+            raise RollbackError(
+                "This batch was itself a rollback; what it deleted cannot be brought back.",
+                "Apply the document again.",
+            )
+        if intent is not None and outcome.result in (Result.CREATED, Result.UPDATED):
+            _note(deeds, intent, outcome)
+    return list(deeds.values()), list(intents.values())
+
+
+def _note(deeds: dict[Key, Deed], intent: Intent, outcome: Outcome) -> None:
+    if outcome.object_id is None or outcome.object_type in NOT_UNDONE:
+        return
+    key = (outcome.object_type, outcome.object_id)
+    deed = deeds.get(key)
+    if deed is None:
+        deed = deeds[key] = Deed(*key, outcome.label, outcome.path, since=intent.at)
+    deed.created = deed.created or outcome.result is Result.CREATED
+    deed.add({} if deed.created else intent.before, intent.sent)
+    deed.last_updated = outcome.last_updated
+    if outcome.request_id:
+        deed.request_ids.add(outcome.request_id)
+
+
+def deeds_logged(entries: Iterable[LoggedChange], tags: Mapping[str, int]) -> list[Deed]:
+    """What NetBox's changelog tells of a batch. `tags` has the ids of tags by name.
+
+    Raises RollbackError as `deeds_in` does.
+    """
+    deeds: dict[Key, Deed] = {}
+    for entry in entries:
+        if entry.action == "delete":
+            raise RollbackError(
+                "This batch deleted objects, so it was itself a rollback.", "Apply the document again."
+            )
+        if entry.object_type in NOT_UNDONE:
+            continue
+        key = (entry.object_type, entry.object_id)
+        deed = deeds.get(key)
+        if deed is None:
+            deed = deeds[key] = Deed(*key, entry.label, since=entry.time)
+        deed.created = deed.created or entry.action == "create"
+        before, after = _logged_fields(entry, entry.before, tags), _logged_fields(entry, entry.after, tags)
+        written = {name: value for name, value in after.items() if deed.created or before.get(name) != value}
+        deed.add({} if deed.created else {name: before.get(name) for name in written}, written)
+        deed.last_updated = str(entry.after.get("last_updated") or "")
+        deed.request_ids.add(entry.request_id)
+    return list(deeds.values())
+
+
+def _logged_fields(entry: LoggedChange, raw: Mapping[str, Any], tags: Mapping[str, int]) -> dict[str, Any]:
+    """Fields in the changelog's notation as canonical values; those that cannot be written are left out."""
+    row, specs = OBJECT_TYPES[entry.object_type], load_schema()[entry.object_type]
+    values: dict[str, Any] = {}
+    for name, spec in specs.items():
+        if name not in raw:
+            continue
+        value = raw[name]
+        if name == "tags":
+            value = tuple(sorted(tags[tag] for tag in value or () if tag in tags))
+        elif spec.kind in ("number", "integer") and value is not None:
+            value = float(value)
+            value = int(value) if value == int(value) else value
+        values[name] = None if value == "" else value
+    for name in row.generic:
+        if f"{name}_id" in raw:
+            values[name] = raw[f"{name}_id"]
+    return values
+
+
+def _canonical(value: Any) -> Any:
+    """Lists of ids come back from JSON as lists; canonical values hold tuples."""
+    return tuple(value) if isinstance(value, list) else value

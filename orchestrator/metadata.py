@@ -1,0 +1,248 @@
+"""What an apply leaves on the objects that it writes, and what can be told from it the next time.
+
+Two custom fields: the id of the batch that wrote the object last, and a digest
+of every field that a document managed then. They tell drift: a value that is
+no longer what our last apply wrote. They never stand in for reading (design,
+rule 3), and an object that needs no other change is not stamped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
+from orchestrator.diff import Fields, canonical_json
+from orchestrator.live import Live
+from orchestrator.models import Action, Change, Stamp
+from orchestrator.ports import Row
+from orchestrator.schema import load_schema
+from orchestrator.values import custom_field_value, live_value
+
+BATCH_FIELD = "netbox_mcp_batch"
+DIGESTS_FIELD = "netbox_mcp_digests"
+METADATA_FIELDS = (BATCH_FIELD, DIGESTS_FIELD)
+
+DRIFT_IN_NETBOX = "netbox"
+DRIFT_IN_BOTH = "both"
+
+_PATH = "options.metadata"
+_DEFINITIONS: Mapping[str, Mapping[str, Any]] = {
+    BATCH_FIELD: {
+        "type": "text",
+        "label": "Batch",
+        "description": "The batch of netbox-mcp that wrote this object last",
+        "filter_logic": "exact",
+        "ui_visible": "if-set",
+    },
+    DIGESTS_FIELD: {
+        "type": "json",
+        "label": "Digests",
+        "description": "What that batch wrote, as digests; tells what was changed since",
+        "filter_logic": "disabled",
+        "ui_visible": "hidden",
+    },
+}
+# NetBox 4.7 fills a new custom field in on every object there is.
+_DEFINE_SECONDS = 1.0
+
+
+def has_custom_fields(object_type: str) -> bool:
+    """Whether objects of a type can be stamped."""
+    return "custom_fields" in load_schema().get(object_type, {})
+
+
+def field_digest(value: Any) -> str:
+    """A short digest of one canonical value."""
+    return blake2b(canonical_json(value), digest_size=4).hexdigest()
+
+
+def digests_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """Field -> digest of what is written; each custom field on its own, and not our own two."""
+    return {name: field_digest(value) for name, value in _single(values)}
+
+
+def stored_digests(live: Row) -> dict[str, str]:
+    """What our last apply wrote to an object, field by field; empty where it never did."""
+    stored = (live.get("custom_fields") or {}).get(DIGESTS_FIELD)
+    return dict(stored) if isinstance(stored, Mapping) else {}
+
+
+def stored_stamp(live: Row) -> dict[str, Any]:
+    """What the two custom fields hold, to be put back by a rollback."""
+    fields = live.get("custom_fields") or {}
+    return {name: fields.get(name) for name in METADATA_FIELDS}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is left to write of an update once drift has been looked at."""
+
+    before: Fields
+    after: Fields
+    drift: dict[str, str]
+    stamp: Stamp | None
+
+
+@dataclass(slots=True)
+class Metadata:
+    """How this plan deals with the two custom fields.
+
+    `definitions` are the changes that make them, or make them fit for more
+    object types. It is not `active` where the document turned it off or the
+    token may not define custom fields.
+    """
+
+    active: bool = False
+    on_drift: str = "overwrite"
+    definitions: list[Change] = field(default_factory=list)
+    warning: str = ""
+
+    def judge(
+        self, row: ObjectType, wanted: Mapping[str, Any], live: Row, before: Fields, after: Fields
+    ) -> Verdict:
+        """Tell drift in the fields that differ, and keep NetBox's value where the document says so.
+
+        `wanted` holds all fields that the document manages, as it writes them.
+        """
+        stored = stored_digests(live) if has_custom_fields(row.name) else {}
+        drift = _drift(wanted, before, after, stored) if stored else {}
+        if drift and self.on_drift == "keep":
+            before, after = _without(before, drift), _without(after, drift)
+        return Verdict(before, after, drift, self._stamp(row, wanted, live, stored, after, drift))
+
+    def stamp_new(self, row: ObjectType) -> Stamp | None:
+        """The stamp of an object that is created."""
+        return _NEW if self.active and has_custom_fields(row.name) else None
+
+    def _stamp(
+        self,
+        row: ObjectType,
+        wanted: Mapping[str, Any],
+        live: Row,
+        stored: Mapping[str, str],
+        after: Fields,
+        drift: Mapping[str, str],
+    ) -> Stamp | None:
+        if not (self.active and after and has_custom_fields(row.name)):
+            return None
+        written = {name for name, _ in _single(after)}
+        known = {
+            name: field_digest(value)
+            for name, value in _single(wanted)
+            # Tags are merged with those that are there; ours alone are what we answer for.
+            if (name == "tags" or name not in written) and name not in drift
+        }
+        return Stamp({**stored, **known}, stored_stamp(live))
+
+
+_NEW = Stamp(before={BATCH_FIELD: None, DIGESTS_FIELD: None})
+
+
+def read_metadata(live: Live, active: bool, on_drift: str) -> Metadata:
+    """What has to be defined in NetBox before objects can be stamped; nothing where it has been."""
+    if not active:
+        return Metadata()
+    metadata = Metadata(active=True, on_drift=on_drift)
+    rows = {row["name"]: row for row in live.table("custom_fields").by_id.values()}
+    models = tuple(sorted(OBJECT_TYPES[name].model for name in ENSURED if has_custom_fields(name)))
+    for name, attributes in _DEFINITIONS.items():
+        row = rows.get(name)
+        if row is None:
+            metadata.definitions.append(_define(name, attributes, models))
+        elif live_value(row.get("type")) != attributes["type"]:
+            return _off(on_drift, f"the custom field {name!r} is not of type {attributes['type']}")
+        elif missing := set(models) - set(row.get("object_types") or ()):
+            metadata.definitions.append(_widen(row, missing))
+    if metadata.definitions and not live.may_define:
+        return _off(on_drift, "this token may not define custom fields")
+    return metadata
+
+
+def _off(on_drift: str, why: str) -> Metadata:
+    warning = (
+        f"No metadata is kept, so no drift will be told: {why} (options.metadata: off ends this warning)"
+    )
+    return Metadata(on_drift=on_drift, warning=warning)
+
+
+def _define(name: str, attributes: Mapping[str, Any], models: tuple[str, ...]) -> Change:
+    return Change(
+        id=f"custom_fields/{name}",
+        object_type="custom_fields",
+        action=Action.CREATE,
+        label=name,
+        path=_PATH,
+        after={
+            "name": name,
+            "object_types": models,
+            "group_name": "netbox-mcp",
+            "ui_editable": "hidden",
+            "search_weight": 0,
+            "is_cloneable": False,
+            **attributes,
+        },
+        key={"name": name},
+        seconds=_DEFINE_SECONDS,
+    )
+
+
+def _widen(row: Row, missing: set[str]) -> Change:
+    before = tuple(sorted(row.get("object_types") or ()))
+    return Change(
+        id=f"custom_fields/{row['name']}",
+        object_type="custom_fields",
+        action=Action.UPDATE,
+        label=row["name"],
+        path=_PATH,
+        live_id=row["id"],
+        before={"object_types": before},
+        after={"object_types": tuple(sorted({*before, *missing}))},
+        key={"name": row["name"]},
+        seconds=_DEFINE_SECONDS,
+    )
+
+
+def _drift(
+    wanted: Mapping[str, Any], before: Fields, after: Fields, stored: Mapping[str, str]
+) -> dict[str, str]:
+    """Of the fields that differ, those in which NetBox has moved since our last apply, and who else has."""
+    found: dict[str, str] = {}
+    mine, theirs = dict(_single(wanted)), dict(_single(before))
+    for name, _ in _single(after):
+        known = stored.get(name)
+        if known is None:
+            continue
+        there = theirs.get(name)
+        if name == "tags":
+            there = tuple(tag for tag in mine["tags"] if tag in (there or ()))
+        if field_digest(there) != known:
+            found[name] = DRIFT_IN_NETBOX if field_digest(mine[name]) == known else DRIFT_IN_BOTH
+    return found
+
+
+def _without(fields: Fields, names: Mapping[str, str]) -> Fields:
+    left = {name: value for name, value in fields.items() if name not in names}
+    if "custom_fields" in left:
+        custom = {
+            name: value
+            for name, value in left["custom_fields"].items()
+            if f"custom_fields.{name}" not in names
+        }
+        left["custom_fields"] = custom
+        if not custom:
+            del left["custom_fields"]
+    return left
+
+
+def _single(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Fields with their values, custom fields one by one as `custom_fields.<name>`; not our own two."""
+    for name, value in values.items():
+        if name != "custom_fields":
+            yield name, value
+            continue
+        for key, one in (value or {}).items():
+            if key not in METADATA_FIELDS:
+                yield f"custom_fields.{key}", custom_field_value(one)

@@ -1,0 +1,234 @@
+"""What has to be let go before a change can be made: the changes that come first, and the edges to them.
+
+NetBox refuses to move an address while it is the primary one of its device, and
+two objects that swap a unique name stand in each other's way. Works on changes
+alone, so that plans and rollback plans are put in order by the same rules.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.live import Live, canonical_row
+from orchestrator.models import Action, Change, Pass, Planned
+from orchestrator.ports import Row
+from orchestrator.schema import load_schema
+
+Edges = dict[str, set[str]]
+Key = tuple[Any, ...]
+
+
+def release_first(changes: Sequence[Change], live: Live) -> tuple[list[Change], list[str]]:
+    """The changes with what must be let go before them, and a warning for each object that loses something.
+
+    Changes of one object keep their ids; those that have to wait get more to wait for.
+    """
+    releases: list[Change] = []
+    edges: Edges = defaultdict(set)
+    warnings = _let_addresses_go(changes, live, releases, edges)
+    _let_names_go(changes, live, releases, edges)
+    if not edges:
+        return list(changes), []
+    waiting = [_waiting(change, edges) for change in changes]
+    return [*releases, *waiting], warnings
+
+
+def _waiting(change: Change, edges: Edges) -> Change:
+    more = edges.get(change.id)
+    if not more:
+        return change
+    return replace(change, depends_on=tuple(sorted({*change.depends_on, *more})))
+
+
+# -- addresses that are primary where they are ----------------------------------
+
+
+def _let_addresses_go(
+    changes: Sequence[Change], live: Live, releases: list[Change], edges: Edges
+) -> list[str]:
+    moving = {
+        change.live_id: change
+        for change in changes
+        if change.object_type == "ip_addresses" and change.action is Action.UPDATE
+        and "assigned_object" in change.after
+    }  # fmt: skip
+    links = {change.live_id: change for change in changes if _links_device(change)}
+    interfaces = {change.id: change for change in changes if change.object_type == "interfaces"}
+    warnings = []
+    for address_id, change in sorted(moving.items(), key=lambda item: item[1].id):
+        holder = _holder(change, live, interfaces)
+        fields = [name for name in OBJECT_TYPES["devices"].links if _id(holder.get(name)) == address_id]
+        if not fields:
+            continue
+        link = links.get(holder["id"])
+        if link is not None and _lets_go(link, fields):
+            edges[change.id].add(link.id)
+            continue
+        release = _release(OBJECT_TYPES["devices"], holder, dict.fromkeys(fields), change.path, releases)
+        edges[change.id].add(release.id)
+        if link is not None:
+            edges[link.id].add(release.id)
+        if link is None or set(fields) - link.after.keys():
+            warnings.append(
+                f"{change.path or change.label}: {change.label!r} moves away from the device "
+                f"{holder.get('name')!r}, which it was the {' and '.join(fields)} of"
+            )
+    return warnings
+
+
+def _links_device(change: Change) -> bool:
+    return change.object_type == "devices" and change.passes is Pass.LINK and change.live_id is not None
+
+
+def _lets_go(link: Change, fields: Iterable[str]) -> bool:
+    """Whether a change that is planned anyway does it, and waits for nothing itself."""
+    return link.after.keys() == set(fields) and not any(link.after.values())
+
+
+def _holder(change: Change, live: Live, interfaces: Mapping[str, Change]) -> Row:
+    """The device that an address leaves; empty where it stays on it, or was on none."""
+    there = live.table("ip_addresses").by_id.get(change.live_id or 0, {})
+    device_id = _id((there.get("assigned_object") or {}).get("device"))
+    if device_id is None or _device_of(change.after["assigned_object"], live, interfaces) == device_id:
+        return {}
+    return live.holders.get(device_id, {})
+
+
+def _device_of(interface: Any, live: Live, interfaces: Mapping[str, Change]) -> Any:
+    if isinstance(interface, Planned):
+        return interfaces[interface.change_id].after.get("device")
+    return _id(live.table("interfaces").by_id.get(interface or 0, {}).get("device"))
+
+
+def _id(nested: Any) -> Any:
+    return nested["id"] if isinstance(nested, dict) else nested
+
+
+# -- names that swap, or move on from one object to the next --------------------------
+
+
+def _let_names_go(changes: Sequence[Change], live: Live, releases: list[Change], edges: Edges) -> None:
+    by_type: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        if change.passes is Pass.BUILD and change.writes:
+            by_type[change.object_type].append(change)
+    for name, some in by_type.items():
+        row = OBJECT_TYPES[name]
+        for constraint in row.unique:
+            _vacate(row, constraint, some, live, releases, edges)
+
+
+def _vacate(
+    row: ObjectType,
+    constraint: tuple[str, ...],
+    changes: Sequence[Change],
+    live: Live,
+    releases: list[Change],
+    edges: Edges,
+) -> None:
+    """Who takes a place waits for who leaves it; where that goes round in a circle, one steps aside first."""
+    leaving = dict(_leaving(row, constraint, changes, live))
+    if not leaving:
+        return
+    waits: dict[str, Change] = {}
+    for change in changes:
+        place = _key(row, constraint, _after(row, change, live))
+        leaver = leaving.get(place) if place is not None else None
+        if leaver is not None and leaver.id != change.id:
+            waits[change.id] = leaver
+    by_id = {change.id: change for change in changes}
+    for change_id in _one_of_each_circle(waits):
+        change = by_id[change_id]
+        there = live.table(row.name).by_id[change.live_id or 0]
+        aside = {constraint[-1]: _aside(row, constraint[-1], there)}
+        release = _release(row, there, aside, change.path, releases)
+        edges[change_id].add(release.id)
+        for other, leaver in waits.items():
+            if leaver.id == change_id:
+                edges[other].add(release.id)
+        waits = {other: leaver for other, leaver in waits.items() if leaver.id != change_id}
+    for change_id, leaver in waits.items():
+        edges[change_id].add(leaver.id)
+
+
+def _leaving(
+    row: ObjectType, constraint: tuple[str, ...], changes: Sequence[Change], live: Live
+) -> Iterator[tuple[Key, Change]]:
+    for change in changes:
+        if change.action is not Action.UPDATE or not set(constraint) & change.after.keys():
+            continue
+        there = canonical_row(row, live.table(row.name).by_id[change.live_id or 0])
+        now = _key(row, constraint, there)
+        if now is not None and now != _key(row, constraint, {**there, **change.after}):
+            yield now, change
+
+
+def _after(row: ObjectType, change: Change, live: Live) -> Mapping[str, Any]:
+    if change.action is Action.CREATE:
+        return change.after
+    if change.action is not Action.UPDATE:
+        return {}
+    return {**canonical_row(row, live.table(row.name).by_id[change.live_id or 0]), **change.after}
+
+
+def _key(row: ObjectType, constraint: tuple[str, ...], values: Mapping[str, Any]) -> Key | None:
+    if values.get(constraint[-1]) in (None, ""):
+        return None
+    fold = row.fold_case
+    return tuple(v.lower() if fold and isinstance(v, str) else v for v in map(values.get, constraint))
+
+
+def _one_of_each_circle(waits: Mapping[str, Change]) -> Iterator[str]:
+    graph = {change_id: {leaver.id} for change_id, leaver in waits.items()}
+    while True:
+        try:
+            TopologicalSorter(graph).prepare()
+            return
+        except CycleError as error:
+            first = min(error.args[1])
+            yield first
+            graph = {change_id: before - {first} for change_id, before in graph.items()}
+
+
+def _aside(row: ObjectType, field: str, live: Row) -> Any:
+    """A value that nobody else has: none where the object may go without, else one that tells why."""
+    spec = load_schema()[row.name][field]
+    if spec.nullable and field != row.label:
+        return None
+    mark = f"-moving-{live['id']}" if field == "slug" else f" (moving {live['id']})"
+    return str(live[field])[: (spec.max_length or 100) - len(mark)] + mark
+
+
+# -- one release ------------------------------------------------------------------
+
+
+def _release(
+    row: ObjectType, live: Row, after: Mapping[str, Any], path: str, releases: list[Change]
+) -> Change:
+    """The release change of an object; there is one, whatever it has to let go."""
+    release_id = f"{row.name}/id {live['id']}#release"
+    theirs = {name: _id(live.get(name)) for name in after}
+    for at, known in enumerate(releases):
+        if known.id == release_id:
+            both = replace(known, before={**known.before, **theirs}, after={**known.after, **after})
+            releases[at] = both
+            return both
+    release = Change(
+        id=release_id,
+        object_type=row.name,
+        action=Action.UPDATE,
+        label=str(live.get(row.label) or f"id {live['id']}"),
+        path=path,
+        passes=Pass.RELEASE,
+        live_id=live["id"],
+        before=theirs,
+        after=dict(after),
+        seconds=row.update_seconds,
+    )
+    releases.append(release)
+    return release

@@ -1,0 +1,271 @@
+"""Whether a plan made earlier may still be applied: has NetBox moved, is it too old, are there conflicts.
+
+What has moved is found by comparing the plan with one made just now from the
+same document; nothing here asks NetBox or a clock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.diff import same
+from orchestrator.errors import NotApplyableError, StalePlanError
+from orchestrator.models import Action, Change, Pass, Plan, Planned
+
+MAX_NAMED = 5
+MAX_DETAILS = 50
+_Key = tuple[str, str, str, int]
+_ORDER = {Pass.RELEASE: 0, Pass.BUILD: 1, Pass.LINK: 2}
+_AGAIN = "Make the plan again, look at it, and apply the new one."
+
+
+def what_moved(stored: Plan, fresh: Plan) -> list[str]:
+    """One sentence for each object that the plan made just now treats otherwise than the stored one.
+
+    `device 'sw-1': status is now 'offline' (was 'active')`. Empty while the digests are equal.
+    """
+    return [moved.message for moved in _moves(stored, fresh)]
+
+
+def refuse_moved(stored: Plan, fresh: Plan, name: str = "the plan") -> None:
+    """Raise StalePlanError, naming what has moved, unless both plans would do the same."""
+    moves = _moves(stored, fresh)
+    if moves:
+        raise StalePlanError(
+            f"NetBox has changed since {name} was made; nothing was written. What has moved: "
+            f"{_first(move.message for move in moves)}.",
+            hint=_AGAIN,
+            moved=[move.as_dict() for move in moves[:MAX_DETAILS]],
+        )
+
+
+def refuse_outdated(plan: Plan, now: datetime, name: str = "The plan") -> None:
+    """Raise StalePlanError once the plan is past the time for which it is good."""
+    if not plan.stale_at or now < datetime.fromisoformat(plan.stale_at):
+        return
+    made = datetime.fromisoformat(plan.made_at) if plan.made_at else None
+    age = f"more than {_span(datetime.fromisoformat(plan.stale_at) - made)} ago" if made else "too long ago"
+    raise StalePlanError(f"{name} was made {age}; nothing was written.", hint=_AGAIN)
+
+
+def refuse_unapplyable(plan: Plan) -> None:
+    """Raise NotApplyableError if conflicts forbid the plan; one with nothing to do is no such case."""
+    conflicts = plan.conflicts
+    if plan.applyable or not conflicts or plan.undoes:
+        return
+    told = _first(f"{_named(change)}: {change.reason or 'cannot be carried out'}" for change in conflicts)
+    noun = "conflict" if len(conflicts) == 1 else "conflicts"
+    raise NotApplyableError(
+        f"The plan has {len(conflicts)} {noun}; nothing was written. {told}.",
+        hint="Settle them in NetBox or in the document and make the plan again.",
+        conflicts=[
+            {"path": c.path, "object_type": c.object_type, "label": c.label, "message": c.reason}
+            for c in conflicts[:MAX_DETAILS]
+        ],
+    )
+
+
+def date_plan(plan: Plan, now: datetime, valid_seconds: int) -> Plan:
+    """The plan with the time at which NetBox was read for it, and the time until which it is good."""
+    stale_at = now + timedelta(seconds=valid_seconds)
+    return replace(
+        plan, made_at=now.isoformat(timespec="seconds"), stale_at=stale_at.isoformat(timespec="seconds")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """An object that is not as the plan found it."""
+
+    object_type: str
+    label: str
+    message: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"object_type": self.object_type, "label": self.label, "message": self.message}
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """All that a plan wants of one object, its passes taken together; references told by label."""
+
+    change: Change
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+    @property
+    def creates(self) -> bool:
+        return self.change.action is Action.CREATE
+
+
+def _moves(stored: Plan, fresh: Plan) -> list[_Move]:
+    if stored.digest == fresh.digest:
+        return []
+    then, now = _items(stored), _items(fresh)
+    moves = [
+        _Move(item.change.object_type, item.change.label, f"{_named(item.change)}{said}")
+        for key in {**then, **now}
+        for item in [now.get(key) or then[key]]
+        for said in [_difference(then.get(key), now.get(key), stored)]
+        if said
+    ]
+    if not moves:  # such as another on_error, or an order that other references ask for
+        moves.append(_Move("", "", "what would be done is no longer the same"))
+    return moves
+
+
+def _difference(then: _Item | None, now: _Item | None, stored: Plan) -> str:
+    """What has become of one object between two plans, as the rest of a sentence; empty for nothing."""
+    if now is None:
+        assert then is not None
+        return _no_longer_planned(then)
+    if then is None:
+        return _newly_planned(now, stored)
+    if then.creates != now.creates:
+        return " exists by now" if then.creates else " is gone"
+    if then.change.live_id != now.change.live_id:
+        return f" is another object now (id {now.change.live_id}, was {then.change.live_id})"
+    if now.change.action is Action.CONFLICT and then.change.action is not Action.CONFLICT:
+        return f" cannot be written any more: {now.change.reason or 'a conflict'}"
+    return _fields_moved(then, now) or _other_action(then, now)
+
+
+def _no_longer_planned(then: _Item) -> str:
+    if not then.change.writes:
+        return ""
+    if then.change.action is Action.DELETE:
+        return " is gone"
+    return " exists by now" if then.creates else " would not be changed any more"
+
+
+def _newly_planned(now: _Item, stored: Plan) -> str:
+    action = now.change.action
+    if action is Action.CREATE:
+        known = stored.names.get(now.change.object_type, {}).values()
+        return " is gone" if now.change.label in known else " would be created now"
+    if action is Action.CONFLICT:
+        return f" stands in the way: {now.change.reason or 'a conflict'}"
+    told = {Action.UPDATE: " would be changed now", Action.DELETE: " would be deleted now"}
+    return told.get(action, "")
+
+
+def _other_action(then: _Item, now: _Item) -> str:
+    """For changes whose fields are the same and that do something else all the same."""
+    was, is_now = then.change.action, now.change.action
+    if was is is_now or not (then.change.writes or now.change.writes):
+        return ""
+    if was is Action.DELETE and is_now is Action.UNCHANGED:
+        return " is gone"
+    return f" would be met with {is_now.value} now (was {was.value})"
+
+
+def _fields_moved(then: _Item, now: _Item) -> str:
+    """Fields that NetBox has otherwise now; what only the document's side of the plan says is no move."""
+    if then.creates:
+        # Nothing of it is in NetBox: only what it refers to can have moved, and is named by itself.
+        changed = {name: (now.after.get(name), value) for name, value in then.after.items()}
+        told = {name: pair for name, pair in changed.items() if not same(*pair)}
+        return f" would be created otherwise: {_told_fields(told)}" if told else ""
+    moved: dict[str, tuple[Any, Any]] = {}
+    for name in {**then.before, **now.before}:
+        # A field that a plan leaves alone was as the document wants it, which the other plan knows.
+        was = then.before.get(name, now.after.get(name))
+        lives = now.before.get(name, then.after.get(name))
+        if not same(was, lives):
+            moved[name] = (lives, was)
+    return f": {_told_fields(moved)}" if moved else ""
+
+
+def _told_fields(fields: Mapping[str, tuple[Any, Any]]) -> str:
+    return ", ".join(
+        f"{name} is now {_shown(now)} (was {_shown(was)})" for name, (now, was) in fields.items()
+    )
+
+
+def _items(plan: Plan) -> dict[_Key, _Item]:
+    """What the plan wants, by object, in the order of the plan.
+
+    Ids of changes will not do: they name parents in full only while these are still to be created.
+    """
+    labels = _Labels(plan)
+    grouped: dict[_Key, list[Change]] = {}
+    seen: Counter[Any] = Counter()
+    for change in plan.changes:
+        name = (change.object_type, change.label, change.path)
+        seen[change.passes, name] += 1
+        grouped.setdefault((*name, seen[change.passes, name]), []).append(change)
+    return {key: _item(changes, labels) for key, changes in grouped.items()}
+
+
+def _item(changes: Sequence[Change], labels: _Labels) -> _Item:
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    ordered = sorted(changes, key=lambda change: _ORDER[change.passes])
+    for change in ordered:
+        # What NetBox has is told by the first change of a field, what it shall have by the last.
+        before = {**dict(labels.told(change, change.before)), **before}
+        after.update(labels.told(change, change.after))
+    main = next((change for change in ordered if change.passes is Pass.BUILD), ordered[0])
+    return _Item(main, before, after)
+
+
+class _Labels:
+    """The labels behind a plan's references: an object has the same one before and after it exists."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._of_changes = {change.id: change.label for change in plan.changes}
+        self._of_ids = {
+            (change.object_type, change.live_id): change.label
+            for change in plan.changes
+            if change.live_id is not None
+        }
+        for object_type, names in plan.names.items():
+            for live_id, label in names.items():
+                self._of_ids.setdefault((object_type, live_id), label)
+
+    def told(self, change: Change, fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """The fields with labels for references; custom fields one by one."""
+        pointers = {**OBJECT_TYPES[change.object_type].all_references(), "tags": "tags"}
+        for name, value in fields.items():
+            if name == "custom_fields" and isinstance(value, Mapping):
+                yield from ((f"custom field {inner}", one) for inner, one in value.items())
+            elif isinstance(value, list | tuple):
+                yield name, [self._label(pointers.get(name, ""), one) for one in value]
+            else:
+                yield name, self._label(pointers.get(name, ""), value)
+
+    def _label(self, object_type: str, value: Any) -> Any:
+        if isinstance(value, Planned):
+            return self._of_changes.get(value.change_id, value.change_id)
+        if object_type and isinstance(value, int):
+            return self._of_ids.get((object_type, value), value)
+        return value
+
+
+def _first(sentences: Iterable[str]) -> str:
+    every = list(sentences)
+    more = f"; and {len(every) - MAX_NAMED} more" if len(every) > MAX_NAMED else ""
+    return "; ".join(every[:MAX_NAMED]) + more
+
+
+def _named(change: Change) -> str:
+    return f"{OBJECT_TYPES[change.object_type].noun} {change.label!r}"
+
+
+def _shown(value: Any) -> str:
+    text = "none" if value is None else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _span(span: timedelta) -> str:
+    """A time as one would say it: `24 hours`."""
+    seconds = int(span.total_seconds())
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}s"
+    return f"{seconds} seconds"

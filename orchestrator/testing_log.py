@@ -1,0 +1,83 @@
+"""The clock and the changelog of the NetBox in memory (testing.py), in the notation of the real one.
+
+NetBox logs model fields: references and content types by id, tags by name,
+decimals as text. Its changelog leaves out when an object was made and changed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.ports import LoggedChange, Row
+
+_NOT_LOGGED = frozenset({"id", "created", "last_updated"})
+_DECIMAL_PLACES = {"u_height": 1, "position": 1, "weight": 2, "latitude": 6, "longitude": 6}
+_EMPTY_TEXT = frozenset({"face"})  # a choice that NetBox stores as "" where it has none
+_MODELS = {row.model: number for number, row in enumerate(OBJECT_TYPES.values(), start=1)}
+
+Tables = dict[str, dict[int, Row]]
+
+
+class MemoryClock:
+    """Tells the time, and never the same twice."""
+
+    def __init__(self) -> None:
+        self._last = datetime.now(UTC)
+
+    def now(self) -> str:
+        """A moment after all that were told before, as NetBox writes it."""
+        self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
+        return self._last.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class MemoryLog:
+    """What was written, oldest first."""
+
+    def __init__(self, clock: MemoryClock, user: str) -> None:
+        self.entries: list[LoggedChange] = []
+        self._clock = clock
+        self._user = user
+
+    def add(
+        self, tables: Tables, row: ObjectType, before: Row | None, after: Row | None, message: str, request: str
+    ) -> None:
+        """One object was created (no `before`), updated or deleted (no `after`)."""
+        there = after or before or {}
+        self.entries.append(
+            LoggedChange(
+                object_type=row.name,
+                object_id=there["id"],
+                action="create" if before is None else "delete" if after is None else "update",
+                before=_logged(tables, row, before) if before else {},
+                after=_logged(tables, row, after) if after else {},
+                user=self._user,
+                time=self._clock.now(),
+                request_id=request,
+                message=message,
+                label=str(there.get(row.label)),
+            )
+        )
+
+
+def _logged(tables: Tables, row: ObjectType, live: Row) -> Row:
+    return {
+        name: _logged_value(tables, row, name, value)
+        for name, value in live.items()
+        if name not in _NOT_LOGGED
+    }
+
+
+def _logged_value(tables: Tables, row: ObjectType, name: str, value: Any) -> Any:
+    if name == "tags":
+        return sorted(tables["tags"][tag]["name"] for tag in value)
+    if value is None:
+        return "" if name in _EMPTY_TEXT else None
+    if name.removesuffix("_type") in row.generic:
+        return _MODELS[value]
+    if name == "object_types":
+        return sorted(_MODELS.get(model, 0) for model in value)
+    if name in _DECIMAL_PLACES:
+        return f"{float(value):.{_DECIMAL_PLACES[name]}f}"
+    return value

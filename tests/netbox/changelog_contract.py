@@ -1,0 +1,199 @@
+"""What NetBox remembers of writes, and what it says of when: part of NetBoxContract."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.errors import NetBoxError, RejectedError
+from orchestrator.ports import LoggedChange, NetBox, Query, Row
+from tests.netbox.contract_rig import MESSAGE, Rig, World, create, named, read_one
+
+LONG_AGO = "2020-01-01T00:00:00Z"
+
+
+def whole_story(netbox: NetBox, object_type: str, *ids: int) -> list[LoggedChange]:
+    return netbox.logged_since(object_type, ids, LONG_AGO)
+
+
+def times(netbox: NetBox, object_type: str, object_id: int) -> tuple[str, str]:
+    row = read_one(netbox, object_type, object_id, "created", "last_updated")
+    return row["created"], row["last_updated"]
+
+
+class ChangelogContract:
+    """Needs the fixtures of NetBoxContract."""
+
+    # -- the changelog ---------------------------------------------------------------
+
+    def test_entries_are_found_by_their_very_message(self, rig: Rig) -> None:
+        netbox = rig.netbox
+        made = netbox.create("sites", [named("AMS1"), named("AMS2")], MESSAGE)
+        one, two = (row["id"] for row in made.rows)
+        netbox.update("sites", [{"id": one, "facility": "f"}], f"{MESSAGE} 2")
+        netbox.update("sites", [{"id": two, "name": MESSAGE}], "another")
+        changed = netbox.update("sites", [{"id": one, "facility": "g"}], MESSAGE)
+        gone = netbox.delete("sites", [two], MESSAGE)
+        entries = netbox.logged(MESSAGE)
+        assert [(entry.object_id, entry.action, entry.label, entry.request_id) for entry in entries] == [
+            (one, "create", "AMS1", made.request_id),
+            (two, "create", "AMS2", made.request_id),
+            (one, "update", "AMS1", changed.request_id),
+            (two, "delete", MESSAGE, gone),
+        ]
+        assert {(entry.object_type, entry.message, entry.user) for entry in entries} == {
+            ("sites", MESSAGE, rig.user)
+        }
+        assert [entry.time for entry in entries] == sorted(entry.time for entry in entries)
+        assert netbox.logged("no such message") == []
+
+    def test_a_long_message_is_found_by_what_netbox_kept(self, netbox: NetBox) -> None:
+        message = MESSAGE + " ü&%+#" * 50
+        (row,) = netbox.create("sites", [named("AMS1")], message).rows
+        assert [entry.object_id for entry in netbox.logged(message)] == [row["id"]]
+
+    def test_questions_that_netbox_would_not_heed_are_refused(self, netbox: NetBox) -> None:
+        for message in ("", "  "):
+            with pytest.raises(NetBoxError, match="whole changelog"):
+                netbox.logged(message)
+        for since in ("", "yesterday"):
+            with pytest.raises(NetBoxError, match="no moment"):
+                netbox.logged_since("sites", [1], since)
+
+    def test_each_filter_of_the_changelog_counts(self, netbox: NetBox) -> None:
+        (site,) = create(netbox, "sites", named("AMS1"))
+        assert len(whole_story(netbox, "sites", site)) == 1
+        assert whole_story(netbox, "vrfs", site) == []
+        assert whole_story(netbox, "sites", 999_999) == []
+        assert whole_story(netbox, "sites") == []
+        assert netbox.logged_since("sites", [site], "2099-01-01T00:00:00Z") == []
+
+    def test_only_what_came_later_is_told(self, netbox: NetBox) -> None:
+        (site,) = create(netbox, "sites", named("AMS1"))
+        for facility in ("a", "b", "c"):
+            netbox.update("sites", [{"id": site, "facility": facility}], MESSAGE)
+        story = whole_story(netbox, "sites", site)
+        assert [entry.action for entry in story] == ["create", "update", "update", "update"]
+        assert netbox.logged_since("sites", [site], story[1].time) == story[2:]
+        assert netbox.logged_since("sites", [site], story[3].time) == []
+
+    def test_before_and_after_are_those_of_the_model(self, world: World) -> None:
+        netbox = world.netbox
+        tags = create(netbox, "tags", named("Edge"), named("Core"))
+        create(netbox, "custom_fields", {"name": "room", "type": "text", "object_types": ["dcim.device"]})
+        made = {"name": "sw-2", "description": "x", "tags": tags, "custom_fields": {"room": "1"}}
+        (device,) = create(netbox, "devices", world.device_row(**made))
+        change: Row = {"status": "planned", "tags": tags[:1], "custom_fields": {"room": "2"}, "serial": "S2"}
+        netbox.update("devices", [{"id": device, **change}], MESSAGE)
+        netbox.delete("devices", [device], MESSAGE)
+        created, updated, deleted = whole_story(netbox, "devices", device)
+        first: Row = {
+            **world.device_row(name="sw-2", description="x", serial="", asset_tag=None, tenant=None),
+            "status": "active",
+            "tags": ["Core", "Edge"],
+            "custom_fields": {"room": "1"},
+            "primary_ip4": None,
+            "face": "",
+        }
+        second = {**first, **change, "tags": ["Edge"]}
+
+        def pick(values: Row) -> Row:
+            return {name: values[name] for name in first}
+
+        assert created.before == {}
+        assert pick(created.after) == first
+        assert pick(updated.before) == first
+        assert pick(updated.after) == second
+        assert pick(deleted.before) == second
+        assert deleted.after == {}
+        assert not {"id", "created", "last_updated"} & created.after.keys()
+
+    def test_generic_references_and_decimals_in_the_changelog(self, world: World) -> None:
+        (entry,) = whole_story(world.netbox, "ip_addresses", world.address)
+        assert entry.after["assigned_object_id"] == world.interface
+        assert isinstance(entry.after["assigned_object_type"], int)
+        world.netbox.update("device_types", [{"id": world.device_type, "weight": 12.5}], MESSAGE)
+        *_, entry = whole_story(world.netbox, "device_types", world.device_type)
+        assert (entry.before["u_height"], entry.after["weight"]) == ("1.0", "12.50")
+
+    def test_custom_fields_that_nobody_set_are_logged_as_null(self, netbox: NetBox) -> None:
+        kind = {"type": "text", "object_types": ["dcim.site"]}
+        create(netbox, "custom_fields", {"name": "owner", **kind}, {"name": "room", **kind})
+        one, two = create(netbox, "sites", named("AMS1"), named("AMS2", custom_fields={"room": "1"}))
+        first, second = whole_story(netbox, "sites", one, two)
+        assert first.after["custom_fields"] == {"owner": None, "room": None}
+        assert second.after["custom_fields"] == {"room": "1"}
+
+    def test_what_netbox_does_by_itself_has_no_message(self, rig: Rig, world: World) -> None:
+        netbox = world.netbox
+        rig.add_interface_template(world.device_type, "Gi1", "1000base-t")
+        made = netbox.create("devices", [world.device_row(name="sw-2")], MESSAGE)
+        (port,) = netbox.read(Query("interfaces", ("name",), "device_id", [made.rows[0]["id"]]))
+        (entry,) = whole_story(netbox, "interfaces", port["id"])
+        assert (entry.action, entry.message, entry.request_id) == ("create", "", made.request_id)
+        netbox.update("devices", [{"id": world.device, "primary_ip4": world.address}], MESSAGE)
+        gone = netbox.delete("ip_addresses", [world.address], MESSAGE)
+        *_, entry = whole_story(netbox, "devices", world.device)
+        assert (entry.action, entry.message, entry.request_id) == ("update", "", gone)
+        assert (entry.before["primary_ip4"], entry.after["primary_ip4"]) == (world.address, None)
+        gone = netbox.delete("devices", [world.device], MESSAGE)
+        *_, entry = whole_story(netbox, "interfaces", world.interface)
+        assert (entry.action, entry.message, entry.request_id) == ("delete", "", gone)
+
+    def test_the_last_entry_of_a_deleted_device_may_be_an_update(self, world: World) -> None:
+        """NetBox takes the primary address off a device that it has just logged as deleted."""
+        world.netbox.update("devices", [{"id": world.device, "primary_ip4": world.address}], MESSAGE)
+        world.netbox.delete("devices", [world.device], MESSAGE)
+        actions = [entry.action for entry in whole_story(world.netbox, "devices", world.device)]
+        assert actions == ["create", "update", "delete", "update"]
+
+    def test_nothing_of_a_refused_write_is_logged(self, rig: Rig) -> None:
+        with pytest.raises(RejectedError):
+            rig.netbox.create("sites", [named("AMS1"), named("AMS1")], MESSAGE)
+        assert rig.changelog() == []
+
+    # -- created and last_updated ------------------------------------------------------
+
+    def test_every_update_moves_last_updated(self, rig: Rig) -> None:
+        """Also one that changes nothing, although the changelog says nothing of it."""
+        netbox = rig.netbox
+        (made,) = netbox.create("sites", [named("AMS1")], MESSAGE).rows
+        created, first = times(netbox, "sites", made["id"])
+        assert (made["created"], made["last_updated"]) == (created, first)
+        (answer,) = netbox.update("sites", [{"id": made["id"], "facility": "f"}], MESSAGE).rows
+        assert answer["created"] == created
+        assert answer["last_updated"] > first
+        assert times(netbox, "sites", made["id"]) == (created, answer["last_updated"])
+        netbox.update("sites", [{"id": made["id"], "facility": "f"}], MESSAGE)
+        assert times(netbox, "sites", made["id"])[1] > answer["last_updated"]
+        assert [action for action, _ in rig.changelog()] == ["create", "update"]
+
+    def test_tags_and_custom_fields_move_last_updated(self, netbox: NetBox) -> None:
+        (tag,) = create(netbox, "tags", named("core"))
+        create(netbox, "custom_fields", {"name": "owner", "type": "text", "object_types": ["dcim.site"]})
+        (site,) = create(netbox, "sites", named("AMS1"))
+        moments = [times(netbox, "sites", site)[1]]
+        for change in ({"tags": [tag]}, {"custom_fields": {"owner": "me"}}):
+            netbox.update("sites", [{"id": site, **change}], MESSAGE)
+            moments.append(times(netbox, "sites", site)[1])
+        assert moments == sorted(set(moments))
+        assert [entry.action for entry in whole_story(netbox, "sites", site)] == ["create", "update", "update"]
+
+    def test_what_happens_around_an_object_does_not_move_it(self, world: World) -> None:
+        netbox = world.netbox
+        spots = [
+            ("sites", world.sites[0]),
+            ("device_types", world.device_type),
+            ("device_roles", world.role),
+            ("devices", world.device),
+            ("interfaces", world.interface),
+        ]
+        before = [times(netbox, *spot) for spot in spots]
+        (port,) = create(netbox, "interfaces", {"device": world.device, "name": "e1", "type": "1000base-t"})
+        (device,) = create(netbox, "devices", world.device_row(name="sw-2"))
+        (address,) = create(
+            netbox, "ip_addresses", {"address": "192.0.2.2/24", "assigned_object": world.interface}
+        )
+        netbox.delete("ip_addresses", [address], MESSAGE)
+        netbox.delete("interfaces", [port], MESSAGE)
+        netbox.delete("devices", [device], MESSAGE)
+        assert [times(netbox, *spot) for spot in spots] == before
