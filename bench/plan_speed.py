@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from orchestrator.catalog import ENSURED, OBJECT_TYPES
 from orchestrator.engine import NetBoxBulkOrchestrator
+from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD, digests_of
 from orchestrator.models import Plan
 from orchestrator.ports import LoggedChange, Query, Row, Written
 
@@ -127,7 +129,27 @@ def parents() -> dict[str, list[Row]]:
             }
             for one in range(_TYPES)
         ],
+        "custom_fields": [
+            _definition(1, BATCH_FIELD, "text", "Text"),
+            _definition(2, DIGESTS_FIELD, "json", "JSON"),
+        ],
     }
+
+
+def _definition(object_id: int, name: str, kind: str, label: str) -> Row:
+    """One of the two custom fields in which an apply leaves what it wrote."""
+    models = sorted(OBJECT_TYPES[object_type].model for object_type in ENSURED)
+    return {
+        "id": object_id,
+        "name": name,
+        "type": {"value": kind, "label": label},
+        "object_types": models,
+    }
+
+
+def _stamp(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The custom fields of an object that an apply has written."""
+    return {BATCH_FIELD: "b-20261123-120000-abcdef", DIGESTS_FIELD: digests_of(wanted)}
 
 
 def everything(objects: int) -> dict[str, list[Row]]:
@@ -143,6 +165,7 @@ def everything(objects: int) -> dict[str, list[Row]]:
                     "id": number * INTERFACES + port + 1,
                     "device": device,
                     "type": {"value": item["type"], "label": "1000BASE-T (1GE)"},
+                    "custom_fields": _stamp({**item, "device": number + 1}),
                 }
             )
         first = _brief(number * INTERFACES + 1, wanted["interfaces"][0]["name"])
@@ -163,6 +186,7 @@ def _device_row(number: int, wanted: Mapping[str, Any]) -> Row:
         "serial": wanted["serial"],
         "asset_tag": None,
         "description": wanted["description"],
+        "custom_fields": _stamp({name: wanted[name] for name in ("name", "status", "serial", "description")}),
         "primary_ip4": {**_brief(number + 1, wanted["primary_ip4"]), "address": wanted["primary_ip4"]},
     }
 
@@ -177,6 +201,7 @@ def _address_row(number: int, wanted: Mapping[str, Any], interface: Row) -> Row:
         "assigned_object_type": "dcim.interface",
         "assigned_object_id": interface["id"],
         "assigned_object": interface,
+        "custom_fields": _stamp(wanted),
     }
 
 

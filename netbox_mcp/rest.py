@@ -9,24 +9,26 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
 
 from netbox_mcp.auth import APPROVE_SCOPE
 from netbox_mcp.dependencies import get_settings
-from netbox_mcp.failures import UsageError, explain
+from netbox_mcp.failures import TooLargeError, UsageError, explain
 from netbox_mcp.replies import ApprovalReply, PlanDetail
 from netbox_mcp.service import get_service
 from orchestrator.errors import OrchestratorError
 
+MAX_BODY_BYTES = 4096
 STATUS_BY_CODE = {
     "forbidden": 403,
-    "invalid_arguments": 422,
     "unknown_input": 404,
     "stale_plan": 409,
     "not_applyable": 409,
     "stored_plan_changed": 409,
+    "too_large": 413,
+    "invalid_arguments": 422,
     "redis_unavailable": 503,
     "invalid_configuration": 503,
 }
@@ -39,7 +41,7 @@ class ForbiddenError(OrchestratorError):
 
 
 class ApprovalBody(BaseModel):
-    """Who approves, and which plan they were shown. Both may be left out."""
+    """Who approves, and which plan they were shown. Both may be left out, and so may the body."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -55,30 +57,34 @@ def add_plan_routes(app: FastAPI) -> None:
         return get_service().plan_detail(plan_id)
 
     @app.post("/api/plans/{plan_id}/approve")
-    def approve_plan(plan_id: str, request: Request, body: ApprovalBody | None = None) -> ApprovalReply:
+    async def approve_plan(plan_id: str, request: Request) -> ApprovalReply:
         token = get_settings().approve_token
         if token is None or APPROVE_SCOPE not in request.auth.scopes:
             raise ForbiddenError(
                 "Only the approve token may approve a plan.",
                 "Send the token of NETBOX_MCP_APPROVE_TOKEN, or use netbox-mcp approve.",
             )
-        said = body or ApprovalBody()
-        return get_service().approve(plan_id, token, said.approved_by, said.digest)
+        said = await _read_body(request)
+        return await run_in_threadpool(get_service().approve, plan_id, token, said.approved_by, said.digest)
 
     @app.exception_handler(OrchestratorError)
     def tell(_request: Request, error: OrchestratorError) -> JSONResponse:
-        return _answer(error)
+        reply = explain(error, all_details=True).model_dump(mode="json")
+        return JSONResponse(reply, STATUS_BY_CODE.get(error.code, 500))
 
-    @app.exception_handler(RequestValidationError)
-    def tell_what_is_wrong(_request: Request, error: RequestValidationError) -> JSONResponse:
+
+async def _read_body(request: Request) -> ApprovalBody:
+    """What the caller says, read no further than a body of ours can be long."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise TooLargeError(f"The body is longer than {MAX_BODY_BYTES} bytes.")
+    try:
+        return ApprovalBody.model_validate_json(body or b"{}")
+    except ValidationError as error:
         problems = [
             {"path": ".".join(str(part) for part in one["loc"]), "message": one["msg"], "hint": ""}
-            for one in error.errors()
+            for one in error.errors(include_input=False, include_url=False, include_context=False)
         ]
-        return _answer(UsageError("The request cannot be understood.", "See the details.", problems))
-
-
-def _answer(error: OrchestratorError) -> JSONResponse:
-    return JSONResponse(
-        explain(error, all_details=True).model_dump(mode="json"), STATUS_BY_CODE.get(error.code, 500)
-    )
+        raise UsageError("The body cannot be understood.", "See the details.", problems) from None

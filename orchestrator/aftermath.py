@@ -73,7 +73,7 @@ def read_aftermath(netbox: NetBox, deeds: Iterable[Deed]) -> Aftermath:
         by_type[deed.object_type].append(deed)
     for name, some in by_type.items():
         row = OBJECT_TYPES[name]
-        fields = tuple(sorted({*all_fields(row), *row.counted}))
+        fields = tuple(sorted({*all_fields(row), *row.generic, *row.counted}))
         found.live.table(name).add(netbox.read(Query(name, fields, "id", sorted(d.object_id for d in some))))
     for name, some in by_type.items():
         _read_changes(netbox, name, some, found)
@@ -148,7 +148,7 @@ def _read_dependents(netbox: NetBox, by_type: Mapping[str, list[Deed]], found: A
         name: {deed.object_id for deed in some if deed.created and found.row(deed.key) is not None}
         for name, some in by_type.items()
     }
-    ours = {deed.key for some in by_type.values() for deed in some}
+    ours = {deed.key for some in by_type.values() for deed in some if deed.created}
     requests = {one for some in by_type.values() for deed in some for one in deed.request_ids}
     since = min((deed.since for some in by_type.values() for deed in some), default="")
     for name in type_order():

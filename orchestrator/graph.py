@@ -7,11 +7,11 @@ stages follow the edges between changes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
-from orchestrator.models import Change, Pass, Stage
+from orchestrator.models import Action, Change, Pass, Stage
 
 
 def type_order(types: Mapping[str, ObjectType] = OBJECT_TYPES) -> list[str]:
@@ -33,38 +33,53 @@ def build_stages(changes: Sequence[Change]) -> list[Stage]:
 
     Changes of one pass and type share a stage, unless one depends on another
     of the same group: then the group is cut into as many levels as it needs.
+    Groups that wait for each other, which only what is let go or deleted
+    brings about, are cut by how many changes stand before each of theirs.
     """
     by_id = {change.id: change for change in changes}
-    writing = [change for change in changes if change.writes]
-    level = _levels(writing, by_id)
-    groups: dict[tuple[Pass, str, int], list[Change]] = defaultdict(list)
-    for change in writing:
-        groups[_group(change, level)].append(change)
-    sorter: TopologicalSorter[tuple[Pass, str, int]] = TopologicalSorter(dict.fromkeys(groups, ()))
-    for group, members in groups.items():
-        earlier = {_group(by_id[dep], level) for change in members for dep in _writing_deps(change, by_id)}
-        sorter.add(group, *(earlier - {group}))
-    return [Stage(key[0], key[1], tuple(groups[key])) for key in sorter.static_order()]
+    edges = {
+        change.id: [d for d in change.depends_on if by_id[d].writes] for change in changes if change.writes
+    }
+    order = list(TopologicalSorter(edges).static_order())
+    level, depth = _levels(order, edges, by_id, _kind), _levels(order, edges, by_id, lambda change: None)
+    cut: set[Kind] = set()
+    while True:
+        groups: dict[Group, list[Change]] = defaultdict(list)
+        of = {change_id: _group(by_id[change_id], level, depth, cut) for change_id in edges}
+        for change_id, group in of.items():
+            groups[group].append(by_id[change_id])
+        sorter: TopologicalSorter[Group] = TopologicalSorter(dict.fromkeys(groups, ()))
+        for change_id, before in edges.items():
+            sorter.add(of[change_id], *({of[dep] for dep in before} - {of[change_id]}))
+        try:
+            return [Stage(group[0][0], group[0][1], tuple(groups[group])) for group in sorter.static_order()]
+        except CycleError as error:
+            cut |= {group[0] for group in error.args[1]}
 
 
-def _group(change: Change, level: Mapping[str, int]) -> tuple[Pass, str, int]:
-    return (change.passes, change.object_type, level[change.id])
+Kind = tuple[Pass, str, bool]
+Group = tuple[Kind, int]
 
 
-def _levels(writing: Iterable[Change], by_id: Mapping[str, Change]) -> dict[str, int]:
-    """How many changes of its own pass and type stand before each change, at most."""
-    edges = {change.id: list(_writing_deps(change, by_id)) for change in writing}
+def _kind(change: Change) -> Kind:
+    return (change.passes, change.object_type, change.action is Action.DELETE)
+
+
+def _group(change: Change, level: Mapping[str, int], depth: Mapping[str, int], cut: set[Kind]) -> Group:
+    kind = _kind(change)
+    return (kind, depth[change.id] if kind in cut else level[change.id])
+
+
+def _levels(
+    order: Iterable[str],
+    edges: Mapping[str, Sequence[str]],
+    by_id: Mapping[str, Change],
+    kind_of: Callable[[Change], Kind | None],
+) -> dict[str, int]:
+    """How many changes of its own kind stand before each change, at most."""
     level: dict[str, int] = {}
-    for change_id in TopologicalSorter(edges).static_order():
-        change = by_id[change_id]
-        same = [
-            level[dep] + 1
-            for dep in edges[change_id]
-            if (by_id[dep].object_type, by_id[dep].passes) == (change.object_type, change.passes)
-        ]
-        level[change_id] = max(same, default=0)
+    for change_id in order:
+        kind = kind_of(by_id[change_id])
+        before = (level[dep] + 1 for dep in edges[change_id] if kind_of(by_id[dep]) == kind)
+        level[change_id] = max(before, default=0)
     return level
-
-
-def _writing_deps(change: Change, by_id: Mapping[str, Change]) -> Iterable[str]:
-    return (dep for dep in change.depends_on if by_id[dep].writes)

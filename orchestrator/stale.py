@@ -268,4 +268,4 @@ def _span(span: timedelta) -> str:
     for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= 2 * size:
             return f"{seconds // size} {unit}s"
-    return f"{seconds} seconds"
+    return "a second" if seconds == 1 else f"{seconds} seconds"

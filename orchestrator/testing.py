@@ -127,7 +127,7 @@ class MemoryNetBox:
         with self._lock:
             self.read_requests += 1
             text = message[:MAX_MESSAGE_LENGTH].strip()
-            return deepcopy([entry for entry in self.changelog if entry.message == text])
+            return deepcopy([entry for entry in self.changelog if entry.message.strip() == text])
 
     def logged_since(self, object_type: str, ids: Sequence[int], since: str) -> list[LoggedChange]:
         """What the changelog says of these objects after a moment, oldest first."""
@@ -170,10 +170,10 @@ class MemoryNetBox:
             _fail_before(fault)
             row, request = OBJECT_TYPES[object_type], f"request-{self.write_requests}"
             if verb == "delete":
-                self._delete(row, [item["id"] for item in rows], message[:MAX_MESSAGE_LENGTH].strip(), request)
+                self._delete(row, [item["id"] for item in rows], message[:MAX_MESSAGE_LENGTH], request)
                 answer = []
             else:
-                answer = self._all_or_none(verb, row, rows, message[:MAX_MESSAGE_LENGTH].strip(), request)
+                answer = self._all_or_none(verb, row, rows, message[:MAX_MESSAGE_LENGTH], request)
             if fault is Fault.LOST_AFTER:
                 raise UnknownOutcomeError("The connection was lost.")
             return Written(answer, request)

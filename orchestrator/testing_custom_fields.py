@@ -1,4 +1,4 @@
-"""Custom fields in the NetBox in memory (testing.py): their definitions, and what may be written into them."""
+"""Custom fields in the NetBox in memory (testing.py): definitions, and what may be written into them."""
 
 from __future__ import annotations
 

@@ -161,7 +161,10 @@ class ListDelete:
     def _clear_pointers(self, spot: Spot) -> None:
         for other, column, rule in list(self._pointing_to(spot)):
             if rule is OnDelete.SILENT:
-                self._tables.rows[other[0]][other[1]] = {**self._tables.rows[other[0]][other[1]], column: None}
+                self._tables.rows[other[0]][other[1]] = {
+                    **self._tables.rows[other[0]][other[1]],
+                    column: None,
+                }
             elif rule is OnDelete.SET_NULL and (other not in self._gone or column in _SAVED_ANYHOW):
                 self._change(other, {column: None})
         if spot[0] == "tags":
@@ -178,7 +181,5 @@ class ListDelete:
         object_type, object_id = spot
         before = self._tables.rows[object_type][object_id]
         after = {**before, **fields, "last_updated": self._tables.clock.now()}
-        self._tables.log.add(
-            self._tables.rows, OBJECT_TYPES[object_type], before, after, "", self._request
-        )
+        self._tables.log.add(self._tables.rows, OBJECT_TYPES[object_type], before, after, "", self._request)
         self._tables.rows[object_type][object_id] = after

@@ -41,7 +41,13 @@ class MemoryLog:
         self._user = user
 
     def add(
-        self, tables: Tables, row: ObjectType, before: Row | None, after: Row | None, message: str, request: str
+        self,
+        tables: Tables,
+        row: ObjectType,
+        before: Row | None,
+        after: Row | None,
+        message: str,
+        request: str,
     ) -> None:
         """One object was created (no `before`), updated or deleted (no `after`)."""
         there = after or before or {}

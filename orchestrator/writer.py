@@ -14,7 +14,7 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.diff import compare
-from orchestrator.errors import RejectedError, UnknownOutcomeError
+from orchestrator.errors import AccessError, RejectedError, UnknownOutcomeError
 from orchestrator.ledger import Ledger, outcome_of
 from orchestrator.live import find_by_id, find_rows
 from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD, digests_of, stored_digests, stored_stamp
@@ -163,6 +163,9 @@ class ListWriter:
 
     def _refuse(self, row: ObjectType, refused: Sequence[tuple[Write, str]]) -> None:
         """A create may be refused because someone else was faster: then that object is brought up to date."""
+        if refused[0][0].change.action is Action.DELETE:
+            self._refuse_delete(row, refused)
+            return
         if refused[0][0].change.action is not Action.CREATE:
             self._fail(refused)
             return
@@ -170,6 +173,17 @@ class ListWriter:
         self._fail([pair for pair, live in zip(refused, found, strict=True) if live is None])
         pairs = zip(refused, found, strict=True)
         self._adopt(row, [(write.change, live) for (write, _), live in pairs if live is not None])
+
+    def _refuse_delete(self, row: ObjectType, refused: Sequence[tuple[Write, str]]) -> None:
+        """What someone else has deleted meanwhile is as it should be; what others depend on stays."""
+        found = find_by_id(self._netbox, row, [write.row["id"] for write, _ in refused])
+        pairs = list(zip(refused, found, strict=True))
+        self._fail([pair for pair, live in pairs if live is not None])
+        gone = [write for (write, _), live in pairs if live is None]
+        message = "was gone already"
+        self._ledger.settle(
+            [outcome_of(write.change, Result.UNCHANGED, write.row["id"], message) for write in gone]
+        )
 
     def _halve(self, row: ObjectType, writes: Sequence[Write], attempt: int) -> None:
         middle = len(writes) // 2
@@ -201,15 +215,35 @@ class ListWriter:
             return self._settle_gone(row, writes)
         pairs = list(zip(writes, self._read_back(row, writes), strict=True))
         there = [(write, live) for write, live in pairs if live is not None]
-        landed = [(write, live) for write, live in there if not compare(row, write.fields(), live)[1]]
-        self._done(row, [write for write, _ in landed], Written([live for _, live in landed]))
-        settled = {write.change.id for write, _ in landed}
         if writes[0].change.action is Action.CREATE:
-            # It is there, though not quite as it was sent: another create would be a second copy.
-            differing = [(write.change, live) for write, live in there if write.change.id not in settled]
-            self._adopt(row, differing)
-            settled |= {change.id for change, _ in differing}
+            ours = self._made_by_us(row, there)
+            landed = [(write, live) for write, live in there if live["id"] in ours]
+            # Someone else was faster: another create would be a second copy.
+            self._adopt(row, [(write.change, live) for write, live in there if live["id"] not in ours])
+        else:
+            landed = there = [
+                (write, live) for write, live in there if not compare(row, write.fields(), live)[1]
+            ]
+        self._done(row, [write for write, _ in landed], Written([live for _, live in landed]))
+        settled = {write.change.id for write, _ in there}
         return [write for write in writes if write.change.id not in settled]
+
+    def _made_by_us(self, row: ObjectType, there: Sequence[tuple[Write, Row]]) -> set[int]:
+        """The ids of objects that this batch has created: a rollback must not take away what others made.
+
+        Our stamp tells, or where there is none NetBox's changelog, or where that may not be read the values.
+        """
+        ours = {live["id"] for _, live in there if stored_stamp(live)[BATCH_FIELD] == self._batch_id}
+        unstamped = {live["id"]: (write, live) for write, live in there if write.change.stamp is None}
+        if not unstamped:
+            return ours
+        try:
+            entries = self._netbox.logged_since(row.name, sorted(unstamped), _EVER)
+        except AccessError:
+            pairs = unstamped.items()
+            return ours | {id_ for id_, (write, live) in pairs if not compare(row, write.fields(), live)[1]}
+        messages = {entry.object_id: entry.message for entry in entries if entry.action == "create"}
+        return ours | {id_ for id_ in unstamped if messages.get(id_) == self._message}
 
     def _settle_gone(self, row: ObjectType, writes: Sequence[Write]) -> list[Write]:
         pairs = list(
@@ -264,6 +298,8 @@ class ListWriter:
         self._send(row, updates)
 
 
+# Before any entry of a changelog.
+_EVER = "1970-01-01T00:00:00+00:00"
 _RESULTS = {
     Action.CREATE: Result.CREATED,
     Action.UPDATE: Result.UPDATED,

@@ -131,7 +131,9 @@ class RestNetBox:
         extra = self._message(message)
         answer, request_id = self._transport.write("DELETE", row.path, [{"id": id_, **extra} for id_ in ids])
         if answer is not None:
-            raise UnknownOutcomeError(f"NetBox's answer does not say that the {len(ids)} {row.name} are gone.")
+            raise UnknownOutcomeError(
+                f"NetBox's answer does not say that the {len(ids)} {row.name} are gone."
+            )
         return request_id
 
     def logged(self, message: str) -> list[LoggedChange]:
@@ -143,10 +145,10 @@ class RestNetBox:
                 f"NetBox {self._transport.api_version} keeps no messages in its changelog.",
                 "They came with NetBox 4.4.",
             )
-        text = message[:MAX_MESSAGE_LENGTH].strip()  # as NetBox keeps it
+        text = message[:MAX_MESSAGE_LENGTH].strip()
         rows = self._read_pages(CHANGELOG_PATH, [*changelog_parameters(self._page_size), ("q", text)])
         # `q` searches: in other fields, too, and for a part of them.
-        return _logged([row for row in rows if row["message"] == text])
+        return _logged([row for row in rows if row["message"].strip() == text])
 
     def logged_since(self, object_type: str, ids: Sequence[int], since: str) -> list[LoggedChange]:
         """What the changelog says of these objects after a moment (ISO 8601), oldest first."""
@@ -191,7 +193,7 @@ class RestNetBox:
     def _read_filtered(
         self, path: str, base: list[tuple[str, str | int]], name: str, values: Values
     ) -> list[Row]:
-        """All rows where a filter lets one of the values through, each once, in as many requests as needed."""
+        """All rows that a filter lets through for one of the values, each once."""
 
         def filtered(chunk: Values) -> list[tuple[str, str | int]]:
             return [*base, *((name, value) for value in chunk)]

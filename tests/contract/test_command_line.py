@@ -304,9 +304,21 @@ def test_in_dry_run_nothing_is_written(
 def test_on_a_terminal_the_person_is_asked(
     netbox: NetBoxOverHttp, cli: CommandLine, prefix: str, answer: str, code: int, devices: int
 ) -> None:
+    process, parent = open_terminal(cli, "apply", write(cli, campus(prefix)), "--sync")
+    shown = read_terminal(parent, until="[y/N]")
+    os.write(parent, answer.encode())
+    read_terminal(parent)
+    assert process.wait(30) == code
+    os.close(parent)
+    assert "Write 7 changes to target 'default'?" in shown
+    assert netbox.count("dcim/devices", name__isw=prefix) == devices
+
+
+def open_terminal(cli: CommandLine, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
+    """Run a command on a terminal of its own; the descriptor is that of the person before it."""
     parent, child = pty.openpty()
     process = subprocess.Popen(
-        [PROGRAM, "apply", write(cli, campus(prefix)), "--sync"],
+        [PROGRAM, *arguments],
         cwd=cli.folder,
         env={**cli.environment, "TERM": "xterm"},
         stdin=child,
@@ -315,13 +327,7 @@ def test_on_a_terminal_the_person_is_asked(
         preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),  # for Ctrl-C to reach it
     )
     os.close(child)
-    shown = read_terminal(parent, until="[y/N]")
-    os.write(parent, answer.encode())
-    read_terminal(parent)
-    assert process.wait(30) == code
-    os.close(parent)
-    assert "Write 7 changes to target 'default'?" in shown
-    assert netbox.count("dcim/devices", name__isw=prefix) == devices
+    return process, parent
 
 
 def read_terminal(descriptor: int, until: str = "", seconds: float = 30) -> str:

@@ -110,6 +110,10 @@ class NetBoxOverHttp:
         answer.raise_for_status()
         return answer.json()
 
+    def update(self, path: str, object_id: int, **fields: Any) -> None:
+        url = f"{self.url}/api/{path}/{object_id}/"
+        self._session.patch(url, json=fields, timeout=30).raise_for_status()
+
     def delete(self, path: str, object_id: int) -> None:
         self._session.delete(f"{self.url}/api/{path}/{object_id}/", timeout=30).raise_for_status()
 

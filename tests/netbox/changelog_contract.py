@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from orchestrator.errors import NetBoxError, RejectedError
@@ -9,6 +11,11 @@ from orchestrator.ports import LoggedChange, NetBox, Query, Row
 from tests.netbox.contract_rig import MESSAGE, Rig, World, create, named, read_one
 
 LONG_AGO = "2020-01-01T00:00:00Z"
+
+
+def new_message() -> str:
+    """One that no test before has left in the changelog."""
+    return f"{MESSAGE} {uuid4().hex}"
 
 
 def whole_story(netbox: NetBox, object_type: str, *ids: int) -> list[LoggedChange]:
@@ -26,28 +33,28 @@ class ChangelogContract:
     # -- the changelog ---------------------------------------------------------------
 
     def test_entries_are_found_by_their_very_message(self, rig: Rig) -> None:
-        netbox = rig.netbox
-        made = netbox.create("sites", [named("AMS1"), named("AMS2")], MESSAGE)
+        netbox, message = rig.netbox, new_message()
+        made = netbox.create("sites", [named("AMS1"), named("AMS2")], message)
         one, two = (row["id"] for row in made.rows)
-        netbox.update("sites", [{"id": one, "facility": "f"}], f"{MESSAGE} 2")
-        netbox.update("sites", [{"id": two, "name": MESSAGE}], "another")
-        changed = netbox.update("sites", [{"id": one, "facility": "g"}], MESSAGE)
-        gone = netbox.delete("sites", [two], MESSAGE)
-        entries = netbox.logged(MESSAGE)
+        netbox.update("sites", [{"id": one, "facility": "f"}], f"{message} 2")
+        netbox.update("sites", [{"id": two, "name": message}], "another")
+        changed = netbox.update("sites", [{"id": one, "facility": "g"}], message)
+        gone = netbox.delete("sites", [two], message)
+        entries = netbox.logged(message)
         assert [(entry.object_id, entry.action, entry.label, entry.request_id) for entry in entries] == [
             (one, "create", "AMS1", made.request_id),
             (two, "create", "AMS2", made.request_id),
             (one, "update", "AMS1", changed.request_id),
-            (two, "delete", MESSAGE, gone),
+            (two, "delete", message, gone),
         ]
         assert {(entry.object_type, entry.message, entry.user) for entry in entries} == {
-            ("sites", MESSAGE, rig.user)
+            ("sites", message, rig.user)
         }
         assert [entry.time for entry in entries] == sorted(entry.time for entry in entries)
         assert netbox.logged("no such message") == []
 
     def test_a_long_message_is_found_by_what_netbox_kept(self, netbox: NetBox) -> None:
-        message = MESSAGE + " ü&%+#" * 50
+        message = new_message() + " ü&%+#" * 50
         (row,) = netbox.create("sites", [named("AMS1")], message).rows
         assert [entry.object_id for entry in netbox.logged(message)] == [row["id"]]
 
@@ -111,7 +118,8 @@ class ChangelogContract:
         (entry,) = whole_story(world.netbox, "ip_addresses", world.address)
         assert entry.after["assigned_object_id"] == world.interface
         assert isinstance(entry.after["assigned_object_type"], int)
-        world.netbox.update("device_types", [{"id": world.device_type, "weight": 12.5}], MESSAGE)
+        unit = {"weight_unit": "kg"}
+        world.netbox.update("device_types", [{"id": world.device_type, "weight": 12.5, **unit}], MESSAGE)
         *_, entry = whole_story(world.netbox, "device_types", world.device_type)
         assert (entry.before["u_height"], entry.after["weight"]) == ("1.0", "12.50")
 
@@ -139,12 +147,12 @@ class ChangelogContract:
         *_, entry = whole_story(netbox, "interfaces", world.interface)
         assert (entry.action, entry.message, entry.request_id) == ("delete", "", gone)
 
-    def test_the_last_entry_of_a_deleted_device_may_be_an_update(self, world: World) -> None:
-        """NetBox takes the primary address off a device that it has just logged as deleted."""
+    def test_a_delete_takes_off_the_primary_address_first_or_last(self, world: World) -> None:
+        """The entries of one delete come in no certain order: the last one of a device may be an update."""
         world.netbox.update("devices", [{"id": world.device, "primary_ip4": world.address}], MESSAGE)
         world.netbox.delete("devices", [world.device], MESSAGE)
         actions = [entry.action for entry in whole_story(world.netbox, "devices", world.device)]
-        assert actions == ["create", "update", "delete", "update"]
+        assert (actions[:2], sorted(actions[2:])) == (["create", "update"], ["delete", "update"])
 
     def test_nothing_of_a_refused_write_is_logged(self, rig: Rig) -> None:
         with pytest.raises(RejectedError):
@@ -176,7 +184,11 @@ class ChangelogContract:
             netbox.update("sites", [{"id": site, **change}], MESSAGE)
             moments.append(times(netbox, "sites", site)[1])
         assert moments == sorted(set(moments))
-        assert [entry.action for entry in whole_story(netbox, "sites", site)] == ["create", "update", "update"]
+        assert [entry.action for entry in whole_story(netbox, "sites", site)] == [
+            "create",
+            "update",
+            "update",
+        ]
 
     def test_what_happens_around_an_object_does_not_move_it(self, world: World) -> None:
         netbox = world.netbox

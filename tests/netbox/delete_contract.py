@@ -1,4 +1,4 @@
-"""What a list delete does, takes along, clears and is refused for, whichever NetBox: part of NetBoxContract."""
+"""What a list delete takes along, clears and is refused for, whichever NetBox: part of NetBoxContract."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from orchestrator.netbox import NetBoxSettings, RestNetBox
 from tests.netbox.faulty_proxy import Answer, FaultyProxy
 from tests.unit.batches import MemoryJournal
 
-DEVICES = 6
+DEVICES = 4
 READ_TIMEOUT_SECONDS = 3.0
 SETTLE_SECONDS = 0.5
 API = ("API-Version", "4.7")
@@ -69,7 +69,7 @@ class Plain:
 
 
 class Case:
-    """One small batch of names of its own: a site, six devices with an interface and a primary address each.
+    """One small batch of names of its own: a site, four devices with an interface and a primary address each.
 
     The addresses are VIPs, which NetBox lets exist any number of times.
     """
@@ -185,7 +185,7 @@ class Case:
             assert {entry["message"] for entry in entries} == {self.message}
 
     def assert_journal_tells_whose(self, object_type: str, model: str) -> None:
-        """What the journal calls created is what NetBox's changelog says we created: a rollback relies on it."""
+        """What the journal calls created is what NetBox says we created: a rollback relies on it."""
         ours = {
             entry["changed_object_id"]
             for entry in self.changes(model)

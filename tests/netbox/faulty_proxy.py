@@ -83,12 +83,15 @@ class FaultyProxy:
     """Listens on loopback. `faults` are used up in turn by requests of `methods`; None lets one through.
 
     `aim` hits the next request of a method and path, wherever it comes in the
-    order. With a certificate (one PEM file, key included) it speaks TLS.
+    order. `answered` and `finished` have NetBox's status and the moment for
+    every write that it got to see. With a certificate (one PEM file, key
+    included) it speaks TLS.
     """
 
     def __init__(self, upstream: str, certificate: Path | None = None) -> None:
         self.seen: list[Seen] = []
         self.answered: list[int] = []
+        self.finished: list[float] = []
         self.faults: deque[Fault | None] = deque()
         self.methods = {"POST", "PATCH", "DELETE"}
         self.rewrite: Callable[[str], str] = lambda path: path
@@ -224,6 +227,9 @@ class _Handler(BaseHTTPRequestHandler):
                 beside = threading.Thread(target=fault.action, args=(body,))
                 beside.start()
             status, headers, answer = self._forward(body)
+            if self.command != "GET":
+                self.server.proxy.answered.append(status)
+                self.server.proxy.finished.append(time.monotonic())
             if beside:
                 beside.join()
         finally:
@@ -234,8 +240,6 @@ class _Handler(BaseHTTPRequestHandler):
         self, fault: Fault | None, status: int, headers: list[tuple[str, str]], answer: bytes
     ) -> None:
         kept = tuple((name, value) for name, value in headers if name.lower() in _KEPT)
-        if self.command in ("POST", "PATCH", "DELETE"):
-            self.server.proxy.answered.append(status)
         if fault == HANG:
             self.server.proxy.wait_for_release()
         if fault in (CUT, HANG):

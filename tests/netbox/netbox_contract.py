@@ -19,6 +19,7 @@ from tests.netbox.changelog_contract import ChangelogContract
 from tests.netbox.contract_rig import MESSAGE, Rig, World, build_world, create, named, read_one
 from tests.netbox.delete_contract import DeleteContract
 
+
 class NetBoxContract(DeleteContract, ChangelogContract):
     """Inherited by a test class that has a fixture `rig`."""
 

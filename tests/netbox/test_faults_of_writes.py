@@ -106,10 +106,10 @@ def test_a_list_that_always_fails_is_halved_until_its_rows_stand_alone(case: Cas
     bad = f"sw-{case.number}-3".encode()
     case.proxy.aim_at_body("POST", "dcim/devices", bad, server_error("ValueError", "cannot digest this"))
     report = case.run()
-    assert report.counts["devices"] == {"created": 5, "failed": 1, "updated": 5, "skipped": 1}
+    assert report.counts["devices"] == {"created": 3, "failed": 1, "updated": 3, "skipped": 1}
     assert "cannot digest this" in report.first_errors[0].message
     assert "tried 3 times" in report.first_errors[0].message
-    assert len(case.devices()) == 5
+    assert len(case.devices()) == 3
     case.proxy.aim_at_body("POST", "dcim/devices", bad, None)
     assert case.run_again().ok
     case.assert_each_exactly_once()
@@ -127,15 +127,17 @@ def test_maintenance_mode_ends_the_batch(case: Case) -> None:
     case.assert_nothing_left_to_do()
 
 
-@pytest.mark.parametrize("status", [409, 412, 413])
-def test_a_refusal_without_rows_is_halved(case: Case, status: int) -> None:
-    """By something in front of NetBox: what it lets through in the end lands, what not fails by itself."""
-    case.proxy.aim("POST", "dcim/devices", *[Answer(status)] * 11)
+def test_a_refusal_without_rows_is_halved(case: Case) -> None:
+    """By something in front of NetBox: 4, 2, 1, 1, 2, 1, 1 devices."""
+    case.proxy.aim(
+        "POST", "dcim/devices", *(Answer(status) for status in (413, 413, 409, 412, 413, 413, 412))
+    )
     report = case.run()
     assert report.counts["devices"] == {"failed": DEVICES, "skipped": DEVICES}
-    assert f"HTTP {status}" in report.first_errors[0].message
+    reasons = [outcome.message for outcome in report.first_errors]
+    assert ["HTTP 409" in reasons[0], "HTTP 412" in reasons[1], "HTTP 413" in reasons[2]] == [True] * 3
     assert case.devices() == []
-    assert case.sent("POST", "dcim/devices") == 11
+    assert case.sent("POST", "dcim/devices") == 7
     assert case.run_again().ok
     case.assert_each_exactly_once()
     case.assert_nothing_left_to_do()

@@ -28,6 +28,7 @@ from orchestrator.netbox import NetBoxSettings, RestNetBox, open_netbox
 from orchestrator.netbox.openapi import read_fields
 from orchestrator.ports import Query
 from orchestrator.schema import SNAPSHOT
+from tests.netbox.changelog_contract import new_message
 from tests.netbox.contract_rig import MESSAGE, Rig, create, named
 from tests.netbox.faulty_proxy import CUT, DROP, HANG, Answer, FaultyProxy
 from tests.netbox.netbox_contract import NetBoxContract
@@ -379,15 +380,14 @@ def test_a_delete_that_is_only_promised_is_not_done(behind: RestNetBox, proxy: F
 
 
 def test_the_changelog_is_followed_page_by_page(behind: RestNetBox, proxy: FaultyProxy) -> None:
-    ids = create(behind, "sites", *(named(f"site-{number}") for number in range(5)))
+    message = new_message()
+    made = behind.create("sites", [named(f"site-{number}") for number in range(5)], message)
     proxy.seen.clear()
-    assert [entry.object_id for entry in behind.logged(MESSAGE)] == ids
+    assert [entry.object_id for entry in behind.logged(message)] == [row["id"] for row in made.rows]
     assert len(proxy.seen) == 3
 
 
-def test_the_changelog_of_many_objects_fits_the_request_line(
-    behind: RestNetBox, proxy: FaultyProxy
-) -> None:
+def test_the_changelog_of_many_objects_fits_the_request_line(behind: RestNetBox, proxy: FaultyProxy) -> None:
     (site,) = create(behind, "sites", named("AMS1"))
     proxy.seen.clear()
     entries = behind.logged_since("sites", [*range(10_000_000, 10_000_400), site], "2020-01-01T00:00:00Z")
@@ -396,19 +396,17 @@ def test_the_changelog_of_many_objects_fits_the_request_line(
     assert sum(seen.line.count("changed_object_id=") for seen in proxy.seen) == 401
 
 
-def test_what_the_catalog_does_not_know_is_left_out(
-    behind: RestNetBox, empty_netbox: SandboxInfo
-) -> None:
-    role = {"name": "Compute", "slug": "compute", "changelog_message": MESSAGE}
+def test_what_the_catalog_does_not_know_is_left_out(behind: RestNetBox, empty_netbox: SandboxInfo) -> None:
+    message = new_message()
+    role = {"name": "Compute", "slug": "compute", "changelog_message": message}
     made = call(empty_netbox, "POST", "dcim/rack-roles", json=role)
-    (site,) = create(behind, "sites", named("AMS1"))
-    assert [(entry.object_type, entry.object_id) for entry in behind.logged(MESSAGE)] == [("sites", site)]
+    (site,) = behind.create("sites", [named("AMS1")], message).rows
+    entries = behind.logged(message)
+    assert [(entry.object_type, entry.object_id) for entry in entries] == [("sites", site["id"])]
     call(empty_netbox, "DELETE", "dcim/rack-roles", json=[{"id": made["id"]}])
 
 
-def test_netbox_before_4_4_has_no_messages_to_find(
-    swept_netbox: SandboxInfo, proxy: FaultyProxy
-) -> None:
+def test_netbox_before_4_4_has_no_messages_to_find(swept_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
     with RestNetBox(settings_of(swept_netbox, url=proxy.url)) as netbox:
         proxy.methods = {"GET"}
         proxy.faults.append(Answer(200, b'{"netbox-version": "4.3.7"}', (("API-Version", "4.3"),)))

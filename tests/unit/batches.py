@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import orjson
+
 from orchestrator.engine import NetBoxBulkOrchestrator
-from orchestrator.models import Change, Outcome, Plan, Report
-from orchestrator.ports import Row
+from orchestrator.models import Change, Intent, Outcome, Plan, Report
+from orchestrator.ports import History, Row
 from orchestrator.testing import MemoryNetBox
+from workers.journal_entries import dump, intent_row
 
 
 class MemoryJournal:
-    """Keeps what it is told, in order."""
+    """Keeps what it is told, in order, as JSON would: a rollback must live on that."""
 
     def __init__(self) -> None:
         self.plans: list[Plan] = []
         self.events: list[tuple[str, str]] = []
         self.outcomes: dict[str, Outcome] = {}
+        self._intents: list[bytes] = []
 
     def open(self, plan: Plan) -> None:
         self.plans.append(plan)
@@ -25,12 +29,19 @@ class MemoryJournal:
     def intend(self, changes: Sequence[Change], rows: Sequence[Row]) -> None:
         assert len(changes) == len(rows)
         self.events.extend(("intend", change.id) for change in changes)
+        self._intents += [dump(intent_row(change, row)) for change, row in zip(changes, rows, strict=True)]
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             assert outcome.change_id not in self.outcomes, f"{outcome.change_id} has two outcomes"
             self.outcomes[outcome.change_id] = outcome
             self.events.append(("settle", outcome.change_id))
+
+    def intents(self) -> Iterator[Intent]:
+        return (Intent(**orjson.loads(body)) for body in self._intents)
+
+    def settled(self) -> Iterator[Outcome]:
+        return iter(self.outcomes.values())
 
     def results(self) -> dict[str, str]:
         return {change_id: outcome.result.value for change_id, outcome in self.outcomes.items()}
@@ -59,3 +70,22 @@ def apply(netbox: MemoryNetBox, document: Any, journal: MemoryJournal | None = N
     orchestrator = NetBoxBulkOrchestrator(netbox, **{"settle_seconds": 0.0, **engine})
     plan = orchestrator.plan(document)
     return orchestrator.apply(plan, "b-test", journal or MemoryJournal())
+
+
+def undo(netbox: MemoryNetBox, history: History | None, force: bool = False, **engine: Any) -> Report:
+    """Plan the rollback of `apply` and carry it out."""
+    orchestrator = NetBoxBulkOrchestrator(netbox, **{"settle_seconds": 0.0, **engine})
+    plan = orchestrator.plan_rollback("b-test", history, force)
+    return orchestrator.apply(plan, "b-undo", MemoryJournal())
+
+
+def picture(netbox: MemoryNetBox) -> dict[str, dict[int, Row]]:
+    """Every object as it is, without the times at which it was written."""
+    times = ("created", "last_updated")
+    return {
+        name: {
+            object_id: {field: value for field, value in row.items() if field not in times}
+            for object_id, row in rows.items()
+        }
+        for name, rows in netbox.tables.items()
+    }

@@ -1,0 +1,230 @@
+"""A batch and the way back: afterwards every object is as it was, whatever happened in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.engine import NetBoxBulkOrchestrator
+from orchestrator.errors import RejectedError, RollbackError
+from orchestrator.plan_text import render_plan
+from orchestrator.ports import Row
+from orchestrator.testing import Fault, MemoryNetBox
+from tests.unit.batches import MemoryJournal, apply, picture, switches, undo
+from tests.unit.test_properties import documents, slow
+
+
+@pytest.fixture
+def netbox() -> MemoryNetBox:
+    return MemoryNetBox()
+
+
+def reasons(netbox: MemoryNetBox, journal: MemoryJournal, force: bool = False) -> dict[str, str]:
+    plan = NetBoxBulkOrchestrator(netbox).plan_rollback("b-test", journal, force)
+    return {change.label: change.reason for change in plan.conflicts}
+
+
+def test_what_was_created_goes_children_first(netbox: MemoryNetBox) -> None:
+    before, journal = picture(netbox), MemoryJournal()
+    assert apply(netbox, switches(8), journal).ok
+    report = undo(netbox, journal)
+    assert report.ok
+    assert report.totals()["deleted"] == 4 + 8 * 3
+    assert picture(netbox) == before
+
+
+@slow
+@given(documents(), documents(), st.booleans())
+def test_apply_and_rollback_leave_everything_as_it_was(
+    first: dict[str, Any], second: dict[str, Any], from_changelog: bool
+) -> None:
+    netbox = MemoryNetBox()
+    NetBoxBulkOrchestrator(netbox).apply(NetBoxBulkOrchestrator(netbox).plan(first), "b-0", MemoryJournal())
+    before, journal = picture(netbox), MemoryJournal()
+    wrote = apply(netbox, second, journal).write_requests > 0
+    report = undo(netbox, None if from_changelog and wrote else journal)
+    assert report.ok, report.first_errors
+    assert picture(netbox) == before
+
+
+@slow
+@given(documents(), documents(), st.integers(0, 12), st.booleans(), st.data())
+def test_a_batch_that_broke_off_is_taken_back_as_well(
+    first: dict[str, Any], second: dict[str, Any], requests: int, landed: bool, data: st.DataObject
+) -> None:
+    netbox = MemoryNetBox()
+    NetBoxBulkOrchestrator(netbox).apply(NetBoxBulkOrchestrator(netbox).plan(first), "b-0", MemoryJournal())
+    before, journal = picture(netbox), MemoryJournal()
+    engine = NetBoxBulkOrchestrator(netbox, lanes=1, settle_seconds=0.0)
+    left = iter(range(requests))
+    lost = []
+
+    def die(verb: str, object_type: str, rows: Sequence[Row]) -> None:
+        """The worker is killed on the way to NetBox, or while NetBox is at work."""
+        if lost or next(left, None) is not None:
+            return
+        lost.append(object_type)
+        if landed:
+            netbox.on_write = None
+            getattr(netbox, verb)(object_type, rows, "netbox-mcp batch b-test")
+        raise KeyboardInterrupt
+
+    netbox.on_write = die
+    with suppress(KeyboardInterrupt):
+        engine.apply(engine.plan(second), "b-test", journal)
+    netbox.on_write = None
+    report = undo(netbox, journal)
+    assert report.ok, report.first_errors
+    assert picture(netbox) == before
+
+
+def test_a_rollback_that_is_made_twice_finds_nothing_to_do(netbox: MemoryNetBox) -> None:
+    apply(netbox, {"sites": [{"name": "AMS1", "facility": "old"}]})
+    journal = MemoryJournal()
+    apply(netbox, {**switches(2), "sites": [{"name": "AMS1", "facility": "new"}]}, journal)
+    assert undo(netbox, journal).ok
+    plan = NetBoxBulkOrchestrator(netbox).plan_rollback("b-test", journal)
+    assert plan.writes == 0
+    assert plan.conflicts == []
+
+
+def test_what_someone_has_changed_since_is_refused_alone_and_named(netbox: MemoryNetBox) -> None:
+    journal = MemoryJournal()
+    apply(netbox, switches(3), journal)
+    device = next(row for row in netbox.tables["devices"].values() if row["name"] == "sw-02")
+    netbox.update("devices", [{"id": device["id"], "comments": "hands off"}], "by hand")
+    told = reasons(netbox, journal)
+    assert told["sw-02"].startswith("changed since by ")
+    assert told["sw-02"].endswith(": comments")
+    assert told["AMS1"] == "others depend on it: device 'sw-02'"
+    report = undo(netbox, journal)
+    assert [row["name"] for row in netbox.tables["devices"].values()] == ["sw-02"]
+    assert report.totals()["skipped"] == len(told)
+    assert report.totals()["failed"] == 0
+
+
+def test_force_overrides_what_someone_has_changed(netbox: MemoryNetBox) -> None:
+    before, journal = picture(netbox), MemoryJournal()
+    apply(netbox, switches(3), journal)
+    device = next(iter(netbox.tables["devices"]))
+    netbox.update("devices", [{"id": device, "comments": "hands off"}], "by hand")
+    assert undo(netbox, journal, force=True).ok
+    assert picture(netbox) == before
+
+
+def test_what_others_depend_on_stays_even_by_force(netbox: MemoryNetBox) -> None:
+    journal = MemoryJournal()
+    apply(netbox, switches(2), journal)
+    device = next(row for row in netbox.tables["devices"].values() if row["name"] == "sw-01")
+    by_hand = {"device": device["id"], "name": "eth9", "type": "virtual"}
+    netbox.create("interfaces", [by_hand], "by hand")
+    told = reasons(netbox, journal, force=True)
+    assert told["sw-01"] == "others depend on it: interface 'eth9'"
+    undo(netbox, journal, force=True)
+    # What stays keeps what it needs: its primary address, and the interface that this is on.
+    assert [row["name"] for row in netbox.tables["interfaces"].values()] == ["Vlan1", "eth9"]
+    assert [row["name"] for row in netbox.tables["devices"].values()] == ["sw-01"]
+
+
+def test_components_that_came_with_a_device_go_with_it(netbox: MemoryNetBox) -> None:
+    apply(netbox, {"device_types": [{"manufacturer": {"name": "Cisco"}, "model": "C9300-48P"}]})
+    netbox.interface_templates[next(iter(netbox.tables["device_types"]))] = [
+        (f"Gi1/0/{number}", "1000base-t") for number in range(1, 25)
+    ]
+    before, journal = picture(netbox), MemoryJournal()
+    interfaces = [{"name": "Gi1/0/1", "description": "up"}, {"name": "Vlan1", "type": "virtual"}]
+    apply(netbox, switches(2, interfaces=interfaces), journal)
+    plan = NetBoxBulkOrchestrator(netbox).plan_rollback("b-test", journal)
+    assert "- sw-01" in render_plan(plan)
+    assert "with 24 interfaces that came with it" in render_plan(plan)
+    assert undo(netbox, journal).ok
+    assert picture(netbox) == before
+
+
+def test_an_address_by_hand_on_a_component_keeps_the_device(netbox: MemoryNetBox) -> None:
+    apply(netbox, {"device_types": [{"manufacturer": {"name": "Cisco"}, "model": "C9300-48P"}]})
+    netbox.interface_templates[next(iter(netbox.tables["device_types"]))] = [("Gi1/0/1", "1000base-t")]
+    journal = MemoryJournal()
+    apply(netbox, switches(1), journal)
+    came = next(row["id"] for row in netbox.tables["interfaces"].values() if row["name"] == "Gi1/0/1")
+    netbox.create("ip_addresses", [{"address": "203.0.113.9/24", "assigned_object": came}], "by hand")
+    assert reasons(netbox, journal)["sw-01"] == "others depend on it: IP address '203.0.113.9/24'"
+    undo(netbox, journal)
+    assert "203.0.113.9/24" in [row["address"] for row in netbox.tables["ip_addresses"].values()]
+
+
+def test_moves_that_need_a_release_succeed_in_one_batch_and_are_taken_back(netbox: MemoryNetBox) -> None:
+    """Two switches swap their names, and a primary address goes from one to the other."""
+    apply(netbox, switches(2))
+    ids = {row["name"]: row["id"] for row in netbox.tables["devices"].values()}
+    document = {
+        "devices": [
+            {"name": "sw-02", "id": ids["sw-01"]},
+            {
+                "name": "sw-01",
+                "id": ids["sw-02"],
+                "ip_addresses": [{"address": "192.0.2.1/24", "interface": "Vlan1"}],
+                "primary_ip4": "192.0.2.1/24",
+            },
+        ]
+    }
+    before, journal = picture(netbox), MemoryJournal()
+    report = apply(netbox, document, journal)
+    assert report.ok, report.first_errors
+    assert {row["id"]: row["name"] for row in netbox.tables["devices"].values()} == {
+        ids["sw-01"]: "sw-02",
+        ids["sw-02"]: "sw-01",
+    }
+    assert NetBoxBulkOrchestrator(netbox).plan(document).writes == 0
+    assert undo(netbox, journal).ok
+    assert picture(netbox) == before
+
+
+def test_failed_rows_are_no_hindrance(netbox: MemoryNetBox) -> None:
+    before, journal = picture(netbox), MemoryJournal()
+
+    def refuse(verb: str, object_type: str, rows: Sequence[Row]) -> None:
+        bad = {at: "no" for at, row in enumerate(rows) if row.get("name") == "sw-02"}
+        if object_type == "devices" and bad:
+            raise RejectedError("no", bad)
+
+    netbox.on_write = refuse
+    assert apply(netbox, switches(3), journal).totals()["failed"] == 1
+    netbox.on_write = None
+    assert undo(netbox, journal).ok
+    assert picture(netbox) == before
+
+
+# A single row that is refused has failed: only the first three deletes are lists.
+FAULTS = [(at, fault) for at in range(5) for fault in (Fault.LOST_BEFORE, Fault.LOST_AFTER, Fault.FAILED)]
+FAULTS += [(at, Fault.REFUSED) for at in range(3)]
+
+
+@pytest.mark.parametrize(("at", "fault"), FAULTS)
+def test_a_fault_in_any_delete_costs_nothing(netbox: MemoryNetBox, at: int, fault: Fault) -> None:
+    before, journal = picture(netbox), MemoryJournal()
+    apply(netbox, switches(4), journal)
+    netbox.faults.extend([Fault.NONE] * at + [fault])
+    assert undo(netbox, journal, lanes=1).ok
+    assert picture(netbox) == before
+
+
+def test_a_rollback_cannot_be_rolled_back(netbox: MemoryNetBox) -> None:
+    journal, undone = MemoryJournal(), MemoryJournal()
+    apply(netbox, switches(1), journal)
+    engine = NetBoxBulkOrchestrator(netbox)
+    engine.apply(engine.plan_rollback("b-test", journal), "b-undo", undone)
+    with pytest.raises(RollbackError, match="itself a rollback"):
+        engine.plan_rollback("b-undo", undone)
+    with pytest.raises(RollbackError, match="rollback"):
+        engine.plan_rollback("b-undo", None)
+
+
+def test_a_batch_that_nobody_knows_is_refused(netbox: MemoryNetBox) -> None:
+    with pytest.raises(RollbackError, match="knows the batch 'b-nowhere'"):
+        NetBoxBulkOrchestrator(netbox).plan_rollback("b-nowhere", None)
