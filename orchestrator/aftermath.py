@@ -17,8 +17,8 @@ from orchestrator.deeds import Deed, Key
 from orchestrator.diff import compare
 from orchestrator.graph import type_order
 from orchestrator.live import Live, all_fields, canonical_row, find_by_id, find_rows
-from orchestrator.models import Intent
-from orchestrator.ports import NetBox, Query, Row
+from orchestrator.models import Change, Intent
+from orchestrator.ports import LoggedChange, NetBox, Query, Row
 from orchestrator.surroundings import read_holders
 
 
@@ -83,6 +83,24 @@ def read_aftermath(netbox: NetBox, deeds: Iterable[Deed]) -> Aftermath:
     return found
 
 
+def read_names(netbox: NetBox, changes: Iterable[Change]) -> dict[str, dict[int, str]]:
+    """Labels of the objects that the changes refer to, so that people need not read ids."""
+    wanted: dict[str, set[int]] = defaultdict(set)
+    for change in changes:
+        pointers = {**OBJECT_TYPES[change.object_type].all_references(), "tags": "tags"}
+        for name, value in (*change.before.items(), *change.after.items()):
+            if name in pointers:
+                values = value if isinstance(value, tuple) else (value,)
+                wanted[pointers[name]].update(one for one in values if isinstance(one, int))
+    names = {}
+    for name, ids in wanted.items():
+        if ids:
+            label = OBJECT_TYPES[name].label
+            rows = netbox.read(Query(name, (label,), "id", sorted(ids)))
+            names[name] = {live["id"]: str(live.get(label) or live["id"]) for live in rows}
+    return names
+
+
 def find_unsettled(netbox: NetBox, intents: Iterable[Intent]) -> Iterator[Deed]:
     """Of the writes of unknown fate, those that NetBox has carried out.
 
@@ -128,13 +146,19 @@ def _read_changes(netbox: NetBox, object_type: str, deeds: list[Deed], found: Af
     if not moved:
         return
     since = min(deed.last_updated or deed.since for deed in moved.values())
+    by_others: dict[int, list[LoggedChange]] = defaultdict(list)
     for entry in netbox.logged_since(object_type, sorted(moved), since):
         deed = moved[entry.object_id]
         if entry.request_id not in deed.request_ids and entry.time >= (deed.last_updated or deed.since):
-            what = ", ".join(_differing(entry.before, entry.after)) or entry.action
-            found.changed[deed.key] = (
-                f"changed since by {entry.user or 'someone'} at {entry.time[:19]}Z: {what}"
-            )
+            by_others[entry.object_id].append(entry)
+    for object_id, entries in by_others.items():
+        # What was changed and then changed back, by the rollback of a later batch for one, is as we left it.
+        if what := _differing(entries[0].before, entries[-1].after):
+            found.changed[moved[object_id].key] = _in_words(entries[-1], what)
+
+
+def _in_words(entry: LoggedChange, fields: Iterable[str]) -> str:
+    return f"changed since by {entry.user or 'someone'} at {entry.time[:19]}Z: {', '.join(fields)}"
 
 
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
@@ -201,8 +225,8 @@ def _came_along(
         if entry.request_id in requests:
             came |= {entry.object_id} if entry.action == "create" else set()
         else:
-            what = ", ".join(_differing(entry.before, entry.after)) or entry.action
-            found.changed[row.name, entry.object_id] = f"changed since by {entry.user}: {what}"
+            what = _differing(entry.before, entry.after) or [entry.action]
+            found.changed[row.name, entry.object_id] = _in_words(entry, what)
     return came
 
 

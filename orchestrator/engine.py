@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from orchestrator.aftermath import find_unsettled, read_aftermath
+from orchestrator.aftermath import find_unsettled, read_aftermath, read_names
 from orchestrator.deeds import Deed, deeds_in, deeds_logged
 from orchestrator.desired import Desired
 from orchestrator.errors import DocumentError, RollbackError
@@ -72,9 +73,9 @@ class NetBoxBulkOrchestrator:
         nobody knows the batch or it cannot be undone, NetBoxError when NetBox cannot be read.
         """
         deeds, warnings = self._deeds(batch_id, history)
-        return plan_rollback(
-            batch_id, deeds, read_aftermath(self.netbox, deeds), self.target, force, warnings
-        )
+        aftermath = read_aftermath(self.netbox, deeds)
+        plan = plan_rollback(batch_id, deeds, aftermath, self.target, force, warnings)
+        return replace(plan, names=read_names(self.netbox, plan.changes))
 
     def _deeds(self, batch_id: str, history: History | None) -> tuple[list[Deed], list[str]]:
         if history is not None:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.models import Action, Change, Pass, Plan, Planned
 
 Names = Mapping[str, Mapping[int, str]]
@@ -75,8 +76,8 @@ def _cost(plan: Plan) -> str:
         plan.seconds / 60,
         deletes / sum(c.seconds for c in plan.changes if c.action is Action.DELETE),
     )
-    time = f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{max(1, round(plan.seconds))} seconds"
-    return f" NetBox deletes about {rate:.0f} objects a second: about {time}."
+    time = f"{minutes:.0f} minutes" if minutes >= 1.5 else f"{max(1, round(plan.seconds))} s"
+    return f" NetBox deletes about {rate:.0f} objects a second: {time}."
 
 
 def _tally(changes: Iterable[Change]) -> str:
@@ -91,15 +92,25 @@ def _change_lines(change: Change, names: Names) -> Iterator[str]:
     reason = f": {change.reason}" if change.reason else ""
     yield f"  {sign} {change.label}{place}{reason}"
     pointers = {**OBJECT_TYPES[change.object_type].all_references(), "tags": "tags"}
-    for name, value in sorted(change.after.items()):
+    for name, value in sorted(_told(change.after).items()):
         known = names.get(pointers.get(name, ""), {})
         if change.action is not Action.CREATE:
             mark = _drift_mark(change, name)
-            yield f"      {name}: {_shown(change.before.get(name), known)} -> {_shown(value, known)}{mark}"
+            yield f"      {name}: {_shown(_told(change.before).get(name), known)} -> {_shown(value, known)}{mark}"
         elif name not in _QUIET:
             yield f"      {name}: {_shown(value, known)}"
     for name in change.kept_drift:
         yield f"      {name}: kept as changed in NetBox since our last apply"
+
+
+def _told(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields without our own two custom fields, which are put back along with the rest."""
+    told = dict(fields)
+    if told.get("custom_fields"):
+        told["custom_fields"] = {k: v for k, v in told["custom_fields"].items() if k not in METADATA_FIELDS}
+        if not told["custom_fields"]:
+            del told["custom_fields"]
+    return told
 
 
 def _drift_mark(change: Change, name: str) -> str:

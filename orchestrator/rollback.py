@@ -134,17 +134,18 @@ class _Draft:
 
     def restores(self) -> Iterator[Change]:
         """Updates that put back what was there; links once what they point to is back in its place."""
-        for deed in self.deeds:
-            if deed.key not in self.restored:
-                continue
-            links = OBJECT_TYPES[deed.object_type].links
-            before, after = self.restored[deed.key]
-            own = {name: value for name, value in after.items() if name not in links}
-            linked = {name: value for name, value in after.items() if name in links}
+        split = [(deed, *self._split(deed)) for deed in self.deeds if deed.key in self.restored]
+        for deed, own, _ in split:
             if own:
-                yield self._restore(deed, before, own, Pass.BUILD, ())
+                yield self._restore(deed, own, Pass.BUILD, ())
+        for deed, own, linked in split:
             if linked:
-                yield self._restore(deed, before, linked, Pass.LINK, self._targets(deed, linked, bool(own)))
+                yield self._restore(deed, linked, Pass.LINK, self._targets(deed, linked, bool(own)))
+
+    def _split(self, deed: Deed) -> tuple[Fields, Fields]:
+        links, (_, after) = OBJECT_TYPES[deed.object_type].links, self.restored[deed.key]
+        own = {name: value for name, value in after.items() if name not in links}
+        return own, {name: value for name, value in after.items() if name in links}
 
     def _targets(self, deed: Deed, linked: Fields, after_own: bool) -> tuple[str, ...]:
         links = OBJECT_TYPES[deed.object_type].links
@@ -156,10 +157,8 @@ class _Draft:
         """Whether an object has a restore in the build pass."""
         return bool(self.restored.get(key, ({}, {}))[1].keys() - OBJECT_TYPES[key[0]].links.keys())
 
-    def _restore(
-        self, deed: Deed, before: Fields, after: Fields, passes: Pass, depends_on: tuple[str, ...]
-    ) -> Change:
-        row = OBJECT_TYPES[deed.object_type]
+    def _restore(self, deed: Deed, after: Fields, passes: Pass, depends_on: tuple[str, ...]) -> Change:
+        row, (before, _) = OBJECT_TYPES[deed.object_type], self.restored[deed.key]
         return Change(
             id=_id(deed.key) + ("#link" if passes is Pass.LINK else ""),
             object_type=deed.object_type,

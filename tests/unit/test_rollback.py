@@ -108,6 +108,18 @@ def test_what_someone_has_changed_since_is_refused_alone_and_named(netbox: Memor
     assert report.totals()["failed"] == 0
 
 
+def test_batches_can_be_taken_back_one_after_the_other(netbox: MemoryNetBox) -> None:
+    engine, journals, before = NetBoxBulkOrchestrator(netbox), [], picture(netbox)
+    for number, status in enumerate(["planned", "active", "offline"]):
+        journals.append(MemoryJournal())
+        engine.apply(engine.plan(switches(2, status=status)), f"b-{number}", journals[-1])
+    for number in (2, 1, 0):
+        plan = engine.plan_rollback(f"b-{number}", journals[number])
+        assert plan.conflicts == []
+        assert engine.apply(plan, f"b-undo-{number}", MemoryJournal()).ok
+    assert picture(netbox) == before
+
+
 def test_force_overrides_what_someone_has_changed(netbox: MemoryNetBox) -> None:
     before, journal = picture(netbox), MemoryJournal()
     apply(netbox, switches(3), journal)
