@@ -112,7 +112,10 @@ def _own_change(plan: Plan, object_type: str) -> Change:
     )
     for link in plan.changes:
         if link.subject == own.id and link.writes:
-            action = Action.UPDATE if own.action is Action.UNCHANGED else own.action
-            both = {"before": {**own.before, **link.before}, "after": {**own.after, **link.after}}
-            own = replace(own, action=action, **both)
+            own = replace(
+                own,
+                action=Action.UPDATE if own.action is Action.UNCHANGED else own.action,
+                before={**own.before, **link.before},
+                after={**own.after, **link.after},
+            )
     return own

@@ -95,7 +95,7 @@ def test_a_primary_address_alone_is_an_update_too(client: NetBoxClient) -> None:
 
 
 def test_a_field_that_does_not_exist_is_told_before_anything_is_sent(client: NetBoxClient) -> None:
-    with pytest.raises(DocumentError, match="unknown field of sites.*facility"):
+    with pytest.raises(DocumentError, match=r"unknown field of sites.*facility"):
         client.ensure_site(name="AMS1", facilty="x", confirm=True)
 
 
@@ -103,5 +103,5 @@ def test_what_netbox_refuses_is_an_error_with_its_reason(client: NetBoxClient, n
     client.ensure_device_role(name="Access", confirm=True)
     parents = {"site": "AMS1", "role": "Access", "device_type": {"manufacturer": "Cisco", "model": "X"}}
     client.ensure_device(name="sw-1", asset_tag="42", confirm=True, **parents)
-    with pytest.raises(NetBoxError, match="refused the device 'sw-2': .*asset"):
+    with pytest.raises(NetBoxError, match=r"refused the device 'sw-2': .*asset"):
         client.ensure_device(name="sw-2", asset_tag="42", confirm=True, **parents)
