@@ -16,7 +16,7 @@ from orchestrator.normalise import normalise
 from orchestrator.plan import build_plan
 from orchestrator.ports import SILENT, History, Journal, NetBox, Progress, Query
 from orchestrator.rollback import plan_rollback
-from orchestrator.surroundings import read_world
+from orchestrator.surroundings import read_stamps, read_world
 from orchestrator.writer import batch_message
 
 FROM_CHANGELOG = "The journal of the batch is gone; this is rebuilt from NetBox's own changelog"
@@ -64,7 +64,10 @@ class NetBoxBulkOrchestrator:
             desired = normalise(document, choices)
         if not len(desired):
             raise DocumentError(desired.problems)
-        return build_plan(desired, read_world(desired, self.netbox), self.target)
+        world = read_world(desired, self.netbox)
+        plan = build_plan(desired, world, self.target)
+        # What our last apply left matters only where something differs: it is read then, and looked at.
+        return build_plan(desired, world, self.target) if read_stamps(plan, world, self.netbox) else plan
 
     def plan_rollback(self, batch_id: str, history: History | None, force: bool = False) -> Plan:
         """How to take a batch back, from its journal or, without one, from NetBox's own changelog.

@@ -86,12 +86,14 @@ def _parent_id(row: ObjectType, live: Row) -> Any:
 class Live:
     """What was read, by object type. Types that the document does not mention are absent.
 
-    `holders` are the devices that an address of the document may have to leave
+    `stamps` are the custom fields of the objects that are to be updated, by type
+    and id (metadata.py). `holders` are the devices that an address of the document may have to leave
     (release.py). `may_define` tells whether the token may define custom fields;
     it is only asked for where those for metadata are not all there (metadata.py).
     """
 
     tables: dict[str, Table] = field(default_factory=dict)
+    stamps: dict[tuple[str, int], Row] = field(default_factory=dict)
     holders: dict[int, Row] = field(default_factory=dict)
     may_define: bool = True
 
@@ -125,8 +127,7 @@ class _Wanted:
 
 def _collect(desired: Desired) -> dict[str, _Wanted]:
     wanted: dict[str, _Wanted] = defaultdict(_Wanted)
-    metadata = desired.options.metadata
-    if metadata:
+    if desired.options.metadata:
         wanted["custom_fields"].fields |= {"name", "object_types", "type"}
     for entry in desired.all_entries():
         row, want = OBJECT_TYPES[entry.object_type], wanted[entry.object_type]
@@ -138,8 +139,6 @@ def _collect(desired: Desired) -> dict[str, _Wanted]:
         _want_parent(row, want, entry.fields.get(row.child_of))
         if "custom_fields" in entry.fields:
             wanted["custom_fields"].fields |= {"name", "object_types"}
-        elif metadata and "custom_fields" in load_schema()[row.name]:
-            want.fields.add("custom_fields")
     for reference in desired.references():
         _want_reference(wanted, reference)
     _want_old_names(desired, wanted)

@@ -64,16 +64,15 @@ def digests_of(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: field_digest(value) for name, value in _single(values)}
 
 
-def stored_digests(live: Row) -> dict[str, str]:
+def stored_digests(custom_fields: Mapping[str, Any]) -> dict[str, str]:
     """What our last apply wrote to an object, field by field; empty where it never did."""
-    stored = (live.get("custom_fields") or {}).get(DIGESTS_FIELD)
+    stored = custom_fields.get(DIGESTS_FIELD)
     return dict(stored) if isinstance(stored, Mapping) else {}
 
 
-def stored_stamp(live: Row) -> dict[str, Any]:
+def stored_stamp(custom_fields: Mapping[str, Any]) -> dict[str, Any]:
     """What the two custom fields hold, to be put back by a rollback."""
-    fields = live.get("custom_fields") or {}
-    return {name: fields.get(name) for name in METADATA_FIELDS}
+    return {name: custom_fields.get(name) for name in METADATA_FIELDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +96,7 @@ class Metadata:
 
     active: bool = False
     on_drift: str = "overwrite"
+    stamps: Mapping[tuple[str, int], Row] = field(default_factory=dict)
     definitions: list[Change] = field(default_factory=list)
     warning: str = ""
 
@@ -107,11 +107,12 @@ class Metadata:
 
         `wanted` holds all fields that the document manages, as it writes them.
         """
-        stored = stored_digests(live) if has_custom_fields(row.name) else {}
+        custom = self.stamps.get((row.name, live.get("id", 0))) or live.get("custom_fields") or {}
+        stored = stored_digests(custom)
         drift = _drift(wanted, before, after, stored) if stored else {}
         if drift and self.on_drift == "keep":
             before, after = _without(before, drift), _without(after, drift)
-        return Verdict(before, after, drift, self._stamp(row, wanted, live, stored, after, drift))
+        return Verdict(before, after, drift, self._stamp(row, wanted, custom, stored, after, drift))
 
     def stamp_new(self, row: ObjectType) -> Stamp | None:
         """The stamp of an object that is created."""
@@ -121,7 +122,7 @@ class Metadata:
         self,
         row: ObjectType,
         wanted: Mapping[str, Any],
-        live: Row,
+        custom: Mapping[str, Any],
         stored: Mapping[str, str],
         after: Fields,
         drift: Mapping[str, str],
@@ -135,7 +136,7 @@ class Metadata:
             # Tags are merged with those that are there; ours alone are what we answer for.
             if (name == "tags" or name not in written) and name not in drift
         }
-        return Stamp({**stored, **known}, stored_stamp(live))
+        return Stamp({**stored, **known}, stored_stamp(custom))
 
 
 _NEW = Stamp(before={BATCH_FIELD: None, DIGESTS_FIELD: None})
@@ -145,7 +146,7 @@ def read_metadata(live: Live, active: bool, on_drift: str) -> Metadata:
     """What has to be defined in NetBox before objects can be stamped; nothing where it has been."""
     if not active:
         return Metadata()
-    metadata = Metadata(active=True, on_drift=on_drift)
+    metadata = Metadata(active=True, on_drift=on_drift, stamps=live.stamps)
     rows = {row["name"]: row for row in live.table("custom_fields").by_id.values()}
     models = tuple(sorted(OBJECT_TYPES[name].model for name in ENSURED if has_custom_fields(name)))
     for name, attributes in _DEFINITIONS.items():

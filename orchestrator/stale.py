@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.diff import same
@@ -22,6 +22,20 @@ MAX_DETAILS = 50
 _Key = tuple[str, str, str, int]
 _ORDER = {Pass.RELEASE: 0, Pass.BUILD: 1, Pass.LINK: 2}
 _AGAIN = "Make the plan again, look at it, and apply the new one."
+
+
+class Dated(Protocol):
+    """What knows when NetBox was read for a plan, and until when the plan is good."""
+
+    @property
+    def made_at(self) -> str:
+        """ISO 8601, UTC; empty if nobody has said."""
+        ...
+
+    @property
+    def stale_at(self) -> str:
+        """ISO 8601, UTC; empty if it is good for ever."""
+        ...
 
 
 def what_moved(stored: Plan, fresh: Plan) -> list[str]:
@@ -44,7 +58,7 @@ def refuse_moved(stored: Plan, fresh: Plan, name: str = "the plan") -> None:
         )
 
 
-def refuse_outdated(plan: Plan, now: datetime, name: str = "The plan") -> None:
+def refuse_outdated(plan: Dated, now: datetime, name: str = "The plan") -> None:
     """Raise StalePlanError once the plan is past the time for which it is good."""
     if not plan.stale_at or now < datetime.fromisoformat(plan.stale_at):
         return
@@ -53,11 +67,16 @@ def refuse_outdated(plan: Plan, now: datetime, name: str = "The plan") -> None:
     raise StalePlanError(f"{name} was made {age}; nothing was written.", hint=_AGAIN)
 
 
+def is_blocked(plan: Plan) -> bool:
+    """Whether conflicts forbid the plan as a whole. A rollback passes over them."""
+    return bool(plan.conflicts) and not plan.undoes
+
+
 def refuse_unapplyable(plan: Plan) -> None:
     """Raise NotApplyableError if conflicts forbid the plan; one with nothing to do is no such case."""
-    conflicts = plan.conflicts
-    if plan.applyable or not conflicts or plan.undoes:
+    if not is_blocked(plan):
         return
+    conflicts = plan.conflicts
     told = _first(f"{_named(change)}: {change.reason or 'cannot be carried out'}" for change in conflicts)
     noun = "conflict" if len(conflicts) == 1 else "conflicts"
     raise NotApplyableError(

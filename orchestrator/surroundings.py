@@ -7,13 +7,15 @@ first, release.py), and whether the token may define our custom fields
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.desired import Desired, Entry, Reference
 from orchestrator.live import Live, ids_of, read_live
-from orchestrator.metadata import METADATA_FIELDS
+from orchestrator.metadata import METADATA_FIELDS, has_custom_fields, stored_digests
+from orchestrator.models import Plan
 from orchestrator.ports import NetBox, Query, Row
 
 
@@ -28,6 +30,23 @@ def read_world(desired: Desired, netbox: NetBox) -> Live:
     if desired.options.metadata and not set(METADATA_FIELDS) <= set(live.table("custom_fields").labels()):
         live.may_define = netbox.may_create("custom_fields")
     return live
+
+
+def read_stamps(plan: Plan, live: Live, netbox: NetBox) -> bool:
+    """Read what our last apply left on the objects that the plan updates. Whether there is any.
+
+    Where nothing differs it would tell nothing, so it is not read with every object.
+    """
+    if not set(METADATA_FIELDS) <= set(live.table("custom_fields").labels()):
+        return False
+    updated: dict[str, set[int]] = defaultdict(set)
+    for change in plan.changes:
+        if change.live_id is not None and change.writes and has_custom_fields(change.object_type):
+            updated[change.object_type].add(change.live_id)
+    for name, ids in updated.items():
+        rows = netbox.read(Query(name, ("custom_fields",), "id", sorted(ids)))
+        live.stamps.update(((name, row["id"]), row["custom_fields"] or {}) for row in rows)
+    return any(stored_digests(custom) for custom in live.stamps.values())
 
 
 def read_holders(netbox: NetBox, device_ids: set[int]) -> dict[int, Row]:

@@ -62,9 +62,25 @@ class MemoryLog:
                 time=self._clock.now(),
                 request_id=request,
                 message=message,
-                label=str(there.get(row.label)),
+                label=_label(tables, row, there),
             )
         )
+
+
+def _label(tables: Tables, row: ObjectType, live: Row) -> str:
+    """What NetBox calls an object in its changelog."""
+    name, more = str(live.get(row.label)), ""
+    if row.name == "devices":
+        more = live["asset_tag"]
+        if not live["name"]:
+            kind = tables["device_types"][live["device_type"]]
+            name = f"{tables['manufacturers'][kind['manufacturer']]['name']} {kind['model']}"
+            more = more or live["id"]
+    elif row.name == "interfaces":
+        more = live["label"]
+    elif row.name == "custom_fields":
+        name = live["label"] or live["name"].replace("_", " ").capitalize()
+    return f"{name} ({more})" if more else name
 
 
 def _logged(tables: Tables, row: ObjectType, live: Row) -> Row:

@@ -112,9 +112,10 @@ class ListWrite:
         if self._row.name == "ip_addresses":
             self._check_not_primary(before, wire)
         self._keep(live, wire)
-        if live != before:
-            self._log(before, live)
+        changed = live != before
         live["last_updated"] = self._tables.clock.now()  # whether something has changed or not
+        if changed:
+            self._log(before, live)
         return int(object_id)
 
     def _keep(self, live: Row, wire: Row) -> None:

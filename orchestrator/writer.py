@@ -289,7 +289,10 @@ class ListWriter:
             if not after:
                 unchanged.append(outcome_of(change, Result.UNCHANGED, live["id"]))
                 continue
-            stamp = change.stamp and Stamp({**stored_digests(live), **digests_of(fields)}, stored_stamp(live))
+            custom = live.get("custom_fields") or {}
+            stamp = change.stamp and Stamp(
+                {**stored_digests(custom), **digests_of(fields)}, stored_stamp(custom)
+            )
             update = replace(
                 change, action=Action.UPDATE, live_id=live["id"], before=before, after=after, stamp=stamp
             )
