@@ -75,8 +75,9 @@ def read_aftermath(netbox: NetBox, deeds: Iterable[Deed]) -> Aftermath:
         row = OBJECT_TYPES[name]
         fields = tuple(sorted({*all_fields(row), *row.generic, *row.counted}))
         found.live.table(name).add(netbox.read(Query(name, fields, "id", sorted(d.object_id for d in some))))
+    created = {deed.key for some in by_type.values() for deed in some if deed.created}
     for name, some in by_type.items():
-        _read_changes(netbox, name, some, found)
+        _read_changes(netbox, name, some, created, found)
     _read_dependents(netbox, by_type, found)
     _read_counts(netbox, by_type, found)
     _read_holders(netbox, by_type.get("ip_addresses", ()), found)
@@ -136,7 +137,9 @@ def _deed_of(intent: Intent, live: Row) -> Deed:
     return deed
 
 
-def _read_changes(netbox: NetBox, object_type: str, deeds: list[Deed], found: Aftermath) -> None:
+def _read_changes(
+    netbox: NetBox, object_type: str, deeds: list[Deed], created: set[Key], found: Aftermath
+) -> None:
     """Who has changed objects whose `last_updated` has moved; nobody, where only NetBox itself has."""
     moved = {
         deed.object_id: deed
@@ -153,8 +156,10 @@ def _read_changes(netbox: NetBox, object_type: str, deeds: list[Deed], found: Af
             by_others[entry.object_id].append(entry)
     for object_id, entries in by_others.items():
         # What was changed and then changed back, by the rollback of a later batch for one, is as we left it.
-        if what := _differing(entries[0].before, entries[-1].after):
-            found.changed[moved[object_id].key] = _in_words(entries[-1], what)
+        deed, before = moved[object_id], entries[0].before
+        what = _differing(before, entries[-1].after)
+        if what := [name for name in what if not _lost_ours(deed, name, before, found, created)]:
+            found.changed[deed.key] = _in_words(entries[-1], what)
 
 
 def _in_words(entry: LoggedChange, fields: Iterable[str]) -> str:
@@ -162,8 +167,24 @@ def _in_words(entry: LoggedChange, fields: Iterable[str]) -> str:
 
 
 def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    names = {*before, *after} - {"last_updated", "created"}
-    return sorted(name for name in names if not name.startswith("_") and before.get(name) != after.get(name))
+    names = (name for name in {*before, *after} if not name.startswith("_"))
+    return sorted(name for name in names if _known(before.get(name)) != _known(after.get(name)))
+
+
+def _known(value: Any) -> Any:
+    """A custom field that is new is null everywhere; that is no change of any object."""
+    return {key: one for key, one in value.items() if one is not None} if isinstance(value, dict) else value
+
+
+def _lost_ours(
+    deed: Deed, field: str, before: Mapping[str, Any], found: Aftermath, created: set[Key]
+) -> bool:
+    """Whether a link only went because what it pointed to was created by the batch and is gone already."""
+    target = OBJECT_TYPES[deed.object_type].links.get(field)
+    if target is None or not before.get(field):
+        return False
+    key = (target, before[field])
+    return key in created and found.row(key) is None
 
 
 def _read_dependents(netbox: NetBox, by_type: Mapping[str, list[Deed]], found: Aftermath) -> None:

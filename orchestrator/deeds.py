@@ -62,6 +62,17 @@ class Deed:
                 self.after[name] = _canonical(value)
 
 
+def merged(deeds: Iterable[Deed], later: Iterable[Deed]) -> list[Deed]:
+    """The deeds with what was found out later about the same objects, or about others."""
+    known = {deed.key: deed for deed in deeds}
+    for deed in later:
+        first = known.setdefault(deed.key, deed)
+        if first is not deed:
+            first.add({} if first.created else deed.before, deed.after)
+            first.last_updated = deed.last_updated
+    return list(known.values())
+
+
 def deeds_in(history: History) -> tuple[list[Deed], list[Intent]]:
     """What a journal tells: the deeds, and the intents of which it does not know what became of them.
 

@@ -13,7 +13,8 @@ from typing import Any
 from orchestrator.errors import Problem
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: there are several for every object, and a frozen one takes five times as long to make.
+@dataclass(slots=True)
 class Reference:
     """A pointer to an object: by `name` (or slug), `id`, `parts` of its natural key, or to an `entry`.
 
@@ -104,7 +105,10 @@ class Desired:
             if entry.match is not None:
                 yield from _walk(entry.match)
             for value in entry.fields.values():
-                yield from _walk(value)
+                if isinstance(value, Reference) and not value.parts:
+                    yield value
+                elif isinstance(value, (Reference, tuple)):
+                    yield from _walk(value)
 
 
 def _walk(value: Any) -> Iterator[Reference]:

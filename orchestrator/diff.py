@@ -13,11 +13,12 @@ from typing import Any
 import orjson
 
 from orchestrator.catalog import ObjectType
-from orchestrator.live import canonical_row
+from orchestrator.live import canonical_field
 from orchestrator.ports import Row
 from orchestrator.values import custom_field_value, same_custom_field
 
 Fields = dict[str, Any]
+_PLAIN = frozenset({str, int, bool, type(None)})
 
 
 def fingerprint(values: Mapping[str, Any]) -> str:
@@ -36,9 +37,8 @@ def compare(row: ObjectType, wanted: Mapping[str, Any], live: Row) -> tuple[Fiel
     Tags and custom fields are merged: what is there stays unless the document
     names it (design, rule 4).
     """
-    theirs = canonical_row(row, live)
-    mine = with_tags(wanted, theirs)
-    before = {name: theirs.get(name) for name in mine}
+    before = {name: canonical_field(row, live, name) for name in wanted}
+    mine = with_tags(wanted, before)
     if fingerprint(mine) == fingerprint(before):
         return {}, {}
     if "custom_fields" in mine:
@@ -59,6 +59,8 @@ def with_tags(wanted: Mapping[str, Any], theirs: Mapping[str, Any]) -> Fields:
 
 def same(left: Any, right: Any) -> bool:
     """Whether two canonical values are the same fact; True is not 1."""
+    if type(left) is type(right) and type(left) in _PLAIN:
+        return bool(left == right)
     return canonical_json(left) == canonical_json(right)
 
 

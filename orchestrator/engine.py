@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.aftermath import find_unsettled, read_aftermath, read_names
-from orchestrator.deeds import Deed, deeds_in, deeds_logged
+from orchestrator.collector import collector_paused
+from orchestrator.deeds import Deed, deeds_in, deeds_logged, merged
 from orchestrator.desired import Desired
 from orchestrator.errors import DocumentError, RollbackError
 from orchestrator.execute import SETTLE_SECONDS, apply_plan, carry_on
@@ -57,6 +58,18 @@ class NetBoxBulkOrchestrator:
 
         Raises DocumentError with every problem, NetBoxError when NetBox cannot be read.
         """
+        with collector_paused():
+            desired = self._normalise(document)
+        world = read_world(desired, self.netbox)
+        with collector_paused():
+            plan = build_plan(desired, world, self.target)
+        # What our last apply left matters only where something differs: it is read then, and looked at.
+        if not read_stamps(plan, world, self.netbox):
+            return plan
+        with collector_paused():
+            return build_plan(desired, world, self.target)
+
+    def _normalise(self, document: Any) -> Desired:
         desired = normalise(document)
         if desired.unknown_choices:
             # This NetBox may have choices of its own (FIELD_CHOICES).
@@ -64,10 +77,7 @@ class NetBoxBulkOrchestrator:
             desired = normalise(document, choices)
         if not len(desired):
             raise DocumentError(desired.problems)
-        world = read_world(desired, self.netbox)
-        plan = build_plan(desired, world, self.target)
-        # What our last apply left matters only where something differs: it is read then, and looked at.
-        return build_plan(desired, world, self.target) if read_stamps(plan, world, self.netbox) else plan
+        return desired
 
     def plan_rollback(self, batch_id: str, history: History | None, force: bool = False) -> Plan:
         """How to take a batch back, from its journal or, without one, from NetBox's own changelog.
@@ -83,9 +93,7 @@ class NetBoxBulkOrchestrator:
     def _deeds(self, batch_id: str, history: History | None) -> tuple[list[Deed], list[str]]:
         if history is not None:
             deeds, unsettled = deeds_in(history)
-            known = {deed.key for deed in deeds}
-            found = (deed for deed in find_unsettled(self.netbox, unsettled) if deed.key not in known)
-            return [*deeds, *found], []
+            return merged(deeds, find_unsettled(self.netbox, unsettled)), []
         entries = self.netbox.logged(batch_message(batch_id))
         if not entries:
             raise RollbackError(

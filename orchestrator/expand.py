@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
@@ -29,26 +29,28 @@ class RangeError(ValueError):
     """A range or a placeholder cannot be expanded; the text says why."""
 
 
-def expand_entry(entry: Mapping[str, Any], label: str) -> Iterator[Mapping[str, Any]]:
+def expand_entry(entry: Mapping[str, Any], label: str) -> Iterable[Mapping[str, Any]]:
     """One mapping per value of the ranges in `entry[label]`; the entry itself when there are none.
 
     Raises RangeError for a range that is malformed or larger than MAX_ENTRIES.
     """
     text = entry.get(label)
-    ranges = list(_RANGE.finditer(text)) if isinstance(text, str) else []
-    if not ranges:
-        yield entry
-        return
-    values = [_values(match.group(1)) for match in ranges]
+    if not isinstance(text, str) or "[" not in text or not _RANGE.search(text):
+        return (entry,)
+    values = [_values(match.group(1)) for match in _RANGE.finditer(text)]
     size = 1
     for column in values:
         size *= len(column)
     if size > MAX_ENTRIES:
         raise RangeError(f"{text!r} stands for {size:,} entries; at most {MAX_ENTRIES:,} are allowed")
+    return _filled(entry, label, values)
+
+
+def _filled(entry: Mapping[str, Any], label: str, values: Iterable[list[str]]) -> Iterator[Mapping[str, Any]]:
     for combination in itertools.product(*values):
         filled = {key: _fill(item, combination) for key, item in entry.items()}
         parts = iter(combination)
-        filled[label] = _RANGE.sub(lambda _: next(parts), str(text))  # noqa: B023 - used at once
+        filled[label] = _RANGE.sub(lambda _: next(parts), entry[label])  # noqa: B023 - used at once
         yield filled
 
 
@@ -89,7 +91,7 @@ def _spell(first: str, last: str) -> list[str]:
 
 def _fill(value: Any, combination: tuple[str, ...]) -> Any:
     if isinstance(value, str):
-        return _PLACE.sub(lambda match: _place(match, combination), value)
+        return value if "{" not in value else _PLACE.sub(lambda match: _place(match, combination), value)
     if isinstance(value, Mapping):
         own = _ranged_label(value)
         # Inside a child that has a range itself, placeholders are the child's; its name is ours.

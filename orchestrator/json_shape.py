@@ -44,31 +44,31 @@ class _OddError(Exception):
 def _is_plain(data: Any) -> bool:
     """Whether nothing can be wrong with `data`; when in doubt, it is not.
 
-    Quick, since almost every document passes: no place is spelt out, and what
-    several aliases lead to is counted each time, up to the limit.
+    Quick, since almost every document passes: no place is spelt out.
     """
     try:
-        return isinstance(data, dict | list) and _count_plain(data, 1, MAX_VALUES) > 0
+        return isinstance(data, dict | list) and _count(data, 1, set()) <= MAX_VALUES
     except _OddError:
         return False
 
 
-def _count_plain(value: dict[Any, Any] | list[Any], depth: int, left: int) -> int:
-    """How many more values there may be after this container, out of `left`. Raises _OddError."""
-    left -= len(value)
-    if depth > MAX_DEPTH or left <= 0:
+def _count(value: dict[Any, Any] | list[Any], depth: int, seen: set[int]) -> int:
+    """How many values are in this container. Raises _OddError, for one that is met twice, too."""
+    if depth > MAX_DEPTH or id(value) in seen:
         raise _OddError
+    seen.add(id(value))
+    size = 1 + len(value)
     if isinstance(value, dict):
         _check_texts(value)
     for item in value.values() if isinstance(value, dict) else value:
         kind = type(item)
         if kind is dict or kind is list:
-            left = _count_plain(item, depth + 1, left)
+            size += _count(item, depth + 1, seen) - 1
         elif kind is not str:
             _check_scalar(item, kind)
         elif not item.isascii():
             _check_texts((item,))
-    return left
+    return size
 
 
 def _check_texts(texts: Iterable[Any]) -> None:

@@ -161,6 +161,8 @@ def _want_old_names(desired: Desired, wanted: dict[str, _Wanted]) -> None:
 
 
 def _want_reference(wanted: dict[str, _Wanted], reference: Reference) -> None:
+    if reference.entry is not None:
+        return  # wanted as an entry already
     row, want = OBJECT_TYPES[reference.object_type], wanted[reference.object_type]
     parts = reference.parts or {}
     if reference.id is not None:
@@ -184,7 +186,10 @@ def _want_label(row: ObjectType, want: _Wanted, label: Any) -> None:
 
 def _want_parent(row: ObjectType, want: _Wanted, parent: Any) -> None:
     """Components are asked for by their parents, which have been read by then."""
-    if row.child_of and isinstance(parent, Reference):
+    if not row.child_of or not isinstance(parent, Reference):
+        return
+    # Those inside one entry follow each other: once is enough.
+    if parent.entry is None or not want.parents or want.parents[-1].entry is not parent.entry:
         want.parents.append(parent)
 
 
@@ -281,10 +286,27 @@ def canonical_row(row: ObjectType, live: Row) -> dict[str, Any]:
     values = {key: raw if key in verbatim else live_value(raw, key) for key, raw in live.items()}
     values["custom_fields"] = live.get("custom_fields") or {}
     for name, object_type in row.generic.items():
-        kind, object_id = live.get(f"{name}_type"), live.get(f"{name}_id")
-        # What hangs on something else, a VM's interface for one, must not look as if it hung on nothing.
-        values[name] = object_id if kind in (None, OBJECT_TYPES[object_type].model) else f"{kind} {object_id}"
+        values[name] = _generic_id(object_type, name, live)
     return values
+
+
+def canonical_field(row: ObjectType, live: Row, name: str) -> Any:
+    """One field of `canonical_row`, without the work for all others."""
+    if name in row.generic:
+        return _generic_id(row.generic[name], name, live)
+    raw = live.get(name)
+    if name == "custom_fields":
+        return raw or {}
+    return raw if type(raw) in _CANONICAL or name in _verbatim(row.name) else live_value(raw, name)
+
+
+_CANONICAL = frozenset({bool, int, type(None)})
+
+
+def _generic_id(object_type: str, name: str, live: Row) -> Any:
+    """What hangs on something else, a VM's interface for one, must not look as if it hung on nothing."""
+    kind, object_id = live.get(f"{name}_type"), live.get(f"{name}_id")
+    return object_id if kind in (None, OBJECT_TYPES[object_type].model) else f"{kind} {object_id}"
 
 
 @cache

@@ -107,6 +107,8 @@ class Metadata:
 
         `wanted` holds all fields that the document manages, as it writes them.
         """
+        if not after:
+            return Verdict(before, after, {}, None)
         custom = self.stamps.get((row.name, live.get("id", 0))) or live.get("custom_fields") or {}
         stored = stored_digests(custom)
         drift = _drift(wanted, before, after, stored) if stored else {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
+from functools import cache
+from itertools import count
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
@@ -18,11 +20,25 @@ def name_nodes(register: Register) -> None:
     used: set[str] = set()
     for name in type_order():
         nodes = register.nodes.get(name, [])
-        for node in sorted(nodes, key=lambda node: _sort_key(register, node)):
-            base = f"{name}/{'/'.join(_full_name(register, node))}"
-            node.id = next(candidate for candidate in _candidates(base) if candidate not in used)
+        for node in nodes:
+            node.full_name = _full_name(register, node)
+        for node in _sorted(nodes):
+            base = f"{name}/{'/'.join(node.full_name)}"
+            node.id = base if base not in used else next(_others(base, used))
             used.add(node.id)
         nodes.sort(key=lambda node: node.id)
+
+
+def _sorted(nodes: Sequence[Node]) -> list[Node]:
+    """By name; by what they say only where several have the same."""
+    alike: dict[tuple[str, ...], list[Node]] = defaultdict(list)
+    for node in nodes:
+        alike[node.full_name].append(node)
+    return [
+        node
+        for name in sorted(alike)
+        for node in (sorted(alike[name], key=_looks) if len(alike[name]) > 1 else alike[name])
+    ]
 
 
 def title(register: Register, node: Node) -> str:
@@ -36,13 +52,22 @@ def names_in(register: Register, changes: Sequence[Change]) -> dict[str, dict[in
     """Labels of the live objects that the changes refer to."""
     names: dict[str, dict[int, str]] = defaultdict(dict)
     for change in changes:
-        pointers = {**OBJECT_TYPES[change.object_type].all_references(), "tags": "tags"}
-        for field, value in (*change.before.items(), *change.after.items()):
-            object_type = pointers.get(field)
-            for one in value if isinstance(value, tuple) else (value,):
-                if object_type and isinstance(one, int):
-                    names[object_type][one] = label_of(register, object_type, one)
-    return dict(names)
+        pointers = _pointers(change.object_type)
+        for fields in (change.before, change.after):
+            for field in fields:
+                if field not in pointers:
+                    continue
+                known, value = names[pointers[field]], fields[field]
+                for one in value if isinstance(value, tuple) else (value,):
+                    if isinstance(one, int) and one not in known:
+                        known[one] = label_of(register, pointers[field], one)
+    return {object_type: known for object_type, known in names.items() if known}
+
+
+@cache
+def _pointers(object_type: str) -> dict[str, str]:
+    """The fields that may hold ids, with the type of what they point to."""
+    return {**OBJECT_TYPES[object_type].all_references(), "tags": "tags"}
 
 
 def label_of(register: Register, object_type: str, token: Any) -> str:
@@ -53,32 +78,40 @@ def label_of(register: Register, object_type: str, token: Any) -> str:
     return str(live.get(OBJECT_TYPES[object_type].label) or token)
 
 
-def _full_name(register: Register, node: Node) -> list[str]:
+def _full_name(register: Register, node: Node) -> tuple[str, ...]:
     """All that tells an object apart, parents first; equal interface names on two devices stay apart."""
-    row, values, pointers = node.row, node.values, node.row.all_references()
-    parents = [name for name in row.key if name != row.label and name in pointers]
-    more = [name for name in row.optional_key if values.get(name) is not None]
-    return [
-        *(part for name in parents for part in _full_names(register, pointers[name], values.get(name))),
-        node.label,
-        *(label_of(register, pointers[name], values[name]) for name in more),
-    ]
+    if node.full_name:
+        return node.full_name
+    values = node.values
+    found: list[str] = []
+    parents, more = _naming_fields(node.row.name)
+    for name, object_type in parents:
+        token = values.get(name)
+        if isinstance(token, Node):
+            found += _full_name(register, token)
+        elif token is not None:
+            found.append(label_of(register, object_type, token))
+    found.append(node.label)
+    for name, object_type in more:
+        if values.get(name) is not None:
+            found.append(label_of(register, object_type, values[name]))
+    return tuple(found)
 
 
-def _full_names(register: Register, object_type: str, token: Any) -> list[str]:
-    if isinstance(token, Node):
-        return _full_name(register, token)
-    return [] if token is None else [label_of(register, object_type, token)]
+@cache
+def _naming_fields(object_type: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """References that stand before the label, and those that follow it where they are set."""
+    row = OBJECT_TYPES[object_type]
+    pointers = row.all_references()
+    parents = [(name, pointers[name]) for name in row.key if name != row.label and name in pointers]
+    return parents, [(name, pointers[name]) for name in row.optional_key]
 
 
-def _sort_key(register: Register, node: Node) -> tuple[list[str], str]:
+def _looks(node: Node) -> str:
     plain = {name: repr(value) for name, value in node.values.items() if not isinstance(value, Node)}
-    return _full_name(register, node), fingerprint(plain)
+    return fingerprint(plain)
 
 
-def _candidates(base: str) -> Iterator[str]:
-    yield base
-    number = 2
-    while True:
-        yield f"{base}~{number}"
-        number += 1
+def _others(base: str, used: Container[str]) -> Iterator[str]:
+    """What else an object can be called whose name is taken."""
+    return (name for name in (f"{base}~{number}" for number in count(2)) if name not in used)

@@ -19,7 +19,7 @@ from orchestrator.document import split_document
 from orchestrator.expand import RangeError, expand_entry
 from orchestrator.references import ReferenceReader
 from orchestrator.schema import FieldSpec, load_schema
-from orchestrator.shorthand import SUGAR, Defaults, field_name
+from orchestrator.shorthand import SUGAR, Defaults, short_names
 from orchestrator.values import BadValueError, coerce, suggest
 
 MAX_OBJECTS = 500_000
@@ -64,7 +64,7 @@ class _Reader:
         self.left = max_objects
         self.troubled: set[str] = set()
         self.references = ReferenceReader(self.problem)
-        self.defaults = Defaults(defaults, schema, self.problem)
+        self.defaults = Defaults(defaults, self.problem)
 
     def problem(self, path: str, message: str, hint: str = "") -> bool:
         self.troubled.add(path)
@@ -75,7 +75,7 @@ class _Reader:
             place = f"{path}[{index}]"
             if isinstance(item, str):
                 item = {row.label: item}
-            if not isinstance(item, Mapping):
+            if not isinstance(item, dict):
                 self.problem(place, f"must be a mapping of fields, not {type(item).__name__}")
                 continue
             if parent is None:
@@ -100,8 +100,8 @@ class _Reader:
             raw = read_assignment(raw, path, self.references)
         children = {name: raw.pop(name) for name in row.children if name in raw}
         entry.match = self.read_match(row, raw, path)
-        for field, value in raw.items():
-            self.read_field(row, entry, field, value)
+        for key, value in raw.items():
+            self.read_field(row, entry, key, value)
         self.add_option_tags(row, entry)
         self.check_label(row, entry, item)
         self.desired.entries.setdefault(row.name, []).append(entry)
@@ -121,6 +121,8 @@ class _Reader:
         raw[field] = Reference(parent.object_type, path, entry=parent)
 
     def read_match(self, row: ObjectType, raw: dict[str, Any], path: str) -> Reference | None:
+        if "match" not in raw and "id" not in raw:
+            return None
         given, object_id = raw.pop("match", None), raw.pop("id", None)
         if given is not None and object_id is not None:
             self.problem(f"{path}.match", "stands beside id", "keep one of them")
@@ -136,20 +138,21 @@ class _Reader:
 
     def read_field(self, row: ObjectType, entry: Entry, key: str, value: Any) -> None:
         """Put one field of the document into the entry, unless something is wrong with it."""
-        specs, path = self.schema[row.name], f"{entry.path}.{key}"
-        field = field_name(specs, key)
+        field = short_names(row.name).get(key, key)
+        spec = self.schema[row.name].get(field)
         if isinstance(value, Reference) or (value is None and field in row.generic):
             found: Any = value
         elif field in row.generic:
+            path = f"{entry.path}.{key}"
             found = self.references.reference(row.generic[field], value, path) or _ABSENT
-        elif field not in specs:
-            found = self.unknown_field(row, key, path)
-        elif specs[field].kind == "reference":
-            found = self.read_reference(row, field, key, value, path)
-        elif specs[field].kind == "tags":
-            found = self.references.tags(value, path) or ()
+        elif spec is None:
+            found = self.unknown_field(row, key, f"{entry.path}.{key}")
+        elif spec.kind == "reference":
+            found = self.read_reference(row, field, key, value, f"{entry.path}.{key}")
+        elif spec.kind == "tags":
+            found = self.references.tags(value, f"{entry.path}.{key}") or ()
         else:
-            found = self.read_plain(row, field, value, path)
+            found = self.read_plain(row, field, spec, value, entry.path, key)
         if found is not _ABSENT:
             entry.fields[field] = found
 
@@ -162,7 +165,7 @@ class _Reader:
 
     def read_reference(self, row: ObjectType, field: str, key: str, value: Any, path: str) -> Any:
         """A Reference, a bare id where the catalog does not know what is pointed to, or None to clear."""
-        target = row.all_references().get(field)
+        target = row.references.get(field) or row.links.get(field)
         found: Any = None
         if value is None:
             if self.schema[row.name][field].nullable:
@@ -181,12 +184,13 @@ class _Reader:
             self.problem(path, f"{field} cannot be named in a document yet", hint)
         return _ABSENT if found is None else found
 
-    def read_plain(self, row: ObjectType, field: str, value: Any, path: str) -> Any:
-        spec = self.schema[row.name][field]
+    def read_plain(
+        self, row: ObjectType, field: str, spec: FieldSpec, value: Any, path: str, key: str
+    ) -> Any:
         try:
             return coerce(field, spec, value)
         except BadValueError as error:
-            new = self.problem(path, str(error), error.hint)
+            new = self.problem(f"{path}.{key}", str(error), error.hint)
             if new and spec.kind == "choice" and str(value).strip():
                 self.desired.unknown_choices.append(row.name)
             return _ABSENT
@@ -199,10 +203,10 @@ class _Reader:
 
     def check_label(self, row: ObjectType, entry: Entry, item: Mapping[str, Any]) -> None:
         """An entry must say which object it is about."""
+        if entry.fields.get(row.label) is not None:
+            return
         path = f"{entry.path}.{row.label}"
-        identified = entry.fields.get(row.label) is not None or any(
-            entry.fields.get(field) for field in row.other_keys
-        )
+        identified = any(entry.fields.get(field) for field in row.other_keys)
         matched = item.get("id") is not None or item.get("match") is not None
         if not identified and not matched and path not in self.troubled:
             others = " or ".join(("id", *row.other_keys))

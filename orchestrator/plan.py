@@ -13,18 +13,18 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.desired import Desired, Reference
-from orchestrator.diff import Fields, compare, fingerprint, same, with_tags
+from orchestrator.diff import Fields, compare, fingerprint, with_tags
 from orchestrator.errors import DocumentError
 from orchestrator.graph import type_order
-from orchestrator.live import Live, canonical_row
+from orchestrator.live import Live, canonical_field
 from orchestrator.metadata import Metadata, read_metadata
-from orchestrator.models import Action, Change, Pass, Plan, Planned
+from orchestrator.models import Action, Change, Pass, Plan
 from orchestrator.naming import name_nodes, names_in, title
 from orchestrator.ports import Row
 from orchestrator.register import Node, natural_key
 from orchestrator.release import release_first
 from orchestrator.resolve import Resolver
-from orchestrator.schema import load_schema
+from orchestrator.schema import required_fields
 from orchestrator.values import LookAlikes, live_value, slugify, suggest
 
 
@@ -85,7 +85,6 @@ class _Draft:
         self.problems = list(desired.problems)
         self.resolver = Resolver(live, desired.options, self.problems)
         self.register = self.resolver.register
-        self.schema = load_schema()
         self.links: dict[Node, dict[str, Node | None]] = {}
         self.derived_slugs: set[Node] = set()
         self.metadata = Metadata()
@@ -203,11 +202,11 @@ class _Draft:
         for node in self.nodes():
             if node.live is not None or node.may_exist or node.unclear:
                 continue
-            specs = self.schema.get(node.row.name, {}).items()
-            missing = [name for name, spec in specs if spec.required and name != "slug"]
-            missing = [name for name in missing if node.values.get(name) is None]
+            missing = [name for name in required_fields(node.row.name) if node.values.get(name) is None]
+            if not missing:
+                continue
             namesakes = self._namesakes(node)
-            if missing and namesakes and not faulty.get(node.path):
+            if namesakes and not faulty.get(node.path):
                 self._not_that_one(node, namesakes)
             else:
                 for name in missing:
@@ -220,9 +219,12 @@ class _Draft:
 
     def _not_that_one(self, node: Node, namesakes: list[Row]) -> None:
         row = node.row
-        theirs = canonical_row(row, namesakes[0])
         names = [name for name in (*row.key, *row.optional_key) if name in node.values]
-        other = [name for name in names if name != row.label and theirs.get(name) != node.values[name]]
+        other = [
+            name
+            for name in names
+            if name != row.label and canonical_field(row, namesakes[0], name) != node.values[name]
+        ]
         self._problem(
             node.path,
             f"there is a {row.noun} {node.label!r} in NetBox (id {namesakes[0]['id']}), of another "
@@ -280,24 +282,16 @@ class _Draft:
     def link_changes(self) -> Iterator[Change]:
         """What could not be written along with the object itself; nothing where it is so already."""
         for node in self.nodes():
-            wanted = {
-                name: target.token if target else None for name, target in self.links.get(node, {}).items()
-            }
-            theirs = canonical_row(node.row, node.live) if node.live is not None else {}
-            before = {name: theirs.get(name) for name in wanted}
-            after = {name: value for name, value in wanted.items() if not same(value, before[name])}
-            if not after:
+            if node not in self.links:
                 continue
-            link = self._judged(node, wanted, {name: before[name] for name in after}, after)
-            targets = [target for target in self.links[node].values() if target is not None]
-            yield replace(
-                link,
-                id=f"{node.id}#link",
-                passes=Pass.LINK,
-                depends_on=_ids([node, *targets]),
-                subject=node.id,
-                key={},
-            )
+            wanted = {name: target.token if target else None for name, target in self.links[node].items()}
+            live = node.live
+            before = {name: canonical_field(node.row, live, name) if live else None for name in wanted}
+            after = {name: value for name, value in wanted.items() if value != before[name]}
+            if after:
+                targets = [target for target in self.links[node].values() if target is not None]
+                before = {name: before[name] for name in after}
+                yield self._judged(node, wanted, before, after, Pass.LINK, [node, *targets])
 
     # -- one change --------------------------------------------------------------
 
@@ -326,10 +320,19 @@ class _Draft:
             self.resolver.warnings.append(
                 f"{node.path}: the type of {node.label!r} changes; its components stay as they are"
             )
-        return self._judged(node, node.values, before, after)
+        return self._judged(node, node.values, before, after, Pass.BUILD, _nodes_in(after))
 
-    def _judged(self, node: Node, wanted: Mapping[str, Any], before: Fields, after: Fields) -> Change:
+    def _judged(
+        self,
+        node: Node,
+        wanted: Mapping[str, Any],
+        before: Fields,
+        after: Fields,
+        passes: Pass,
+        targets: list[Node],
+    ) -> Change:
         """An update of these fields, once it is known what of it is drift."""
+        is_link = passes is Pass.LINK
         verdict = self.metadata.judge(node.row, wanted, node.live or {}, before, after)
         action, reason = Action.UPDATE if verdict.after else Action.UNCHANGED, ""
         if verdict.drift and self.metadata.on_drift == "fail":
@@ -338,16 +341,18 @@ class _Draft:
                 f"changed in NetBox since our last apply: {', '.join(verdict.drift)}",
             )
         return Change(
-            id=node.id,
+            id=f"{node.id}#link" if is_link else node.id,
             object_type=node.row.name,
             action=action,
             label=title(self.register, node),
             path=node.path,
+            passes=passes,
             live_id=node.live["id"] if node.live is not None else None,
             before=verdict.before,
             after=_frozen(verdict.after),
-            key=_frozen(natural_key(node)),
-            depends_on=_ids(_nodes_in(verdict.after)),
+            key={} if is_link else _frozen(natural_key(node)),
+            depends_on=_ids(targets),
+            subject=node.id if is_link else "",
             drift=verdict.drift,
             reason=reason,
             stamp=verdict.stamp,
@@ -370,12 +375,14 @@ def _with_prefixes(paths: Iterable[str]) -> dict[str, bool]:
 
 
 def _nodes_in(values: Any) -> list[Node]:
-    return [value for value in values.values() if isinstance(value, Node)]
+    return [value for value in values.values() if type(value) is Node]
 
 
 def _ids(nodes: list[Node]) -> tuple[str, ...]:
+    if len(nodes) < 2:
+        return tuple(node.id for node in nodes if node.id)
     return tuple(sorted({node.id for node in nodes if node.id}))
 
 
 def _frozen(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: Planned(value.id) if isinstance(value, Node) else value for name, value in values.items()}
+    return {name: value.planned if type(value) is Node else value for name, value in values.items()}

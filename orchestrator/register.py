@@ -12,12 +12,16 @@ from typing import Any
 
 from orchestrator.catalog import ObjectType
 from orchestrator.desired import Reference
-from orchestrator.live import Live, canonical_row, label_key
+from orchestrator.live import Live, canonical_field, canonical_row, label_key
+from orchestrator.models import Planned
 from orchestrator.ports import Row
 from orchestrator.values import LookAlikes, slugify
 
 # IP roles that may share an address (NetBox ipam/constants.py, IPADDRESS_ROLES_NONUNIQUE).
 SHARED_ROLES = frozenset({"anycast", "vip", "vrrp", "hsrp", "glbp", "carp"})
+
+
+Identity = tuple[Any, ...]
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -27,6 +31,8 @@ class Node:
     `values` are canonical; a reference in them is the id of a live object or
     the Node of one that is still to be created. It is `unclear` which object is
     meant when something that its natural key refers to could not be found.
+    `place` is equal for all that share a label, as far as labels can tell them
+    apart (`label_key`); None while it has no label.
     """
 
     row: ObjectType
@@ -37,7 +43,21 @@ class Node:
     declared: bool = True
     may_exist: bool = False
     unclear: bool = False
+    place: Any = None
     id: str = ""
+    full_name: tuple[str, ...] = ()
+    _planned: Planned | None = None
+
+    def settle_place(self) -> None:
+        """To be called once the values are known, before the Node is looked for or added."""
+        self.place = label_key(self.row, self.values.get(self.row.label), self.parent)
+
+    @property
+    def planned(self) -> Planned:
+        """What stands for this object in a plan while it has no id of its own; known once it is named."""
+        if self._planned is None:
+            self._planned = Planned(self.id)
+        return self._planned
 
     @property
     def token(self) -> Any:
@@ -48,6 +68,8 @@ class Node:
     def label(self) -> str:
         """How people call it."""
         name = self.values.get(self.row.label) or (self.live or {}).get(self.row.label)
+        if type(name) is str:
+            return name
         if name is None:
             name = next((self.values[key] for key in self.row.other_keys if self.values.get(key)), None)
         return str(name) if name is not None else f"id {self.live['id']}" if self.live else "(unnamed)"
@@ -56,12 +78,15 @@ class Node:
         """What a field will be: as the document says, or else as it is in NetBox."""
         if name in self.values or self.live is None:
             return self.values.get(name)
-        return canonical_row(self.row, self.live).get(name)
+        return canonical_field(self.row, self.live, name)
 
     @property
     def parent(self) -> Any:
         """The token of what it hangs on; None for what hangs on nothing."""
-        return self.fact(self.row.child_of) if self.row.child_of else None
+        child_of = self.row.child_of
+        if not child_of:
+            return None
+        return self.values[child_of] if child_of in self.values else self.fact(child_of)
 
 
 class Register:
@@ -73,18 +98,18 @@ class Register:
         self._of_live: dict[tuple[str, int], Node] = {}
         self._by_label: dict[tuple[str, Any], list[Node]] = defaultdict(list)
         self._by_slug: dict[tuple[str, str], list[Node]] = defaultdict(list)
-        self._by_key: dict[tuple[Any, ...], Node] = {}
+        self._by_key: dict[Identity, Node] = {}
         self._look_alikes: dict[str, LookAlikes] = {}
 
-    def add(self, node: Node) -> None:
+    def add(self, node: Node, identity: Identity) -> None:
         """Take in an object that the document declares or implies."""
         row, label, slug = node.row, node.values.get(node.row.label), node.values.get("slug")
         self.nodes[row.name].append(node)
-        self._by_key.setdefault(_key(node), node)
+        self._by_key.setdefault(identity, node)
         if row.slug_from and not slug:
             slug = slugify(str(label or ""))
         if label is not None:
-            self._by_label[row.name, label_key(row, label, node.parent)].append(node)
+            self._by_label[row.name, node.place].append(node)
         if slug:
             self._by_slug[row.name, slug].append(node)
         if label is not None and row.name in self._look_alikes:
@@ -99,16 +124,16 @@ class Register:
         self._of_live[node.row.name, live["id"]] = node
         return None
 
-    def twins(self, node: Node) -> list[Node]:
+    def twins(self, node: Node, identity: Identity) -> list[Node]:
         """The Nodes that were added and mean the same object, as far as one can tell."""
         label = node.values.get(node.row.label)
         if node.unclear:
             return []
-        if (exact := self._by_key.get(_key(node))) is not None:
+        if (exact := self._by_key.get(identity)) is not None:
             return [exact]
         if label is None or node.live is not None or node.row.by_host:
             return []
-        known = self._by_label.get((node.row.name, label_key(node.row, label, node.parent)), ())
+        known = self._by_label.get((node.row.name, node.place), ())
         return [other for other in known if not other.unclear and _compatible(node, other)]
 
     def of_live(self, row: ObjectType, live: Row) -> Node:
@@ -182,8 +207,10 @@ class Register:
         return node.live is None and isinstance(parent, Node) and self.component_count(parent) > 0
 
     def _both(self, row: ObjectType, nodes: list[Node], rows: list[Row]) -> list[Node]:
+        if not rows:
+            return list(nodes)
         found = [*nodes, *(self.of_live(row, live) for live in rows)]
-        return list({id(node): node for node in found}.values())
+        return list(dict.fromkeys(found))
 
 
 def _compatible(node: Node, other: Node) -> bool:
@@ -200,17 +227,29 @@ def natural_key(node: Node) -> dict[str, Any]:
     row, values = node.row, node.values
     if node.fact(row.label) is None:
         return {name: values[name] for name in row.other_keys if values.get(name)}
-    key = {name: node.fact(name) for name in (*row.key, *row.optional_key)}
-    if row.by_host and node.fact("role") in SHARED_ROLES and "assigned_object" in values:
+    live = node.live
+    key = {
+        name: values.get(name) if live is None or name in values else canonical_field(row, live, name)
+        for name in (*row.key, *row.optional_key)
+    }
+    if _shares_address(node):
         key["assigned_object"] = values["assigned_object"]
     return key
 
 
-def _key(node: Node) -> tuple[Any, ...]:
-    row = node.row
+def identity_of(node: Node) -> Identity:
+    """Equal for Nodes that mean the same object."""
+    row, values = node.row, node.values
     if node.live is not None:
         return (row.name, "id", node.live["id"])
-    key = natural_key(node)
-    if row.label in key:
-        key[row.label] = label_key(row, key[row.label], node.parent)
-    return (row.name, *key.items())
+    if values.get(row.label) is None:
+        return (row.name, *natural_key(node).items())
+    parts = [values.get(name) for name in row.key + row.optional_key if name != row.label]
+    if _shares_address(node):
+        parts.append(("on", values["assigned_object"]))
+    return (row.name, node.place, *parts)
+
+
+def _shares_address(node: Node) -> bool:
+    """Whether only the interface tells this address from others that are the same."""
+    return node.row.by_host and "assigned_object" in node.values and node.fact("role") in SHARED_ROLES

@@ -6,15 +6,16 @@ that when a reference is looked at, everything it may mean is already known.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Options, Reference
 from orchestrator.errors import Problem
-from orchestrator.live import Live, canonical_row, label_key
+from orchestrator.live import Live, canonical_field, label_key
 from orchestrator.ports import Row
-from orchestrator.register import SHARED_ROLES, Node, Register
+from orchestrator.register import SHARED_ROLES, Node, Register, identity_of
 from orchestrator.values import is_address, suggest
 
 _SUGGESTIONS = 20
@@ -31,6 +32,8 @@ class Resolver:
         self._seen = set(problems)
         self._paths = {problem.path for problem in problems}
         self._of_entry: dict[Entry, Node] = {}
+        # Names that stand for one object only, by type; until there is one object more of that type.
+        self._meant: dict[str, dict[str, Node]] = defaultdict(dict)
 
     def problem(self, path: str, message: str, hint: str = "") -> None:
         """Note a problem once."""
@@ -50,20 +53,24 @@ class Resolver:
         """Resolve an entry's references, merge it with an equal one, pair it with its live object."""
         row = OBJECT_TYPES[entry.object_type]
         node = Node(row, entry.path)
-        node.links = {name: value for name, value in entry.fields.items() if name in row.links}
+        if not row.links.keys().isdisjoint(entry.fields):
+            node.links = {name: value for name, value in entry.fields.items() if name in row.links}
         self._resolve_values(node, entry)
         if entry.match is not None:
             self._pair_by_match(node, entry.match)
-        twins = self.register.twins(node)
+        node.settle_place()
+        identity = identity_of(node)
+        twins = self.register.twins(node, identity)
         if len(twins) > 1:
             message = f"{node.label!r} may be any of those at {' and '.join(twin.path for twin in twins)}"
             self.problem(node.path, message, f"name its {' or '.join((*row.key[1:], *row.optional_key))}")
+        self._meant.pop(row.name, None)
         if twins:
             self._merge(twins[0], node)
             self._of_entry[entry] = twins[0]
             return
         self._of_entry[entry] = node
-        self.register.add(node)
+        self.register.add(node, identity)
         if node.live is None and not node.unclear:
             self._pair(node)
         told = entry.match is None or self._told(entry.match.path) or self._told(node.path)
@@ -71,21 +78,23 @@ class Resolver:
             self.problem(entry.match.path, f"no {row.noun} in NetBox matches", "name it by id")
 
     def _resolve_values(self, node: Node, entry: Entry) -> None:
-        row, values = node.row, node.values
-        pointers = (*row.references, *row.generic)
-        for name in (*pointers, *(key for key in entry.fields if key not in pointers)):
-            if name not in entry.fields or name in row.links:
-                continue
-            value = entry.fields[name]
-            if isinstance(value, Reference):
-                target = self.resolve(value, values)
-                if target is None or target.unclear:
-                    node.unclear = node.unclear or name in (*row.key, *row.optional_key)
-                    continue
-                value = target.token
-            elif name == "tags":
-                value = self._resolve_tags(value)
-            values[name] = value
+        row, values, fields = node.row, node.values, entry.fields
+        # References come first: they narrow down what an ambiguous name further on may mean.
+        for name in (*row.references, *row.generic):
+            if name in fields:
+                self._resolve_value(node, name, fields[name])
+        for name, value in fields.items():
+            if name not in row.references and name not in row.generic and name not in row.links:
+                values[name] = self._resolve_tags(value) if name == "tags" else value
+
+    def _resolve_value(self, node: Node, name: str, value: Any) -> None:
+        if isinstance(value, Reference):
+            target = self.resolve(value, node.values)
+            if target is None or target.unclear:
+                node.unclear = node.unclear or name in (*node.row.key, *node.row.optional_key)
+                return
+            value = target.token
+        node.values[name] = value
 
     def _resolve_tags(self, references: Iterable[Reference]) -> tuple[int, ...]:
         found = (self.resolve(reference, {}) for reference in references)
@@ -160,9 +169,14 @@ class Resolver:
             return self._of_entry.get(reference.entry)
         if reference.id is not None:
             return self._by_id(reference)
+        known = self._meant[reference.object_type].get(reference.name)
+        if known is not None:
+            self._refuse_old_name(reference, known)
+            return known
         found = self._named(reference, scope) if reference.name else self._matching(reference, scope)
         if found is None:
             return None
+        self._remember(reference, found)
         found = _narrow(found, scope)
         if len(found) > 1 and owner is not None:
             found = [node for node in found if self.register.holder(node) == owner.token] or found
@@ -174,11 +188,19 @@ class Resolver:
             return None
         return self._imply(reference, scope)
 
+    def _remember(self, reference: Reference, found: list[Node]) -> None:
+        """A site is named by thousands of devices. What a component's name means depends on where it is."""
+        row = OBJECT_TYPES[reference.object_type]
+        if reference.name and len(found) == 1 and not row.child_of and not row.by_host:
+            self._meant[row.name][reference.name] = found[0]
+
     def _refuse_old_name(self, reference: Reference, node: Node) -> None:
         """A name that this very document takes away would mean nothing the next time."""
+        if not node.declared or node.live is None:
+            return
         row, new = node.row, node.values.get(node.row.label)
         used = reference.name or (reference.parts or {}).get(row.label)
-        if node.live is None or not used or new is None or not node.declared or row.by_host:
+        if not used or new is None or row.by_host:
             return
         old = node.live.get(row.label)
         keys = [label_key(row, label) for label in (used, old, new)]
@@ -203,9 +225,9 @@ class Resolver:
         return named or slugged
 
     def _matching(self, reference: Reference, scope: Mapping[str, Any]) -> list[Node]:
-        row, parts = OBJECT_TYPES[reference.object_type], dict(reference.parts or {})
+        row = OBJECT_TYPES[reference.object_type]
         expected: dict[str, Any] = {}
-        for name, part in parts.items():
+        for name, part in (reference.parts or {}).items():
             if isinstance(part, Reference):
                 target = self.resolve(part, scope)
                 if target is None:
@@ -247,7 +269,9 @@ class Resolver:
         else:
             self._dangling(row, reference, values)
             return None
-        self.register.add(node)
+        node.settle_place()
+        self.register.add(node, identity_of(node))
+        self._meant.pop(row.name, None)
         return node
 
     def _implied_values(
@@ -301,24 +325,23 @@ class Resolver:
 
 def _agrees(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
     """Whether a live row with the same label is the one meant: it has the key fields that the entry sets."""
-    theirs = canonical_row(row, live)
     for name in row.key:
-        if name != row.label and name in values and theirs.get(name) != values[name]:
+        if name != row.label and name in values and canonical_field(row, live, name) != values[name]:
             return False
     for name in row.optional_key:
         # An address without a VRF means the global table; elsewhere what is left out matches anything.
         given = name in values or row.by_host
-        if given and theirs.get(name) != values.get(name):
+        if given and canonical_field(row, live, name) != values.get(name):
             return False
     shared = row.by_host and values.get("role") in SHARED_ROLES and "assigned_object" in values
-    return not shared or theirs.get("assigned_object") == values["assigned_object"]
+    return not shared or canonical_field(row, live, "assigned_object") == values["assigned_object"]
 
 
 def _narrow_addresses(row: ObjectType, values: Mapping[str, Any], rows: list[Row]) -> list[Row]:
     """Where NetBox allows duplicates: the one on the same interface, then the one with the same mask."""
     for name in ("assigned_object", "role", "address"):
         if name in values:
-            same = [live for live in rows if canonical_row(row, live).get(name) == values[name]]
+            same = [live for live in rows if canonical_field(row, live, name) == values[name]]
             rows = same or rows
     return rows
 

@@ -8,15 +8,14 @@ that `{1}` in them is filled in like in the entry.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from orchestrator.assignment import SPELLINGS as ASSIGNED
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.json_shape import shorten
 from orchestrator.references import Note
-from orchestrator.schema import FieldSpec
-
-Fields = Mapping[str, FieldSpec]
+from orchestrator.schema import load_schema
 
 SUGAR = {"devices": ("manufacturer", "model"), "ip_addresses": ("interface", "device")}
 """Fields that people write and NetBox does not have."""
@@ -24,20 +23,18 @@ SUGAR = {"devices": ("manufacturer", "model"), "ip_addresses": ("interface", "de
 _BESIDE = ("manufacturer", "model")
 
 
-def field_name(specs: Fields, key: str) -> str:
-    """The field that a key of an entry sets: `site_id` sets `site`."""
-    name = key.removesuffix("_id")
-    pointed = key not in specs and name in specs and specs[name].kind == "reference"
-    return name if pointed else key
+@cache
+def short_names(object_type: str) -> Mapping[str, str]:
+    """Keys of an entry that set a field of another name: `site_id` sets `site`."""
+    specs = load_schema()[object_type]
+    pointers = [name for name, spec in specs.items() if spec.kind == "reference"]
+    return {f"{name}_id": name for name in pointers if f"{name}_id" not in specs}
 
 
 class Defaults:
     """Lays a document's `defaults` under its entries."""
 
-    def __init__(
-        self, defaults: Mapping[str, Mapping[str, Any]], schema: Mapping[str, Fields], problem: Note
-    ) -> None:
-        self.schema = schema
+    def __init__(self, defaults: Mapping[str, Mapping[str, Any]], problem: Note) -> None:
         self.problem = problem
         self.of_type = {name: self._own(name, raw, f"defaults.{name}") for name, raw in defaults.items()}
 
@@ -47,10 +44,7 @@ class Defaults:
         `parent` is the field that the entry it stands in will fill.
         """
         own = self._own(row.name, item, path)
-        defaults = {key: value for key, value in self.of_type.get(row.name, {}).items() if key != parent}
-        merged = {**self._room(row.name, defaults, own), **own}
-        if own.get("device_type") is not None:
-            merged["device_type"] = _complete_type(own["device_type"], defaults.get("device_type"))
+        merged = self._laid_under(row.name, own, parent) if row.name in self.of_type else own
         for name, field in row.children.items():
             if isinstance(merged.get(name), list):
                 child = OBJECT_TYPES[name]
@@ -60,32 +54,40 @@ class Defaults:
                 ]
         return merged
 
+    def _laid_under(self, object_type: str, own: dict[str, Any], parent: str) -> dict[str, Any]:
+        defaults = {key: value for key, value in self.of_type[object_type].items() if key != parent}
+        merged = {**self._room(object_type, defaults, own), **own}
+        if own.get("device_type") is not None:
+            merged["device_type"] = _complete_type(own["device_type"], defaults.get("device_type"))
+        return merged
+
     def _child(self, row: ObjectType, item: Any, path: str, parent: str) -> Any:
         item = {row.label: item} if isinstance(item, str) else item
         return self.under(row, item, path, parent) if isinstance(item, Mapping) else item
 
     def _own(self, object_type: str, raw: Mapping[str, Any], path: str) -> dict[str, Any]:
         """What a mapping says for itself: each field in one spelling, a device's type in one field."""
-        specs = self.schema[object_type]
+        short = short_names(object_type)
         for key in raw:
-            name = field_name(specs, key)
-            if name != key and name in raw:
-                self.problem(f"{path}.{key}", f"given twice: {name} and {key}", "keep one of them")
+            if key in short and short[key] in raw:
+                self.problem(f"{path}.{key}", f"given twice: {short[key]} and {key}", "keep one of them")
         return _fold_device_type(raw, path, self.problem) if object_type == "devices" else dict(raw)
 
     def _room(self, object_type: str, defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         """The defaults that the entry says nothing about."""
-        specs = self.schema[object_type]
-        taken = {field_name(specs, key) for key in own}
+        short = short_names(object_type)
+        taken = {short.get(key, key) for key in own}
         if object_type == "ip_addresses" and not taken.isdisjoint(ASSIGNED):
             taken.update(ASSIGNED if "interface" in own else (*ASSIGNED, "device"))
         if _only_manufacturer(defaults.get("device_type")):
             taken.add("device_type")
-        return {key: value for key, value in defaults.items() if field_name(specs, key) not in taken}
+        return {key: value for key, value in defaults.items() if short.get(key, key) not in taken}
 
 
 def _fold_device_type(raw: Mapping[str, Any], path: str, problem: Note) -> dict[str, Any]:
     """`manufacturer` and `model` beside a device name its type; `model` and `device_type` must agree."""
+    if raw.keys().isdisjoint(_BESIDE):
+        return dict(raw)
     rest = {key: value for key, value in raw.items() if key not in _BESIDE}
     beside = {key: raw[key] for key in _BESIDE if raw.get(key) is not None}
     given = raw.get("device_type")

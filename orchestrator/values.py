@@ -54,18 +54,19 @@ def _cleared(field: str, spec: FieldSpec) -> None:
 
 
 def _string(field: str, spec: FieldSpec, value: Any) -> str:
-    if not isinstance(value, str | int) or isinstance(value, bool):
+    if not isinstance(value, str) and (isinstance(value, bool) or not isinstance(value, int)):
         raise BadValueError(f"expected text, got {_describe(value)}", "put it in quotes if it is text")
     if field == "address" and "/" not in str(value):
         raise BadValueError(f"{value!r} has no mask", f'write it as "{value}/24", with the mask it has')
-    text = _NOTATIONS.get(field, str)(str(value))
+    notation = _NOTATIONS.get(field)
+    text = notation(str(value)) if notation is not None else str(value)
     if spec.max_length is not None and len(text) > spec.max_length:
         raise BadValueError(f"{len(text)} characters, NetBox allows {spec.max_length}")
     return text
 
 
 def _number(field: str, spec: FieldSpec, value: Any) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if type(value) is not int and (type(value) is not float or not math.isfinite(value)):
         raise BadValueError(f"expected a number, got {_describe(value)}")
     if spec.kind == "integer" and value != int(value):
         raise BadValueError(f"expected a whole number, got {value}")
@@ -84,7 +85,7 @@ def _boolean(field: str, spec: FieldSpec, value: Any) -> bool:
 
 def _choice(field: str, spec: FieldSpec, value: Any) -> str:
     text = str(value)
-    if isinstance(value, bool | Mapping | list):
+    if type(value) is not str and isinstance(value, bool | Mapping | list):
         raise BadValueError(f"expected one of NetBox's choices, got {_describe(value)}")
     if text not in spec.choices:
         raise BadValueError(f"{text!r} is not a choice of {field}", suggest_choice(text, spec.choices))
@@ -117,14 +118,15 @@ _COERCERS: dict[str, Callable[[str, FieldSpec, Any], Any]] = {
 
 def live_value(raw: Any, field: str = "") -> Any:
     """The canonical form of a value as NetBox returned it; not for JSON fields, which have none."""
+    if isinstance(raw, str):
+        notation = _NOTATIONS.get(field)
+        return (notation(raw.strip()) if notation is not None else raw.strip()) or None
     if isinstance(raw, dict):
         if "value" in raw and len(raw) <= 2:
             return live_value(raw["value"], field)
         return raw.get("id", raw)
     if isinstance(raw, list):
         return tuple(sorted(live_value(item) for item in raw))
-    if isinstance(raw, str):
-        return _NOTATIONS.get(field, str)(raw.strip()) or None
     if isinstance(raw, float):
         return _plain_number(raw)
     return raw

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.engine import NetBoxBulkOrchestrator
-from orchestrator.errors import RejectedError, RollbackError
+from orchestrator.errors import LeaseLostError, RejectedError, RollbackError
 from orchestrator.plan_text import render_plan
 from orchestrator.ports import Row
 from orchestrator.testing import Fault, MemoryNetBox
@@ -117,6 +117,24 @@ def test_batches_can_be_taken_back_one_after_the_other(netbox: MemoryNetBox) -> 
         plan = engine.plan_rollback(f"b-{number}", journals[number])
         assert plan.conflicts == []
         assert engine.apply(plan, f"b-undo-{number}", MemoryJournal()).ok
+    assert picture(netbox) == before
+
+
+@pytest.mark.parametrize("requests", range(6))
+def test_a_rollback_that_broke_off_is_made_again(netbox: MemoryNetBox, requests: int) -> None:
+    before, journal = picture(netbox), MemoryJournal()
+    apply(netbox, switches(3), journal)
+    left = iter(range(requests))
+
+    def stop() -> None:
+        if next(left, None) is None:
+            raise LeaseLostError("another worker has taken over")
+
+    engine = NetBoxBulkOrchestrator(netbox, lanes=1)
+    with pytest.raises(LeaseLostError):
+        engine.apply(engine.plan_rollback("b-test", journal), "b-undo", MemoryJournal(), checkpoint=stop)
+    assert reasons(netbox, journal) == {}
+    assert undo(netbox, journal).ok
     assert picture(netbox) == before
 
 
