@@ -117,6 +117,7 @@ def no_change(arena: Arena, rounds: int, count: int) -> Seconds:
     document = documents.devices_with_interfaces(count)
     arena.prepare()
     timed(f"creating {objects_in(count)} objects, once", lambda: arena.apply(document, _LANES))
+    arena.wait_until_idle()
 
     def run() -> None:
         plan = arena.engine(_LANES).plan(document)

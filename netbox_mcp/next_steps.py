@@ -7,8 +7,9 @@ only, approvals, with or without Redis.
 from __future__ import annotations
 
 from netbox_mcp.dependencies import get_settings
-from orchestrator.models import Plan
+from orchestrator.models import Plan, Report
 from workers.errors import how_to_approve
+from workers.undo import Undone
 
 DRY_RUN = "Dry-run is on (NETBOX_DRY_RUN): this is the plan, and nothing is written whatever is called."
 PLAN_FIRST = "call netbox_plan_bulk, then netbox_start_bulk_async with its plan_id and confirm=true"
@@ -67,6 +68,30 @@ def not_ensured(report_only: bool) -> tuple[str, str]:
     return status, "Nothing was written. If the plan is right, call again with confirm=true."
 
 
+def after_ensure(report: Report, undone: Undone | None) -> str:
+    """What comes after a synchronous apply."""
+    if undone is not None:
+        return f"{undone.as_text()} Correct the objects named and send the document again."
+    return "" if report.ok else "Correct the objects named and send the document again."
+
+
+def before_rollback(plan: Plan, plan_id: str | None, approved: bool) -> tuple[str, str]:
+    """Status and next step of a rollback that is shown because nobody has confirmed it."""
+    if get_settings().dry_run:
+        return "dry_run", DRY_RUN
+    if stuck := _nothing_to_apply(plan):
+        return "nothing_to_do", f"Nothing was written. {stuck}"
+    if plan_id is None:
+        return (
+            "confirmation_required",
+            f"Nothing was written. There is no Redis for background work: netbox-mcp rollback {plan.undoes} "
+            "--sync on the command line works without it.",
+        )
+    left = f" {len(plan.conflicts)} objects stay as they are, see conflicts." if plan.conflicts else ""
+    again = "call again with confirm=true, or netbox_start_bulk_async with this plan_id and confirm=true"
+    return "confirmation_required", f"Nothing was written.{left} {_apply_plan(plan_id, approved, again)}"
+
+
 def too_large_to_plan() -> tuple[str, str]:
     """Status and next step of a start with more objects than are planned while the caller waits."""
     settings = get_settings()
@@ -93,6 +118,10 @@ def where_the_rows_are(applies: bool, has_outcomes: bool) -> str:
 
 
 def _nothing_to_apply(plan: Plan) -> str:
+    if plan.undoes and not plan.writes:
+        if plan.conflicts:
+            return "Nothing of it can be undone: see conflicts; force overrides what was changed since."
+        return "NetBox is as it was before the batch: there is nothing to undo."
     if plan.conflicts and not plan.applyable:
         return "The plan has conflicts and cannot be applied: settle them, and plan again."
     return "" if plan.writes else "NetBox is as the document says: there is nothing to do."

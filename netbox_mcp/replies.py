@@ -46,7 +46,7 @@ class EnsureReply(PlanSummary):
     """What a synchronous run did, or what it would do."""
 
     status: str = Field(
-        description="completed or completed_with_errors; nothing written: planned, dry_run, "
+        description="completed, completed_with_errors or rolled_back; nothing written: planned, dry_run, "
         "confirmation_required"
     )
     target: str
@@ -67,6 +67,18 @@ class StartReply(PlanSummary):
     total: int | None = Field(default=None, description="Objects to be looked after")
     poll_after_seconds: int | None = None
     next: Next = ""
+
+
+class RollbackReply(StartReply):
+    """The handle of a rollback, or its plan if nothing was started."""
+
+    kind: str = "rollback"
+    undoes: str = Field(description="The batch that is taken back; batch_id is the rollback's own")
+    force: bool = False
+    cost: str = Field(default="", description="What it takes; NetBox deletes slowly")
+    seconds: int | None = Field(default=None, description="NetBox's work, estimated")
+    conflicts: list[str] = Field(default_factory=list, description="What stays as it is, and why; a sample")
+    conflict_count: int = 0
 
 
 class PlanDetail(PlanSummary):

@@ -20,6 +20,7 @@ from netbox_mcp.dependencies import get_engine, get_settings, get_task_manager, 
 from netbox_mcp.failures import MAX_REPLY_CHARS, TooLargeError, UsageError, shorten
 from netbox_mcp.next_steps import (
     DRY_RUN,
+    after_ensure,
     after_plan,
     before_start,
     not_ensured,
@@ -40,11 +41,18 @@ from netbox_mcp.replies import (
     TaskList,
     TaskReply,
 )
-from netbox_mcp.summaries import next_step, plan_parts, report_parts, task_reply, task_row
-from netbox_mcp.sync_apply import Checkpoint, SyncApply, SyncProgress
+from netbox_mcp.summaries import (
+    next_step,
+    plan_parts,
+    report_parts,
+    status_of,
+    task_reply,
+    task_row,
+)
+from netbox_mcp.sync_apply import Applied, Checkpoint, SyncApply, SyncProgress
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import DocumentError, NetBoxError
-from orchestrator.models import Plan, Report
+from orchestrator.models import Plan
 from orchestrator.stale import date_plan
 from workers.connection import connect_briefly
 from workers.errors import PlanRequiredError, RedisUnavailableError
@@ -100,11 +108,14 @@ class BulkService:
             target=target,
             **plan_parts(plan),
             plan_id=plan_id,
-            next=after_plan(plan, plan_id, total, self._is_approved(plan, plan_id)),
+            next=after_plan(plan, plan_id, total, self.is_approved(plan, plan_id)),
         )
 
-    def keep_plan(self, plan: Plan, document: Any) -> str | None:
-        """Keep a plan for a later apply; None where there is no Redis to keep it in."""
+    def keep_plan(self, plan: Plan, document: Any = None) -> str | None:
+        """Keep a plan for a later apply; None where there is no Redis to keep it in.
+
+        One that takes a batch back has no document.
+        """
         try:
             return get_task_manager().save_plan(plan, document)
         except RedisUnavailableError:
@@ -127,12 +138,12 @@ class BulkService:
                 else f"Start Redis for netbox_start_bulk_async; or {way_without_redis(total)}.",
             )
         if confirm and not report_only and not get_settings().dry_run:
-            plan, report = self.apply_now(document, target, progress)
+            applied = self.apply_now(document, target, progress)
             return EnsureReply(
-                status="completed" if report.ok else "completed_with_errors",
+                status=status_of(applied),
                 target=target,
-                **plan_parts(plan) | report_parts(report),
-                next="" if report.ok else "Correct the objects named and send the document again.",
+                **plan_parts(applied.plan) | report_parts(applied.report),
+                next=after_ensure(applied.report, applied.undone),
             )
         plan = self.make_plan(document, target)
         status, what_now = not_ensured(report_only)
@@ -145,7 +156,7 @@ class BulkService:
         progress: SyncProgress,
         shown: Plan | None = None,
         stop: Checkpoint = lambda: None,
-    ) -> tuple[Plan, Report]:
+    ) -> Applied:
         """Plan and apply in this process; refused in dry-run, and where only plans may be applied.
 
         See SyncApply for the rest.
@@ -156,7 +167,10 @@ class BulkService:
         if settings.plan_required:
             raise PlanRequiredError
         with connect_briefly(settings) if settings.redis_url is not None else nullcontext() as redis:
-            return SyncApply(settings, redis).apply(get_engine(target), document, progress, shown, stop)
+            engine = get_engine(target)
+            return SyncApply(settings, redis).apply(
+                engine, lambda: engine.plan(document), progress, shown, stop
+            )
 
     # Background work
 
@@ -230,7 +244,7 @@ class BulkService:
         return self._shown(plan, self.keep_plan(plan, document))
 
     def _shown(self, plan: Plan, plan_id: str | None) -> StartReply:
-        status, what_now = before_start(plan, plan_id, self._is_approved(plan, plan_id))
+        status, what_now = before_start(plan, plan_id, self.is_approved(plan, plan_id))
         return StartReply(
             status=status, target=plan.target, **plan_parts(plan), plan_id=plan_id, next=what_now
         )
@@ -262,7 +276,7 @@ class BulkService:
             approval = manager.approve(plan_id, token, approver, digest)
         return ApprovalReply(plan_id=plan_id, **asdict(approval))
 
-    def _is_approved(self, plan: Plan, plan_id: str | None) -> bool:
+    def is_approved(self, plan: Plan, plan_id: str | None) -> bool:
         """Whether nothing but a confirmation is missing; without Redis there is nothing to approve."""
         if plan_id is None or not get_settings().require_approval:
             return True

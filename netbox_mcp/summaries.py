@@ -10,7 +10,10 @@ from typing import Any
 
 from netbox_mcp.failures import shorten
 from netbox_mcp.replies import TaskReply, TaskRow
+from netbox_mcp.sync_apply import Applied
+from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.models import Action, Change, Outcome, Pass, Plan, Report
+from orchestrator.plan_text import summary_line
 from workers.errors import how_to_approve
 from workers.status import TaskState, TaskStatus
 
@@ -55,6 +58,24 @@ def report_parts(report: Report) -> dict[str, Any]:
     }
 
 
+def rollback_parts(plan: Plan) -> dict[str, Any]:
+    """The fields that a RollbackReply has beside those of `plan_parts`, and in place of some."""
+    return {
+        "samples": [line for line in sample_changes(plan) if not line.startswith(Action.CONFLICT.value)],
+        "cost": summary_line(plan),
+        "seconds": round(plan.seconds),
+        "conflicts": short_list(describe_change(change) for change in plan.conflicts),
+        "conflict_count": len(plan.conflicts),
+    }
+
+
+def status_of(applied: Applied) -> str:
+    """The state in which a synchronous run has ended, as a task's would be called."""
+    if applied.undone is not None and applied.undone.whole:
+        return TaskState.ROLLED_BACK.value
+    return (TaskState.COMPLETED if applied.report.ok else TaskState.COMPLETED_WITH_ERRORS).value
+
+
 def sample_changes(plan: Plan) -> list[str]:
     """A few changes: the first of each kind and type; first what needs a person's eye most."""
     firsts: dict[tuple[Action, bool, str], Change] = {}
@@ -72,6 +93,7 @@ def describe_change(change: Change) -> str:
         line += ": " + ", ".join(
             f"{name} {_value(change.before.get(name))} -> {_value(value)}"
             for name, value in change.after.items()
+            if name != "custom_fields" or not (value or {}).keys() <= {*METADATA_FIELDS}
         )
     if change.reason:
         line += f": {change.reason}"
@@ -135,6 +157,11 @@ def next_step(status: TaskStatus, needs_approval: bool = False) -> str:
     """
     if not status.ended:
         return "Call netbox_get_task_status with this task_id and wait_seconds=30 until it has ended."
+    if status.status is TaskState.COMPLETED_WITH_ERRORS and status.kind == "rollback":
+        return (
+            "See netbox_get_task_report with outcome=skipped (left alone, and why) and outcome=failed. "
+            "netbox_rollback_batch with force=true overrides what was changed since."
+        )
     if status.status is TaskState.COMPLETED_WITH_ERRORS:
         return "See netbox_get_task_report with outcome=failed; correct these and send the document again."
     if status.status is TaskState.COMPLETED and status.kind == "plan":

@@ -1,4 +1,4 @@
-"""Applying a document while the caller waits, with no worker and, if need be, no Redis.
+"""Applying a document, or undoing a batch, while the caller waits, with no worker and, if need be, no Redis.
 
 One writing batch per target holds here too: a lock file keeps those apart that
 share a state directory, and where Redis is configured, the lease that workers
@@ -12,11 +12,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from redis import Redis
 from redis.exceptions import AuthenticationError, BusyLoadingError, ConnectionError, TimeoutError
@@ -32,6 +31,7 @@ from workers.lease import Heartbeat, Lease
 from workers.records import new_batch_id
 from workers.settings import WorkerSettings
 from workers.sqlite_journal import SqliteJournal
+from workers.undo import Undone, must_undo, undo_now
 
 WAIT_SECONDS = 45.0
 """How long to wait for another batch: MCP clients give up on a call after about a minute."""
@@ -69,9 +69,22 @@ class SyncProgress:
         with self._lock:
             self.done += len(outcomes)
 
+    def undoing(self) -> None:
+        """A batch that must land whole has failed; what follows takes it back."""
+        self.done, self.stage_name = 0, "undoing"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A plan, what became of it, and how it was undone if it had to land whole and did not."""
+
+    plan: Plan
+    report: Report
+    undone: Undone | None = None
+
 
 class SyncApply:
-    """Plans and applies documents in this process. `redis` is None only where none is configured."""
+    """Plans and applies in this process. `redis` is None only where none is configured."""
 
     def __init__(self, settings: WorkerSettings, redis: Redis | None) -> None:
         self._settings = settings
@@ -80,11 +93,11 @@ class SyncApply:
     def apply(
         self,
         engine: NetBoxBulkOrchestrator,
-        document: Any,
+        make_plan: Callable[[], Plan],
         progress: SyncProgress,
         shown: Plan | None = None,
         stop: Checkpoint = lambda: None,
-    ) -> tuple[Plan, Report]:
+    ) -> Applied:
         """Plan under the target's lock, apply, and say what became of it.
 
         `shown` is the plan that a person has agreed to: StalePlanError, naming
@@ -99,8 +112,9 @@ class SyncApply:
             self._lease(engine.target, batch_id, progress, stop) as lease,
         ):
             progress.waiting("planning")
-            plan = engine.plan(document)
-            if shown is not None:
+            plan = make_plan()
+            nothing_left = plan.undoes and not (plan.writes or plan.conflicts)
+            if shown is not None and not nothing_left:
                 refuse_moved(shown, plan)
 
             def checkpoint() -> None:
@@ -108,14 +122,28 @@ class SyncApply:
                     lease.check()
                 stop()
 
-            journal = SqliteJournal(self._settings.state_dir, batch_id)
-            try:
+            with closing(SqliteJournal(self._settings.state_dir, batch_id)) as journal:
                 report = engine.apply(plan, batch_id, journal, progress, checkpoint)
-            finally:
-                journal.close()
+                undone = None
+                if must_undo(plan, report):
+                    undone = self._take_back(engine, report, journal, progress, checkpoint)
             if lease is None and self._redis is not None:
                 report = replace(report, warnings=[_REDIS_IS_AWAY, *report.warnings])
-            return plan, report
+            return Applied(plan, report, undone)
+
+    def _take_back(
+        self,
+        engine: NetBoxBulkOrchestrator,
+        failed: Report,
+        history: SqliteJournal,
+        progress: SyncProgress,
+        checkpoint: Checkpoint,
+    ) -> Undone:
+        """Undo what was just applied, as a batch of its own (`on_error: rollback`)."""
+        batch_id = new_batch_id(datetime.now(UTC))
+        progress.undoing()
+        with closing(SqliteJournal(self._settings.state_dir, batch_id)) as journal:
+            return undo_now(engine, failed, history, batch_id, journal, progress, checkpoint)
 
     @contextmanager
     def _lease(

@@ -111,7 +111,7 @@ class Metadata:
             return Verdict(before, after, {}, None)
         custom = self.stamps.get((row.name, live.get("id", 0))) or live.get("custom_fields") or {}
         stored = stored_digests(custom)
-        drift = _drift(wanted, before, after, stored) if stored else {}
+        drift = _drift(wanted, before, after, stored) if stored and self.active else {}
         if drift and self.on_drift == "keep":
             before, after = _without(before, drift), _without(after, drift)
         return Verdict(before, after, drift, self._stamp(row, wanted, custom, stored, after, drift))
@@ -218,11 +218,13 @@ def _drift(
         known = stored.get(name)
         if known is None:
             continue
-        there = theirs.get(name)
+        as_before = field_digest(mine[name]) == known
         if name == "tags":
-            there = tuple(tag for tag in mine["tags"] if tag in (there or ()))
-        if field_digest(there) != known:
-            found[name] = DRIFT_IN_NETBOX if field_digest(mine[name]) == known else DRIFT_IN_BOTH
+            # Those of others are among them: one of ours is missing only if we still want the same ones.
+            if as_before:
+                found[name] = DRIFT_IN_NETBOX
+        elif field_digest(theirs.get(name)) != known:
+            found[name] = DRIFT_IN_NETBOX if as_before else DRIFT_IN_BOTH
     return found
 
 

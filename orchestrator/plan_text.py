@@ -114,9 +114,12 @@ def _told(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _drift_mark(change: Change, name: str) -> str:
-    """One word on a field that somebody else has changed; custom fields are told together."""
-    kinds = {kind for field, kind in change.drift.items() if field == name or field.startswith(f"{name}.")}
-    return f"  ({_DRIFT['both' if 'both' in kinds else 'netbox']})" if kinds else ""
+    """One word on a field that somebody else has changed; of custom fields, on which."""
+    if name != "custom_fields":
+        return f"  ({_DRIFT[change.drift[name]]})" if name in change.drift else ""
+    drift = {field: change.drift.get(f"{name}.{field}") for field in change.after[name]}
+    told = "; ".join(f"{field}: {_DRIFT[kind]}" for field, kind in drift.items() if kind)
+    return f"  ({told})" if told else ""
 
 
 def _shown(value: Any, known: Mapping[int, str]) -> str:

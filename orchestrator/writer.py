@@ -24,6 +24,7 @@ from orchestrator.schema import load_schema
 
 # After this many answers without an outcome a list is halved, and a single row given up.
 _MAX_ATTEMPTS = 3
+_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,8 @@ class ListWriter:
         if not missing:
             return
         if attempt < _MAX_ATTEMPTS:
+            # A server that fails under its load is not helped by the same list at once.
+            self._wait(min(_PAUSE_SECONDS * attempt, self._settle_seconds))
             self._send(row, missing, attempt + 1)
         elif len(missing) > 1:
             self._halve(row, missing, attempt)
@@ -233,7 +236,11 @@ class ListWriter:
 
         Our stamp tells, or where there is none NetBox's changelog, or where that may not be read the values.
         """
-        ours = {live["id"] for _, live in there if stored_stamp(live)[BATCH_FIELD] == self._batch_id}
+        ours = {
+            live["id"]
+            for _, live in there
+            if (live.get("custom_fields") or {}).get(BATCH_FIELD) == self._batch_id
+        }
         unstamped = {live["id"]: (write, live) for write, live in there if write.change.stamp is None}
         if not unstamped:
             return ours

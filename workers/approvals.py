@@ -12,13 +12,12 @@ import hmac
 import socket
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from pydantic import SecretStr
 from redis import Redis
 
-from orchestrator.models import Plan
 from orchestrator.netbox import ConfigError
 from orchestrator.stale import refuse_outdated, refuse_unapplyable
 from workers import keys
@@ -46,6 +45,20 @@ class Approval:
         """What only a holder of the token can write beneath exactly this."""
         said = orjson.dumps([self.digest, self.target, self.approved_by, self.expires_at])
         return hmac.new(token.get_secret_value().encode(), said, hashlib.sha256).hexdigest()
+
+
+class Digested(Protocol):
+    """A plan, or what is known of one without its body."""
+
+    @property
+    def digest(self) -> str:
+        """Names what the plan would do."""
+        ...
+
+    @property
+    def target(self) -> str:
+        """Where it would do it."""
+        ...
 
 
 class Approvals:
@@ -77,16 +90,16 @@ class Approvals:
         self._redis.set(keys.approval(plan.digest), orjson.dumps(record), ex=retention)
         return approval
 
-    def find(self, plan: Plan) -> Approval | None:
+    def find(self, plan: Digested) -> Approval | None:
         """The approval that is on record for the plan, unless its time is past. Nobody has verified it."""
         approval, _ = self._read(plan)
         return None if approval is None or approval.is_over(datetime.now(UTC)) else approval
 
-    def expect(self, plan: Plan, plan_id: str) -> None:
+    def expect(self, plan: Digested, plan_id: str) -> None:
         """Raise NotApprovedError if no approval is on record. For servers, which cannot verify one."""
         self._expect(plan, plan_id)
 
-    def check(self, plan: Plan, plan_id: str) -> None:
+    def check(self, plan: Digested, plan_id: str) -> None:
         """Raise NotApprovedError unless a holder of this worker's approve token has approved the plan.
 
         Raises ConfigError where the worker has no such token.
@@ -104,25 +117,25 @@ class Approvals:
                 f"The approval of plan {plan_id} was signed with another token than the worker has", plan_id
             )
 
-    def _expect(self, plan: Plan, plan_id: str) -> tuple[Approval, str]:
+    def _expect(self, plan: Digested, plan_id: str) -> tuple[Approval, str]:
         approval, signature = self._read(plan)
         if approval is None:
             raise NotApprovedError(f"Plan {plan_id} has not been approved", plan_id)
         if approval.is_over(datetime.now(UTC)):
             raise NotApprovedError(
-                f"The approval of plan {plan_id} by {approval.approved_by} was good until "
+                f"The approval of plan {plan_id} by {_one_line(approval.approved_by)} was good until "
                 f"{approval.expires_at} and has expired",
                 plan_id,
             )
         return approval, signature
 
-    def _read(self, plan: Plan) -> tuple[Approval | None, str]:
+    def _read(self, plan: Digested) -> tuple[Approval | None, str]:
         body: Any = self._redis.get(keys.approval(plan.digest))
         try:
             record = orjson.loads(body) if body is not None else {}
             expires_at = datetime.fromisoformat(record["expires_at"]).astimezone(UTC).isoformat()
             approved_by, signature = str(record["approved_by"]), str(record["signature"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError):
             return None, ""
         # Digest and target are the plan's own: what the record says of them proves nothing.
         return Approval(plan.digest, plan.target, approved_by, expires_at), signature

@@ -7,6 +7,7 @@ OrchestratorError (orchestrator/errors.py)
 +-- IdempotencyConflictError  the key was used for another document
 +-- UnknownTargetError        the worker's configuration has no such NetBox
 +-- TargetBusyError           another batch held the target for too long
++-- UnfinishedBatchError     the batch that is to be rolled back is still being written
 +-- PlanRequiredError        only plans may be applied here, and this is none
 +-- NotApprovedError         nobody has approved the plan, or no longer, or with another token
 +-- StoredPlanError          the stored plan is not what its digest says
@@ -80,6 +81,20 @@ class TargetBusyError(OrchestratorError):
 
     code = "target_busy"
     retryable = True
+
+
+class UnfinishedBatchError(OrchestratorError):
+    """A batch cannot be rolled back while it is still waiting or being written."""
+
+    code = "batch_unfinished"
+    retryable = True
+
+    def __init__(self, batch_id: str, task_id: str) -> None:
+        whose = f" by task {task_id}" if task_id else ""
+        super().__init__(
+            f"The batch {batch_id} has not ended yet: it is still to be written{whose}; nothing was undone.",
+            hint="Wait until that has ended, then roll it back.",
+        )
 
 
 class PlanRequiredError(OrchestratorError):

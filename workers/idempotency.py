@@ -64,4 +64,4 @@ def _name(key: str) -> str:
 
 
 def _meaning(record: TaskRecord) -> str:
-    return f"{record.kind}:{record.target}:{record.document_id}"
+    return f"{record.kind}:{record.target}:{record.document_id or record.undoes}"

@@ -19,16 +19,25 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.errors import JournalError, LeaseLostError
-from orchestrator.models import Change, Intent, Outcome, Plan
+from orchestrator.models import Change, Intent, Outcome, Plan, Result
 from orchestrator.ports import Row
 from workers import keys
 from workers.connection import explain, text_of
-from workers.journal_entries import Counts, OutcomePage, dump, intent_row, outcome_from, read_cursor
+from workers.journal_entries import (
+    Counts,
+    OutcomePage,
+    dump,
+    intent_from,
+    intent_row,
+    outcome_from,
+    read_cursor,
+)
 from workers.lease import Lease
 from workers.settings import DAY_SECONDS
 
 SLICE_ROWS = 500
 READ_SLICES = 20
+_WRITTEN = frozenset({Result.CREATED, Result.UPDATED, Result.DELETED})
 
 # Every script ends by remembering its call id: redis-py may send a call again whose
 # answer was lost, and it must not count twice. 0: not our lease, 1: done.
@@ -71,7 +80,7 @@ end
 
 
 class RedisJournal:
-    """Implements the engine's Journal. Without a lease it can be read, not written."""
+    """Implements the engine's Journal and History. Without a lease it can be read, not written."""
 
     def __init__(
         self,
@@ -173,7 +182,24 @@ class RedisJournal:
     def intents(self) -> Iterator[Intent]:
         """Everything that was about to be done, in order; a change sent again appears again."""
         for _, row in self._rows("intents", 0):
-            yield Intent(**row)
+            yield intent_from(row)
+
+    def settled(self) -> Iterator[Outcome]:
+        """Every outcome, in order."""
+        for _, row in self._rows("outcomes", 0):
+            yield outcome_from(row)
+
+    def remembers(self) -> bool:
+        """Whether it can tell what the batch did; not once its entries are gone, or where it never was."""
+        if self._redis.exists(keys.journal(self.batch_id, "intents")):
+            return True
+        written = sum(
+            number
+            for per_type in self.counts().values()
+            for result, number in per_type.items()
+            if result in _WRITTEN
+        )
+        return not written and bool(self._redis.exists(keys.journal(self.batch_id)))
 
     def unsettled(self) -> list[Intent]:
         """Intents of which nobody knows what became of them, in order: to be read back first."""
@@ -183,7 +209,7 @@ class RedisJournal:
         for place in sorted(set(open_ids.values())):
             body = self._redis.lindex(keys.journal(self.batch_id, "intents"), place)
             rows = _unpack(body) if body else []
-            found += [Intent(**row) for row in rows if open_ids.get(row["change_id"]) == place]
+            found += [intent_from(row) for row in rows if open_ids.get(row["change_id"]) == place]
         return found
 
     def _rows(self, part: str, first_slice: int) -> Iterator[tuple[int, dict[str, Any]]]:

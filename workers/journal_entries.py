@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.models import Change, Outcome, Pass, Result
+from orchestrator.models import Change, Intent, Outcome, Pass, Planned, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class OutcomePage:
 
 Counts = dict[str, dict[str, int]]
 """Object type -> result -> number."""
+
+_PLANNED = "$planned"
 
 
 def intent_row(change: Change, sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,12 +49,26 @@ def intent_row(change: Change, sent: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def dump(value: Any) -> bytes:
-    """JSON; what JSON does not know (a date of YAML) as text."""
-    return orjson.dumps(value, default=_plain)
+    """JSON; what JSON does not know (a date) as text, references to what is not there yet as `$planned`."""
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_PASSTHROUGH_DATACLASS)
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Planned):
+        return {_PLANNED: value.change_id}
     return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+def intent_from(row: Mapping[str, Any]) -> Intent:
+    """An intent from plain JSON types. Lists of ids stay lists; whoever compares them knows (deeds.py)."""
+    return Intent(**{**row, "after": _revived(row["after"]), "key": _revived(row["key"])})
+
+
+def _revived(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: Planned(value[_PLANNED]) if isinstance(value, dict) and value.keys() == {_PLANNED} else value
+        for name, value in fields.items()
+    }
 
 
 def outcome_from(row: Mapping[str, Any]) -> Outcome:

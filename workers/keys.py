@@ -13,7 +13,8 @@ nmo:plan:<plan>                 hash    task retention       store.py: plan, com
 nmo:approval:<plan digest>      string  task retention       approvals.py: who approved a plan, signed
 nmo:lease:<target>              string  lease ttl (15 s)     lease.py: <epoch>:<task>:<nonce>
 nmo:epoch:<target>              int     for ever, one number lease.py: must never repeat a value
-nmo:journal:<batch>             hash    journal retention    records.py, journal.py: task, target, digest
+nmo:journal:<batch>             hash    journal retention    records.py, journal.py: task, target, digest;
+                                                             batches.py: the rollback that took it back
 nmo:journal:<batch>:intents     list    journal retention    journal.py: what was about to be sent
 nmo:journal:<batch>:pending     hash    journal retention    journal.py: change -> its intent, until settled
 nmo:journal:<batch>:outcomes    list    journal retention    journal.py: what became of changes

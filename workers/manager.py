@@ -20,8 +20,9 @@ from redis.exceptions import RedisError
 from orchestrator.models import Outcome, Plan
 from orchestrator.stale import refuse_outdated, refuse_unapplyable
 from workers.approvals import Approval, Approvals
+from workers.batches import Batches, BatchFacts
 from workers.connection import check, redis_errors
-from workers.errors import PlanRequiredError, UnknownTaskError
+from workers.errors import PlanRequiredError, UnfinishedBatchError, UnknownTaskError
 from workers.idempotency import IdempotencyKeys
 from workers.journal import RedisJournal
 from workers.journal_entries import Counts
@@ -66,6 +67,7 @@ class AsyncTaskManager:
         self._records = TaskRecords(redis, settings)
         self._keys = IdempotencyKeys(redis, settings)
         self._approvals = Approvals(redis, settings)
+        self._batches = Batches(redis)
         self._checked = False
 
     # Starting
@@ -95,7 +97,10 @@ class AsyncTaskManager:
         with redis_errors():
             self._check_once()
             facts = self._store.plan_facts(plan_id)
-            record = self._records.create("apply", facts.target, facts.document_id, plan_id, facts.total)
+            kind = "rollback" if facts.undoes else "apply"
+            record = self._records.create(
+                kind, facts.target, facts.document_id, plan_id, facts.total, facts.undoes, facts.force
+            )
             return self._start(record, idempotency_key, lambda: self._refuse_in_vain(plan_id))
 
     def start_plan(self, document: Document, target: str, total: int) -> TaskStatus:
@@ -105,11 +110,33 @@ class AsyncTaskManager:
             record = self._records.create("plan", target, self._store.save_document(document), "", total)
             return self._start(record, None)
 
-    def save_plan(self, plan: Plan, document: Document) -> str:
-        """Keep a plan made while the caller waited; returns its id for `start_apply_plan`."""
+    def start_rollback(self, batch_id: str, target: str, force: bool, total: int) -> TaskStatus:
+        """Take a batch back in the background, unseen. For one that was looked at: `start_apply_plan`.
+
+        Raises PlanRequiredError, and UnfinishedBatchError while the batch is still being written.
+        """
+        if self._settings.plan_required:
+            raise PlanRequiredError
+        return self._start_undoing("rollback", batch_id, target, force, total)
+
+    def start_rollback_plan(self, batch_id: str, target: str, force: bool, total: int) -> TaskStatus:
+        """Plan the rollback of a large batch in the background; the ended task's status names the plan."""
+        return self._start_undoing("plan", batch_id, target, force, total)
+
+    def _start_undoing(self, kind: str, batch_id: str, target: str, force: bool, total: int) -> TaskStatus:
         with redis_errors():
             self._check_once()
-            return self._store.save_plan(plan, self._store.save_document(document))
+            self._refuse_unfinished(batch_id)
+            return self._start(self._records.create(kind, target, "", "", total, batch_id, force), None)
+
+    def save_plan(self, plan: Plan, document: Document | None = None) -> str:
+        """Keep a plan made while the caller waited; returns its id for `start_apply_plan`.
+
+        A plan that takes a batch back has no document.
+        """
+        with redis_errors():
+            self._check_once()
+            return self._store.save_plan(plan, "" if document is None else self._store.save_document(document))
 
     def load_plan(self, plan_id: str) -> Plan:
         """A stored plan. Raises UnknownDocumentError when it has expired."""
@@ -133,11 +160,48 @@ class AsyncTaskManager:
 
     def _refuse_in_vain(self, plan_id: str) -> None:
         """Refuse what a worker would refuse anyhow. The worker has the last word (task_run.py)."""
-        plan = self._store.load_plan(plan_id)
-        refuse_outdated(plan, datetime.now(UTC), f"Plan {plan_id}")
-        refuse_unapplyable(plan)
-        if self._settings.require_approval and plan.writes:
-            self._approvals.expect(plan, plan_id)
+        facts = self._store.plan_facts(plan_id)
+        refuse_outdated(facts, datetime.now(UTC), f"Plan {plan_id}")
+        if facts.blocked:
+            refuse_unapplyable(self._store.load_plan(plan_id))
+        if facts.undoes:
+            self._refuse_unfinished(facts.undoes)
+        if self._settings.require_approval and facts.writes:
+            self._approvals.expect(facts, plan_id)
+
+    # Batches
+
+    def find_batch(self, batch_id: str) -> BatchFacts | None:
+        """What is known of a batch that has ended; None where only NetBox may know it.
+
+        Raises UnfinishedBatchError while it is still being written.
+        """
+        with redis_errors():
+            return self._refuse_unfinished(batch_id)
+
+    def batch_size(self, batch_id: str) -> int:
+        """How many objects a rollback of the batch has to look at; 0 where nobody knows."""
+        with redis_errors():
+            return self._batches.size(batch_id)
+
+    def batch_history(self, batch_id: str) -> RedisJournal | None:
+        """What the batch did; None where its journal is gone. Read it within `redis_errors`."""
+        with redis_errors():
+            return self._batches.history(batch_id)
+
+    def note_undone(self, batch_id: str, by: str, whole: bool) -> None:
+        """Note that a synchronous rollback has taken the batch back, or a part of it."""
+        with redis_errors():
+            self._batches.note_undone(batch_id, by, whole)
+
+    def _refuse_unfinished(self, batch_id: str) -> BatchFacts | None:
+        facts = self._batches.find(batch_id)
+        if facts is None:
+            return None
+        with suppress(UnknownTaskError):  # an ended task is forgotten sooner than its batch
+            if facts.task_id and not self._status(facts.task_id).ended:
+                raise UnfinishedBatchError(batch_id, facts.task_id)
+        return facts
 
     def _start(
         self, record: TaskRecord, idempotency_key: str | None, refuse: Callable[[], None] = lambda: None

@@ -22,7 +22,8 @@ from workers.settings import WorkerSettings
 
 RUN_APPLY = "workers.tasks.run_apply"
 RUN_PLAN = "workers.tasks.run_plan"
-FUNCTION_BY_KIND = {"apply": RUN_APPLY, "plan": RUN_PLAN}
+RUN_ROLLBACK = "workers.tasks.run_rollback"
+FUNCTION_BY_KIND = {"apply": RUN_APPLY, "plan": RUN_PLAN, "rollback": RUN_ROLLBACK}
 ALLOWED = frozenset(FUNCTION_BY_KIND.values())
 RATE_LIMIT_PREFIX = "nmo-"
 MAINTENANCE_LOCK_SECONDS = 30
@@ -71,14 +72,14 @@ def open_queue(redis: Redis, settings: WorkerSettings) -> TaskQueue:
 
 
 def rate_limit_key(target: str) -> str:
-    """The name under which RQ counts the applies of a target."""
+    """The name under which RQ counts the applies and rollbacks of a target."""
     return RATE_LIMIT_PREFIX + target
 
 
 def enqueue(queue: TaskQueue, settings: WorkerSettings, record: TaskRecord) -> None:
     """Put a task in line.
 
-    Applies to one target go one at a time; those that wait are parked without
+    Tasks that write to one target go one at a time; those that wait are parked without
     holding a worker. The limit is a courtesy: what guarantees it is the lease.
     """
     queue.enqueue_call(
@@ -89,5 +90,5 @@ def enqueue(queue: TaskQueue, settings: WorkerSettings, record: TaskRecord) -> N
         ttl=settings.task_retention_seconds,
         result_ttl=settings.task_retention_seconds,
         failure_ttl=settings.task_retention_seconds,
-        rate_limit=RateLimit(rate_limit_key(record.target), 1) if record.kind == "apply" else None,
+        rate_limit=None if record.kind == "plan" else RateLimit(rate_limit_key(record.target), 1),
     )

@@ -21,7 +21,10 @@ from workers.settings import WorkerSettings
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """One background run as it was asked for. `total` is the caller's estimate of objects, 0 if unknown."""
+    """One background run as it was asked for. `total` is the caller's estimate of objects, 0 if unknown.
+
+    `undoes` is the batch that a rollback takes back, or that a plan would; `force` goes with it.
+    """
 
     task_id: str
     batch_id: str
@@ -31,6 +34,8 @@ class TaskRecord:
     plan_id: str
     total: int
     created_at: datetime
+    undoes: str = ""
+    force: bool = False
 
 
 def new_task_id() -> str:
@@ -50,25 +55,37 @@ class TaskRecords:
         self._redis = redis
         self._settings = settings
 
-    def create(self, kind: str, target: str, document_id: str, plan_id: str, total: int) -> TaskRecord:
+    def create(
+        self,
+        kind: str,
+        target: str,
+        document_id: str,
+        plan_id: str,
+        total: int,
+        undoes: str = "",
+        force: bool = False,
+    ) -> TaskRecord:
         """Write a new record. It is not listed yet, see `list_as_active`."""
-        now = datetime.now(UTC)
-        batch_id = self._reserve_batch(now) if kind == "apply" else ""
-        record = TaskRecord(new_task_id(), batch_id, kind, target, document_id, plan_id, total, now)
-        fields: dict[Any, Any] = {**asdict(record), "created_at": now.isoformat()}
+        now, task_id = datetime.now(UTC), new_task_id()
+        batch_id = "" if kind == "plan" else self.add_batch(task_id, target, undoes)
+        record = TaskRecord(task_id, batch_id, kind, target, document_id, plan_id, total, now, undoes, force)
+        fields: dict[Any, Any] = {**asdict(record), "created_at": now.isoformat(), "force": int(force)}
         pipe = self._redis.pipeline()
-        pipe.hset(keys.task(record.task_id), mapping=fields)
-        pipe.expire(keys.task(record.task_id), self._settings.task_retention_seconds)
-        if batch_id:
-            pipe.hset(keys.journal(batch_id), mapping={"task_id": record.task_id, "target": target})
+        pipe.hset(keys.task(task_id), mapping=fields)
+        pipe.expire(keys.task(task_id), self._settings.task_retention_seconds)
         pipe.execute()
         return record
 
-    def _reserve_batch(self, now: datetime) -> str:
+    def add_batch(self, task_id: str, target: str, undoes: str = "") -> str:
+        """Reserve a batch id that nobody else has; returns it."""
         while True:
-            batch_id = new_batch_id(now)
-            if self._redis.hsetnx(keys.journal(batch_id), "batch_id", batch_id):
-                self._redis.expire(keys.journal(batch_id), self._settings.journal_retention_seconds)
+            batch_id = new_batch_id(datetime.now(UTC))
+            key = keys.journal(batch_id)
+            if self._redis.hsetnx(key, "batch_id", batch_id):
+                pipe = self._redis.pipeline()
+                pipe.hset(key, mapping={"task_id": task_id, "target": target, "undoes": undoes})
+                pipe.expire(key, self._settings.journal_retention_seconds)
+                pipe.execute()
                 return batch_id
 
     def discard(self, record: TaskRecord) -> None:
@@ -121,4 +138,6 @@ def _record(fields: dict[bytes, bytes]) -> TaskRecord:
         plan_id=text["plan_id"],
         total=int(text["total"]),
         created_at=datetime.fromisoformat(text["created_at"]),
+        undoes=text.get("undoes", ""),
+        force=text.get("force") == "1",
     )

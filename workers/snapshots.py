@@ -12,6 +12,8 @@ from redis import Redis
 from rq.rate_limit import RateLimitRegistry
 
 from workers import keys
+from workers.batches import UNDONE_BY, UNDONE_IN_PART_BY
+from workers.connection import text_of
 from workers.queues import AllowListedJob, rate_limit_key
 from workers.records import TaskRecord, TaskRecords
 from workers.roster import list_workers
@@ -34,6 +36,7 @@ def read_snapshots(redis: Redis, settings: WorkerSettings, task_ids: Sequence[st
         pipe.exists(keys.alive(record.task_id))
         pipe.hgetall(keys.journal(record.batch_id, "counts"))
         pipe.hlen(keys.journal(record.batch_id, "pending"))
+        pipe.hmget(keys.journal(record.batch_id), [UNDONE_BY, UNDONE_IN_PART_BY])
         pipe.get(keys.lease(record.target))
         pipe.zrange(RateLimitRegistry(rate_limit_key(record.target), redis).allowed_key, 0, 0)
     answers = pipe.execute()
@@ -48,7 +51,7 @@ def read_snapshots(redis: Redis, settings: WorkerSettings, task_ids: Sequence[st
 def _snapshot(
     record: TaskRecord, now: datetime, workers: int, queue: str, answers: Sequence[Any]
 ) -> TaskSnapshot:
-    (status, started_at, ended_at), progress, alive, counts, in_doubt, lease, allowed = answers
+    (status, started_at, ended_at), progress, alive, counts, in_doubt, undone, lease, allowed = answers
     return TaskSnapshot(
         record=record,
         now=now,
@@ -59,6 +62,8 @@ def _snapshot(
         progress=_progress(progress),
         journal_counts=sum_counts(counts),
         in_doubt=in_doubt,
+        undone_by=text_of(undone[0]),
+        undone_in_part_by=text_of(undone[1]),
         holder=_holder(record, lease, allowed),
         workers=workers,
         queue=queue,
@@ -66,8 +71,8 @@ def _snapshot(
 
 
 def _holder(record: TaskRecord, lease: bytes | None, allowed: Sequence[bytes]) -> str:
-    """The task that an apply has to wait for; the lease's word first, then the queue's."""
-    if record.kind != "apply":
+    """The task that one which writes has to wait for; the lease's word first, then the queue's."""
+    if record.kind == "plan":
         return ""
     if lease:
         return lease.decode().split(":")[1]

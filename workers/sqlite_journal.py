@@ -19,10 +19,11 @@ import orjson
 from orchestrator.errors import JournalError
 from orchestrator.models import Change, Intent, Outcome, Plan
 from orchestrator.ports import Row
-from workers.journal_entries import dump, intent_row
+from workers.journal_entries import dump, intent_from, intent_row, outcome_from
 from workers.settings import DAY_SECONDS
 
 SUFFIX = ".sqlite3"
+READ_ROWS = 1000
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -33,6 +34,8 @@ CREATE TABLE IF NOT EXISTS outcomes (
     body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS outcomes_by_change ON outcomes (change_id);
 """
+INTENTS = "SELECT place, body FROM intents WHERE place > ? ORDER BY place LIMIT ?"
+OUTCOMES = "SELECT place, body FROM outcomes WHERE place > ? ORDER BY place LIMIT ?"
 UNSETTLED = """
 SELECT body FROM intents WHERE place IN (SELECT max(place) FROM intents GROUP BY change_id)
 AND change_id NOT IN (SELECT change_id FROM outcomes) ORDER BY place
@@ -40,7 +43,7 @@ AND change_id NOT IN (SELECT change_id FROM outcomes) ORDER BY place
 
 
 class SqliteJournal:
-    """Implements the engine's Journal in one file per batch."""
+    """Implements the engine's Journal and History in one file per batch."""
 
     def __init__(self, state_dir: Path, batch_id: str, retention_seconds: int = 90 * DAY_SECONDS) -> None:
         """Open the journal, and make it if need be. Removes those that were last written too long ago."""
@@ -55,6 +58,12 @@ class SqliteJournal:
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(SCHEMA)
             _prune(folder, kept=path, before=time.time() - retention_seconds)
+
+    @classmethod
+    def find(cls, state_dir: Path, batch_id: str) -> SqliteJournal | None:
+        """The journal of a batch that was applied on this machine; None where there is none."""
+        there = (state_dir / "journals" / f"{batch_id}{SUFFIX}").is_file()
+        return cls(state_dir, batch_id) if there else None
 
     # Writing (orchestrator.ports.Journal)
 
@@ -104,16 +113,30 @@ class SqliteJournal:
 
     def intents(self) -> Iterator[Intent]:
         """Everything that was about to be done, in order; a change sent again appears again."""
-        for (body,) in self._read("SELECT body FROM intents ORDER BY place"):
-            yield Intent(**orjson.loads(body))
+        return map(intent_from, self._rows(INTENTS))
+
+    def settled(self) -> Iterator[Outcome]:
+        """Every outcome, in order."""
+        return map(outcome_from, self._rows(OUTCOMES))
+
+    @property
+    def target(self) -> str:
+        """Where the batch was applied; empty if it never came that far."""
+        return next((value for (value,) in self._read("SELECT value FROM facts WHERE name = 'target'")), "")
 
     def unsettled(self) -> list[Intent]:
         """Intents of which nobody knows what became of them, in order: to be read back first."""
-        return [Intent(**orjson.loads(body)) for (body,) in self._read(UNSETTLED)]
+        return [intent_from(orjson.loads(body)) for (body,) in self._read(UNSETTLED)]
 
-    def _read(self, query: str) -> list[Any]:
+    def _rows(self, query: str) -> Iterator[dict[str, Any]]:
+        place = 0
+        while found := self._read(query, place, READ_ROWS):
+            yield from (orjson.loads(body) for _, body in found)
+            place = found[-1][0]
+
+    def _read(self, query: str, *values: int) -> list[Any]:
         with self._lock, self._errors():
-            return self._db.execute(query).fetchall()
+            return self._db.execute(query, values).fetchall()
 
     def close(self) -> None:
         """Close the file. Nothing is lost without it."""

@@ -9,7 +9,7 @@ queue still believes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -125,6 +125,8 @@ class TaskSnapshot:
     progress: TaskProgress = TaskProgress()
     journal_counts: Mapping[str, int] = field(default_factory=dict)
     in_doubt: int = 0
+    undone_by: str = ""
+    undone_in_part_by: str = ""
     holder: str = ""
     workers: int = 0
     queue: str = ""
@@ -145,7 +147,7 @@ def derive_status(snapshot: TaskSnapshot) -> TaskStatus:
     """Say where a task stands, from what queue, process and journal say."""
     record, progress = snapshot.record, snapshot.progress
     done, total, counts = _done(snapshot)
-    verdict = _verdict(snapshot, done, total)
+    verdict = _undone(snapshot, _verdict(snapshot, done, total))
     ended = verdict.state in ENDED
     return TaskStatus(
         task_id=record.task_id,
@@ -200,12 +202,25 @@ def _verdict(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
     return _dead(snapshot, done, total)
 
 
+def _undone(snapshot: TaskSnapshot, verdict: Verdict) -> Verdict:
+    """What has become of an ended batch since: taken back, or a part of it."""
+    if verdict.state not in ENDED or verdict.state is TaskState.ROLLED_BACK:
+        return verdict
+    if snapshot.undone_by:
+        message = f"Rolled back by batch {snapshot.undone_by}. Before that: {verdict.message}"
+        return Verdict(TaskState.ROLLED_BACK, message)
+    if snapshot.undone_in_part_by:
+        message = f"{verdict.message} The rollback {snapshot.undone_in_part_by} has undone a part of it."
+        return replace(verdict, message=message)
+    return verdict
+
+
 def _alive(snapshot: TaskSnapshot) -> Verdict:
     waiting_for = snapshot.progress.waiting_for
     if waiting_for:
         return Verdict(TaskState.QUEUED, _held_by(snapshot, waiting_for), waiting_for=waiting_for)
     if snapshot.progress.state == TaskState.RUNNING:
-        return Verdict(TaskState.RUNNING)
+        return Verdict(TaskState.RUNNING, snapshot.progress.message)
     return Verdict(TaskState.PLANNING, "Reading NetBox and working out what is to be done.")
 
 
@@ -267,6 +282,10 @@ def _dead(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
     message += f". {_so_far(snapshot, done, total)}"
     message += f" The journal of batch {record.batch_id} is kept; the task does not go on by itself."
     hint = "Send the document again: it finds what is already there, leaves it alone, and does the rest."
+    if record.kind == "rollback":
+        hint = "Roll the batch back again: it finds what is already undone, and does the rest."
+    elif record.batch_id:
+        hint += f" Or undo what was done: netbox-mcp rollback {record.batch_id}"
     return Verdict(TaskState.FAILED, message, "worker_lost", hint)
 
 

@@ -20,7 +20,7 @@ from orchestrator.errors import DocumentError, Problem
 from orchestrator.models import Plan
 from orchestrator.plan import digest_of
 from orchestrator.plan_json import dump_plan, load_plan
-from orchestrator.stale import date_plan
+from orchestrator.stale import date_plan, is_blocked
 from workers import keys
 from workers.connection import text_of
 from workers.errors import StoredPlanError, UnknownDocumentError
@@ -31,12 +31,21 @@ Document = dict[str, Any] | list[Any]
 
 @dataclass(frozen=True, slots=True)
 class PlanFacts:
-    """What a stored plan stands for, without its body. `total` is the number of its changes."""
+    """What a stored plan stands for, without its body. `total` is the number of its changes.
+
+    `blocked` says that conflicts forbid to apply it. A plan that `undoes` a batch has no document.
+    """
 
     target: str
     document_id: str
     digest: str
     total: int
+    writes: int
+    blocked: bool
+    made_at: str
+    stale_at: str
+    undoes: str = ""
+    force: bool = False
 
 
 class Store:
@@ -69,8 +78,8 @@ class Store:
         document: Document = orjson.loads(zlib.decompress(body))
         return document
 
-    def save_plan(self, plan: Plan, document_id: str) -> str:
-        """Keep a plan made from a stored document; returns the plan's id.
+    def save_plan(self, plan: Plan, document_id: str = "") -> str:
+        """Keep a plan made from a stored document, or to undo a batch; returns the plan's id.
 
         One that does not say until when it is good is taken as made now.
         """
@@ -83,13 +92,19 @@ class Store:
             "target": plan.target,
             "digest": plan.digest,
             "total": len(plan.changes),
+            "writes": plan.writes,
+            "blocked": int(is_blocked(plan)),
+            "made_at": plan.made_at,
+            "stale_at": plan.stale_at,
+            "undoes": plan.undoes,
+            "force": int(plan.force),
             "body": zlib.compress(dump_plan(plan), 1),
         }
         pipe = self._redis.pipeline()
         pipe.hset(key, mapping=fields)
         pipe.expire(key, self._retention)
-        # The plan is of no use without its document.
-        pipe.expire(keys.document(document_id), self._retention)
+        if document_id:  # the plan is of no use without it
+            pipe.expire(keys.document(document_id), self._retention)
         pipe.execute()
         return plan_id
 
@@ -111,8 +126,23 @@ class Store:
 
     def plan_facts(self, plan_id: str) -> PlanFacts:
         """What the plan stands for. Raises UnknownDocumentError when it has expired."""
-        found = self._redis.hmget(keys.plan(plan_id), ["target", "document_id", "digest", "total"])
+        names = ["target", "document_id", "digest", "total", "writes", "blocked", "made_at", "stale_at"]
+        names += ["undoes", "force"]
+        found = self._redis.hmget(keys.plan(plan_id), names)
         if None in found:
             raise UnknownDocumentError("plan", plan_id)
-        target, document_id, digest, total = (text_of(value) for value in found)
-        return PlanFacts(target, document_id, digest, int(total))
+        target, document_id, digest, total, writes, blocked, made_at, stale_at, undoes, force = map(
+            text_of, found
+        )
+        return PlanFacts(
+            target=target,
+            document_id=document_id,
+            digest=digest,
+            total=int(total),
+            writes=int(writes),
+            blocked=blocked == "1",
+            made_at=made_at,
+            stale_at=stale_at,
+            undoes=undoes,
+            force=force == "1",
+        )

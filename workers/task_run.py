@@ -18,10 +18,11 @@ from rq.timeouts import JobTimeoutException
 
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.errors import OrchestratorError
-from orchestrator.models import Plan
+from orchestrator.models import Plan, Report
 from orchestrator.netbox import ConfigError, load_targets, open_netbox
 from orchestrator.stale import refuse_moved, refuse_outdated, refuse_unapplyable
 from workers.approvals import Approvals
+from workers.batches import Batches
 from workers.connection import explain
 from workers.errors import (
     PlanRequiredError,
@@ -37,6 +38,7 @@ from workers.records import TaskRecord, TaskRecords
 from workers.settings import WorkerSettings
 from workers.store import Store
 from workers.tracker import TaskTracker
+from workers.undo import Undone, undo_now, what_failed
 
 log = structlog.get_logger(__name__)
 
@@ -64,9 +66,11 @@ class TaskRun:
     def __init__(self, redis: Redis, settings: WorkerSettings, record: TaskRecord) -> None:
         self.record = record
         self.store = Store(redis, settings)
+        self.batches = Batches(redis)
         self.tracker = TaskTracker(redis, record.task_id, settings.task_retention_seconds)
         self._redis = redis
         self._settings = settings
+        self._records = TaskRecords(redis, settings)
         self._life = SignOfLife(redis, record.task_id, settings.lease_ttl_seconds)
         self._heartbeat = Heartbeat(settings.heartbeat_seconds, [self._life.renew, self.tracker.flush])
 
@@ -112,11 +116,33 @@ class TaskRun:
         with open_netbox(targets[self.record.target]) as netbox:
             yield NetBoxBulkOrchestrator(netbox, target=self.record.target, lanes=self._settings.lanes)
 
-    def journal(self, lease: Lease) -> RedisJournal:
-        """The journal of the task's batch, which refuses to be written once the lease is lost."""
-        return RedisJournal(
-            self._redis, self.record.batch_id, lease, self._settings.journal_retention_seconds
+    def journal(self, lease: Lease, batch_id: str = "") -> RedisJournal:
+        """The journal of the task's batch, or another; it refuses to be written once the lease is lost."""
+        retention = self._settings.journal_retention_seconds
+        return RedisJournal(self._redis, batch_id or self.record.batch_id, lease, retention)
+
+    def make_plan(self, engine: NetBoxBulkOrchestrator) -> Plan:
+        """Plan what the task is about: its document, or how to take back the batch that it names."""
+        undoes = self.record.undoes
+        if undoes:
+            return engine.plan_rollback(undoes, self.batches.history(undoes), self.record.force)
+        return engine.plan(self.store.load_document(self.record.document_id))
+
+    def take_back(self, engine: NetBoxBulkOrchestrator, failed: Report, lease: Lease) -> Undone:
+        """Undo what the task has just applied, as a batch of its own (`on_error: rollback`)."""
+        record = self.record
+        batch_id = self._records.add_batch(record.task_id, record.target, undoes=record.batch_id)
+        undone = undo_now(
+            engine,
+            failed,
+            self.journal(lease),
+            batch_id,
+            self.journal(lease, batch_id),
+            self.tracker.undoing(what_failed(failed)),
+            lease.check,
         )
+        self.batches.note_undone(record.batch_id, batch_id, undone.whole)
+        return undone
 
     def permitted(self, fresh: Plan) -> Plan:
         """The plan to apply, given the one made just now; the last word on whether it may be applied.
@@ -126,13 +152,16 @@ class TaskRun:
         this worker asks for a plan, or for a person's approval, and there is none.
         """
         plan, plan_id = fresh, self.record.plan_id
+        if fresh.undoes and not (fresh.writes or fresh.conflicts):
+            return fresh  # somebody else has taken the batch back while this task waited
         if plan_id:
-            stored = self.store.load_plan(plan_id)
-            refuse_outdated(stored, datetime.now(UTC), f"Plan {plan_id}")
-            refuse_moved(stored, fresh, f"plan {plan_id}")
+            facts = self.store.plan_facts(plan_id)
+            refuse_outdated(facts, datetime.now(UTC), f"Plan {plan_id}")
+            if facts.digest != fresh.digest:
+                refuse_moved(self.store.load_plan(plan_id), fresh, f"plan {plan_id}")
             # Equal digests: the same writes. What is applied is what this worker has made of NetBox and
-            # document itself; nobody who can write to Redis slips anything in beneath a digest.
-            plan = replace(fresh, warnings=stored.warnings, made_at=stored.made_at, stale_at=stored.stale_at)
+            # document itself, so that nobody who can write to Redis slips anything in beneath a digest.
+            plan = replace(fresh, made_at=facts.made_at, stale_at=facts.stale_at)
         elif self._settings.plan_required:
             raise PlanRequiredError
         refuse_unapplyable(plan)

@@ -21,11 +21,13 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.models import Outcome, Plan, Report, Result, Stage
+from orchestrator.models import Change, Outcome, Plan, Report, Result, Stage
+from orchestrator.ports import Progress
 from workers import keys
 from workers.connection import text_of
 from workers.logs import redact
 from workers.settings import DAY_SECONDS
+from workers.undo import Undone, what_failed
 
 log = structlog.get_logger(__name__)
 
@@ -132,6 +134,23 @@ class TaskTracker:
         errors = [_error_row(outcome) for outcome in report.first_errors[:MAX_ERRORS]]
         self._end(state, errors, message=message)
 
+    def undone(self, report: Report, conflicts: Sequence[Change]) -> None:
+        """The end of a rollback. What it had to leave alone is told as errors are, with the reasons."""
+        state, message = _ending(report)
+        errors = [_error_row(outcome) for outcome in report.first_errors]
+        errors += [_conflict_row(change) for change in conflicts]
+        self._end(state, errors[:MAX_ERRORS], message=message)
+
+    def undoing(self, why: str) -> Progress:
+        """A batch that must land whole has failed: tell that it is being undone, from now on."""
+        return _Undoing(self, why)
+
+    def taken_back(self, report: Report, undone: Undone) -> None:
+        """The end of an apply that was undone by its own task; what failed stays told."""
+        errors = [_error_row(outcome) for outcome in report.first_errors[:MAX_ERRORS]]
+        state = "rolled_back" if undone.whole else "completed_with_errors"
+        self._end(state, errors, message=f"{what_failed(report)} {undone.as_text()}")
+
     def failed(self, error: OrchestratorError) -> None:
         """The end of a task that could not go on; one that has ended already stays as it ended."""
         details = [{name: _brief(value) for name, value in detail.items()} for detail in error.details()]
@@ -148,6 +167,10 @@ class TaskTracker:
             self._set(state=state, message=told, ended_at=_now(), waiting_for="", write=False, **fields)
         self._write(wait=True)
         self._redis.zrem(keys.ACTIVE_TASKS, self._task_id)
+
+    def say(self, message: str, force: bool = False) -> None:
+        """What the running task is doing, where a stage does not tell."""
+        self._set(force, state="running", passes="", stage="", message=redact(message), waiting_for="")
 
     # Writing
 
@@ -213,6 +236,34 @@ class TaskTracker:
         return done / (now - since) if done and now > since else None
 
 
+class _Undoing:
+    """Progress of undoing, told in words: the numbers of the task are those of what it applied."""
+
+    def __init__(self, tracker: TaskTracker, why: str) -> None:
+        self._tracker = tracker
+        self._why = _brief(why)
+        self._lock = threading.Lock()
+        self._done = self._total = 0
+
+    def planned(self, plan: Plan) -> None:
+        """The plan of the rollback is made."""
+        self._total = len(plan.changes)
+        self._tell(force=True)
+
+    def stage(self, stage: Stage, number: int, of: int) -> None:
+        """Not told: the stages of the task are those of the apply."""
+
+    def settled(self, outcomes: Sequence[Outcome]) -> None:
+        """These are undone."""
+        with self._lock:
+            self._done += len(outcomes)
+        self._tell()
+
+    def _tell(self, force: bool = False) -> None:
+        message = f"{self._why} Undoing the batch: {self._done} of {self._total}."
+        self._tracker.say(message, force)
+
+
 def _ending(report: Report) -> tuple[str, str]:
     totals = {name: number for name, number in report.totals().items() if number}
     told = ", ".join(f"{number} {name}" for name, number in totals.items()) or "nothing to do"
@@ -227,6 +278,15 @@ def _error_row(outcome: Outcome) -> dict[str, str]:
         "label": _brief(outcome.label),
         "path": _brief(outcome.path),
         "message": _brief(outcome.message),
+    }
+
+
+def _conflict_row(change: Change) -> dict[str, str]:
+    return {
+        "object_type": change.object_type,
+        "label": _brief(change.label),
+        "path": _brief(change.path),
+        "message": _brief(change.reason),
     }
 
 

@@ -18,6 +18,7 @@ from netbox_mcp.cli.demo import demo
 from netbox_mcp.cli.doctor import doctor
 from netbox_mcp.cli.output import EXIT_CODES_HELP, SentenceGroup, start_logging
 from netbox_mcp.cli.plan import plan
+from netbox_mcp.cli.rollback import rollback
 from netbox_mcp.cli.sandbox import sandbox_app
 from netbox_mcp.cli.serve import serve
 from netbox_mcp.cli.tasks import report, status, tasks
@@ -54,6 +55,6 @@ def _start(
         logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
-for command in (serve, worker, plan, approve, apply, status, tasks, report, doctor, demo):
+for command in (serve, worker, plan, approve, apply, rollback, status, tasks, report, doctor, demo):
     app.command()(command)
 app.add_typer(sandbox_app, name="sandbox")

@@ -17,10 +17,13 @@ from netbox_mcp.dependencies import get_settings
 from netbox_mcp.failures import UsageError
 from netbox_mcp.next_steps import DRY_RUN
 from netbox_mcp.service import DEFAULT_TARGET, get_service
-from orchestrator.models import Plan, Report
+from netbox_mcp.summaries import status_of
+from netbox_mcp.sync_apply import Applied
+from orchestrator.models import Plan
 from orchestrator.plan_text import render_plan
 from orchestrator.stale import refuse_unapplyable
 from workers.errors import PlanRequiredError
+from workers.status import TaskState
 
 SHOWN_PER_TYPE = 20
 """Changes of each type that are spelt out before the question; `plan` shows all."""
@@ -135,13 +138,14 @@ def _apply_here(document: Any, target: str, yes: bool, as_json: bool) -> None:
         shown = get_service().make_plan(document, target)
         if not _agreed(shown, as_json):
             return
-    with _stop_on_interrupt() as checkpoint, BarProgress() as progress:
-        _, report = get_service().apply_now(document, target, progress, shown, checkpoint)
-    _end_report(report, as_json)
+    with stop_on_interrupt() as checkpoint, BarProgress() as progress:
+        applied = get_service().apply_now(document, target, progress, shown, checkpoint)
+    end_applied(applied, as_json)
 
 
-def _end_report(report: Report, as_json: bool) -> None:
-    status = "completed" if report.ok else "completed_with_errors"
+def end_applied(applied: Applied, as_json: bool) -> None:
+    """Print how a synchronous run ended and leave with the exit code that says so."""
+    report, undone, status = applied.report, applied.undone, status_of(applied)
     if as_json:
         print_json(
             {
@@ -152,6 +156,8 @@ def _end_report(report: Report, as_json: bool) -> None:
                 "write_requests": report.write_requests,
                 "first_errors": [outcome.as_dict() for outcome in report.first_errors],
                 "warnings": report.warnings,
+                "undone_by": undone.batch_id if undone else None,
+                "message": undone.as_text() if undone else "",
             }
         )
     else:
@@ -162,6 +168,10 @@ def _end_report(report: Report, as_json: bool) -> None:
             say(f"{what}: {outcome.message}")
         for warning in report.warnings:
             say(warning)
+        if undone:
+            say(undone.as_text())
+    if status == TaskState.ROLLED_BACK:
+        raise typer.Exit(ExitCode.ERROR)
     if not report.ok:
         raise typer.Exit(ExitCode.WITH_ERRORS)
 
@@ -180,7 +190,7 @@ def _question(plan: Plan) -> str:
 
 
 @contextmanager
-def _stop_on_interrupt() -> Iterator[Callable[[], None]]:
+def stop_on_interrupt(again: str = "applying the document again") -> Iterator[Callable[[], None]]:
     """Turn Ctrl-C into a request to stop before the next write; a second one ends the process as usual."""
     asked = False
 
@@ -192,9 +202,7 @@ def _stop_on_interrupt() -> Iterator[Callable[[], None]]:
 
     def checkpoint() -> None:
         if asked:
-            raise StoppedError(
-                "Stopped. What was written stays, and applying the document again continues from there."
-            )
+            raise StoppedError(f"Stopped. What was written stays, and {again} continues from there.")
 
     before = signal.signal(signal.SIGINT, note)
     try:

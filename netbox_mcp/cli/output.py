@@ -20,6 +20,7 @@ from typer.core import TyperGroup
 
 from netbox_mcp.failures import UsageError, explain
 from orchestrator.errors import DocumentError, NotApplyableError, OrchestratorError, StalePlanError
+from orchestrator.stale import MAX_NAMED
 from workers.logs import configure_logging
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -148,9 +149,9 @@ def report_error(error: Exception, as_json: bool) -> None:
     if isinstance(error, DocumentError):
         for problem in error.problems:
             errors.print(f"  {problem}", markup=False)
-    elif isinstance(error, StalePlanError | NotApplyableError):
+    elif isinstance(error, StalePlanError | NotApplyableError) and reply.detail_count > MAX_NAMED:
         for detail in reply.details:
-            errors.print(f"  {detail['message']}", markup=False)
+            errors.print(f"  {detail['label']}: {detail['message']}", markup=False)
     if reply.hint:
         errors.print(reply.hint, markup=False)
 

@@ -36,7 +36,7 @@ def plan(
     body = dump_plan(made)
     if out is not None:
         _write(out, body)
-    plan_id = service.keep_plan(made, document) if made.writes else None
+    plan_id = service.keep_plan(made, document) if made.applyable else None
     if as_json:
         print_json({"plan_id": plan_id, **orjson.loads(body)})
     else:

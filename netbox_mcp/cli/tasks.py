@@ -135,7 +135,7 @@ def _print_status(status: TaskStatus) -> None:
         print(f"Batch {status.batch_id}, target {status.target}")
     if status.message:
         print(status.message)
-    if status.kind == "apply":
+    if status.kind != "plan":
         with background() as manager:
             print_counts(manager.report(status.task_id, limit=1).counts)
     for error in status.first_errors:
@@ -149,7 +149,8 @@ def _print_status(status: TaskStatus) -> None:
     if status.hint:
         say(status.hint)
     if status.status is TaskState.COMPLETED_WITH_ERRORS:
-        say(f"All of them: netbox-mcp report {status.task_id} --outcome failed")
+        outcome = "skipped" if status.kind == "rollback" else "failed"
+        say(f"All of them: netbox-mcp report {status.task_id} --outcome {outcome}")
 
 
 def _moment(status: TaskStatus) -> str:

@@ -11,7 +11,7 @@ from netbox_mcp.replies import QueueReply, ReportReply, TaskList, TaskReply
 from netbox_mcp.service import get_service
 from netbox_mcp.tools.arguments import TaskId
 
-Outcome = Literal["created", "updated", "unchanged", "skipped", "failed", "cancelled"]
+Outcome = Literal["created", "updated", "unchanged", "deleted", "skipped", "failed", "cancelled"]
 
 
 @mcp_tool(category="bulk", title="Task status", read_only=True)
@@ -23,8 +23,8 @@ async def netbox_get_task_status(
 ) -> TaskReply:
     """Where a background task stands: state, pass, stage, counts, percent, rate, ETA, first errors.
 
-    States: queued, planning, running, and in the end completed, completed_with_errors or failed. Use
-    wait_seconds=30 to wait instead of asking often. For single objects see netbox_get_task_report.
+    States: queued, planning, running, and in the end completed, completed_with_errors, failed or rolled_back.
+    Use wait_seconds=30 to wait instead of asking often. For single objects see netbox_get_task_report.
     """
     return await get_service().status(task_id, wait_seconds)
 

@@ -129,7 +129,8 @@ def _access_error(settings: NetBoxSettings, response: requests.Response) -> Acce
         return AccessError(
             f"{where} does not let this token {response.request.method} "
             f"{urlsplit(response.request.url).path!s} (HTTP {response.status_code}{reason}).",
-            "Give its user the object permission (view, add, change, delete) and enable writing on the token.",
+            "Give its user the object permission (view, add, change, delete) "
+            "and enable writing on the token.",
         )
     variable = "NETBOX_TOKEN" if settings.name == "default" else f"the token of target {settings.name}"
     return AccessError(

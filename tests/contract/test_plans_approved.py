@@ -120,6 +120,21 @@ def test_what_has_moved_is_named_to_the_model_and_on_the_command_line(
     assert netbox.count("core/object-changes", q=prefix) == before
 
 
+def test_what_moves_while_a_person_reads_the_plan_is_named(
+    netbox: NetBoxOverHttp, cli: CommandLine, prefix: str
+) -> None:
+    process, terminal = open_terminal(cli, "apply", write(cli, campus(prefix)), "--sync")
+    read_terminal(terminal, until="[y/N]")
+    netbox.create("dcim/sites", name=f"{prefix} site", slug=f"{prefix}-site")
+    os.write(terminal, b"y\n")
+    told = " ".join(read_terminal(terminal).split())
+    assert process.wait(30) == ExitCode.ERROR
+    os.close(terminal)
+    assert "NetBox has changed since the plan was made; nothing was written." in told
+    assert f"site '{prefix} site' exists by now" in told
+    assert netbox.count("dcim/devices", name__isw=prefix) == 0
+
+
 # Plans only
 
 

@@ -56,7 +56,7 @@ def test_a_finished_batch_keeps_its_report_when_redis_has_gone(
     bare.setenv("REDIS_URL", f"{redis.url}/0")
     bare.setenv("NETBOX_MCP_LEASE_TTL_SECONDS", "60")  # a slow machine must not lose the lease in between
     forget()
-    _, report = get_service().apply_now(campus(prefix), "default", EndsRedis(redis))
+    report = get_service().apply_now(campus(prefix), "default", EndsRedis(redis)).report
     assert redis.pid is None
     assert report.ok
     assert report.totals()["created"] == 7

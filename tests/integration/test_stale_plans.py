@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from redis import Redis
 
 from orchestrator.engine import NetBoxBulkOrchestrator
-from orchestrator.errors import StalePlanError
+from orchestrator.errors import NotApplyableError, StalePlanError
 from orchestrator.netbox import NetBoxSettings, open_netbox
 from tests.integration.worker_process import NetBoxOverHttp, WorkerProcess, WorkerTeam, wait_until_ended
 from workers.errors import StoredPlanError, UnknownDocumentError
@@ -113,6 +114,25 @@ def test_a_plan_with_nothing_to_do_is_applied_and_writes_nothing(
     assert (ended.status, ended.counts) == (TaskState.COMPLETED, {"unchanged": 3})
 
 
+def test_conflicts_forbid_a_plan_and_a_document_alike(
+    manager: AsyncTaskManager, worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str
+) -> None:
+    wait_until_ended(manager, manager.start_apply(document(prefix, "F1"), "default", 3).task_id)
+    netbox.update("dcim/sites", id_of(netbox, f"{prefix}-a"), facility="elsewhere")
+    wanted = {"options": {"on_drift": "fail"}, **document(prefix, "F2")}
+    planned = wait_until_ended(manager, manager.start_plan(wanted, "default", 3).task_id)
+    plan = manager.load_plan(planned.plan_id or "")
+    assert (plan.applyable, plan.complete) == (False, False)
+    with pytest.raises(NotApplyableError, match=f"The plan has 1 conflict; .* site '{prefix}-a': "):
+        manager.start_apply_plan(planned.plan_id or "")
+    with pytest.raises(NotApplyableError):
+        manager.approve(planned.plan_id or "", SecretStr("those-who-approve-7c1d"), "jane")
+    ended = wait_until_ended(manager, manager.start_apply(wanted, "default", 3).task_id)
+    assert (ended.status, ended.code) == (TaskState.FAILED, "not_applyable")
+    assert f"site '{prefix}-a'" in ended.message
+    assert netbox.count("dcim/sites", facility="F2", name__isw=prefix) == 0
+
+
 def test_a_plan_that_was_kept_says_until_when_it_is_good(manager: AsyncTaskManager, plan_id: str) -> None:
     plan = manager.load_plan(plan_id)
     assert plan.made_at < plan.stale_at
@@ -142,15 +162,16 @@ def test_a_plan_that_is_too_old_is_refused_by_server_and_worker(
     assert netbox.count("dcim/sites", name=f"{prefix}-new") == 0
 
 
-def test_a_plan_that_was_changed_in_redis_is_refused(
-    manager: AsyncTaskManager, plan_id: str, prefix: str, redis: Redis, worker_settings: WorkerSettings
+def test_a_plan_that_was_changed_in_redis_is_neither_shown_nor_applied(
+    manager: AsyncTaskManager, netbox: NetBoxOverHttp, plan_id: str, prefix: str, redis: Redis
 ) -> None:
     body = zlib.decompress(redis.hget(f"nmo:plan:{plan_id}", "body") or b"")
     redis.hset(f"nmo:plan:{plan_id}", "body", zlib.compress(body.replace(b'"F2"', b'"F3"')))
     with pytest.raises(StoredPlanError, match=plan_id):
         manager.load_plan(plan_id)
-    with pytest.raises(StoredPlanError):
-        manager.start_apply_plan(plan_id)
+    # Nobody can be shown it any more; what is applied is what its digest stands for.
+    assert apply(manager, plan_id).status == TaskState.COMPLETED
+    assert {site["facility"] for site in netbox.rows("dcim/sites", name__isw=prefix)} == {"F2", ""}
     redis.hset(f"nmo:plan:{plan_id}", "body", zlib.compress(b'{"format": 1}'))
     with pytest.raises(UnknownDocumentError, match="plan of this version"):
         manager.load_plan(plan_id)

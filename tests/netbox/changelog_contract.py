@@ -123,6 +123,25 @@ class ChangelogContract:
         *_, entry = whole_story(world.netbox, "device_types", world.device_type)
         assert (entry.before["u_height"], entry.after["weight"]) == ("1.0", "12.50")
 
+    def test_labels_say_more_than_the_name(self, world: World) -> None:
+        netbox = world.netbox
+        (unnamed,) = create(netbox, "devices", world.device_row())
+        port = {"device": unnamed, "name": "e1", "label": "uplink", "type": "virtual"}
+        (named_port,) = create(netbox, "interfaces", port)
+        kind = {"type": "text", "object_types": ["dcim.site"]}
+        plain, labelled = create(
+            netbox, "custom_fields", {"name": "room_no", **kind}, {"name": "b", "label": "Batch", **kind}
+        )
+        for object_type, object_id, label in [
+            ("devices", world.device, "sw-1 (A1)"),
+            ("devices", unnamed, f"Cisco C9300-48P ({unnamed})"),
+            ("interfaces", named_port, "e1 (uplink)"),
+            ("ip_addresses", world.address, "192.0.2.1/24"),
+            ("custom_fields", plain, "Room no"),
+            ("custom_fields", labelled, "Batch"),
+        ]:
+            assert whole_story(netbox, object_type, object_id)[0].label == label
+
     def test_custom_fields_that_nobody_set_are_logged_as_null(self, netbox: NetBox) -> None:
         kind = {"type": "text", "object_types": ["dcim.site"]}
         create(netbox, "custom_fields", {"name": "owner", **kind}, {"name": "room", **kind})
@@ -171,6 +190,8 @@ class ChangelogContract:
         assert answer["created"] == created
         assert answer["last_updated"] > first
         assert times(netbox, "sites", made["id"]) == (created, answer["last_updated"])
+        create_entry, update_entry = whole_story(netbox, "sites", made["id"])
+        assert first < create_entry.time < answer["last_updated"] < update_entry.time
         netbox.update("sites", [{"id": made["id"], "facility": "f"}], MESSAGE)
         assert times(netbox, "sites", made["id"])[1] > answer["last_updated"]
         assert [action for action, _ in rig.changelog()] == ["create", "update"]

@@ -119,12 +119,9 @@ class FaultyProxy:
         """Faults for the next requests of this method whose path begins so, one each."""
         self._aimed += [(method, f"/api/{path}/", fault) for fault in faults]
 
-    def aim_at_body(self, method: str, path: str, text: bytes, fault: Fault | None) -> None:
-        """A fault for every request that has this text in its body; None takes it away again."""
-        key = (method, f"/api/{path}/", text)
-        self._poison.pop(key, None)
-        if fault is not None:
-            self._poison[key] = fault
+    def aim_at_body(self, method: str, path: str, text: bytes, fault: Fault) -> None:
+        """A fault for every request that has this text in its body."""
+        self._poison[method, f"/api/{path}/", text] = fault
 
     @property
     def missed(self) -> int:

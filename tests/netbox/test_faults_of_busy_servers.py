@@ -67,11 +67,9 @@ def test_a_long_pause_ends_the_request_at_once(
     netbox: RestNetBox, proxy: FaultyProxy, method: str, kind: str
 ) -> None:
     proxy.aim(method, "dcim/sites", busy("3600" if kind == "seconds" else later(3600)))
+    send = {"GET": lambda: netbox.read(SITES), "POST": lambda: create_site(netbox, "never")}[method]
     with pytest.raises(UnreachableError, match="429") as caught:
-        if method == "GET":
-            netbox.read(SITES)
-        else:
-            create_site(netbox, "never")
+        send()
     assert caught.value.retryable
     assert len(proxy.seen) == 1
     if method == "POST":
@@ -105,7 +103,7 @@ def test_half_an_answer_every_time(netbox: RestNetBox, proxy: FaultyProxy) -> No
 
 def test_the_rate_limit_spaces_requests_of_all_threads(swept_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
     """Reads, retried reads and writes, over two connections of one process to the same target."""
-    settings = NetBoxSettings(url=proxy.url, token=swept_netbox.token_v2, max_requests_per_second=5)
+    settings = NetBoxSettings(url=proxy.url, token=swept_netbox.token_v2, max_requests_per_second=4)
     proxy.aim("GET", "dcim/sites", Answer(503), Answer(503))
     with RestNetBox(settings) as one, RestNetBox(settings) as two:
 
@@ -125,14 +123,5 @@ def test_the_rate_limit_spaces_requests_of_all_threads(swept_netbox: SandboxInfo
             thread.join()
     requests = len(proxy.seen)
     assert requests >= 3 * 3 + 2
-    assert time.monotonic() - started >= (requests - 1) / 5
+    assert time.monotonic() - started >= (requests - 1) / 4
     assert proxy.missed == 0
-
-
-def test_without_a_rate_limit_nothing_waits(netbox: RestNetBox, proxy: FaultyProxy) -> None:
-    """The same number of requests in less time than five per second would take."""
-    started = time.monotonic()
-    for _ in range(12):
-        netbox.count("sites")
-    assert len(proxy.seen) == 12
-    assert time.monotonic() - started < 11 / 5

@@ -34,8 +34,7 @@ def case(swept_netbox: SandboxInfo, proxy: FaultyProxy) -> Case:
     return Case(swept_netbox, proxy)
 
 
-@pytest.mark.parametrize("metadata", ["on", "off"])
-@pytest.mark.parametrize("answer", [None, DUPLICATE], ids=["400", "500"])
+@pytest.mark.parametrize(("answer", "metadata"), [(None, "on"), (DUPLICATE, "on"), (DUPLICATE, "off")])
 def test_devices_that_someone_else_has_made_first_are_adopted(case: Case, answer: Any, metadata: str) -> None:
     """NetBox answers 400 where its validation sees them, 500 where only its database does."""
     rivals = [case.device(1, description="ours"), case.device(2, description="theirs")]
@@ -77,7 +76,6 @@ def test_two_clients_that_create_the_same_devices_at_once(
         assert report.ok, report.first_errors
         case.assert_each_exactly_once()
         case.assert_journal_tells_whose("devices", "dcim.device")
-        case.assert_nothing_left_to_do()
         if 500 in proxy.answered:
             return
     raise AssertionError(f"no 500 in {ROUNDS} races")
@@ -99,7 +97,6 @@ def test_a_deadlock_in_the_database(swept_netbox: SandboxInfo, proxy: FaultyProx
         assert report.ok, report.first_errors
         names = [row["name"] for row in case.plain.all("dcim/interfaces", site=case.site.lower())]
         assert names.count("Vlan1") == DEVICES
-        case.assert_nothing_left_to_do()
         if 500 in proxy.answered:
             return
     raise AssertionError(f"no deadlock in {ROUNDS} rounds")

@@ -40,14 +40,13 @@ def document(case: Case, addresses: int) -> dict[str, Any]:
 
 
 def test_a_list_that_netbox_is_still_working_on_is_waited_for(case: Case) -> None:
-    """The client is cut off at once, NetBox works on for more than a second, nothing is sent twice."""
+    """The client is cut off at once and looks while NetBox is still at it; nothing is sent twice."""
     case.proxy.aim("POST", PATH, Late(0.0))
     report = case.run(document(case, ADDRESSES), settle_seconds=LONG_ENOUGH)
     case.proxy.wait_until_idle()
     sent = next(seen for seen in case.proxy.seen if seen.method == "POST")
     looked = next(s for s in case.proxy.seen if s.at > sent.at and s.line.startswith(f"GET /api/{PATH}/"))
-    assert case.proxy.finished[0] - sent.at > 1.0, "NetBox was too quick for this test to mean anything"
-    assert looked.at < case.proxy.finished[0], "the first look came when NetBox had finished"
+    assert looked.at < case.proxy.finished[0], "NetBox was too quick for this test to mean anything"
     assert (report.ok, case.sent("POST", PATH)) == (True, 1)
     assert report.counts["ip_addresses"] == {"created": ADDRESSES}
     assert len(case.addresses()) == len(set(case.addresses())) == ADDRESSES

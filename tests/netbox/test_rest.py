@@ -9,12 +9,11 @@ import threading
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
-from netbox_mcp.sandbox import Sandbox, SandboxInfo
+from netbox_mcp.sandbox import SandboxInfo
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import (
     AccessError,
@@ -24,116 +23,34 @@ from orchestrator.errors import (
     UnknownOutcomeError,
     UnreachableError,
 )
-from orchestrator.netbox import NetBoxSettings, RestNetBox, open_netbox
+from orchestrator.netbox import RestNetBox, open_netbox
 from orchestrator.netbox.openapi import read_fields
 from orchestrator.ports import Query
 from orchestrator.schema import SNAPSHOT
-from tests.netbox.changelog_contract import new_message
 from tests.netbox.contract_rig import MESSAGE, Rig, create, named
 from tests.netbox.faulty_proxy import CUT, DROP, HANG, Answer, FaultyProxy
 from tests.netbox.netbox_contract import NetBoxContract
+from tests.netbox.tidy_fixture import call, changes, last_change, onlooker, settings_of
 
 SECRET = "9f31c2d4e5a6b7c8d9e0f1a2b3c4d5e6f7a8b9c0"  # no token of anything
 
 
-# What tests may leave behind, those that others hang on last; devices take their interfaces along.
-SWEPT = {
-    "ipam.ipaddress": "ipam/ip-addresses",
-    "dcim.device": "dcim/devices",
-    "dcim.devicetype": "dcim/device-types",
-    "dcim.platform": "dcim/platforms",
-    "dcim.devicerole": "dcim/device-roles",
-    "dcim.site": "dcim/sites",
-    "dcim.manufacturer": "dcim/manufacturers",
-    "extras.tag": "extras/tags",
-    "extras.customfield": "extras/custom-fields",
-}
-
-
-def settings_of(info: SandboxInfo, **changes: Any) -> NetBoxSettings:
-    return NetBoxSettings(**{"url": info.url, "token": info.token_v2, **changes})
-
-
-def call(info: SandboxInfo, method: str, path: str, **kwargs: Any) -> Any:
-    """Plain HTTP, so that nothing under test vouches for itself."""
-    headers = {"Authorization": f"Bearer {info.token_v2}"}
-    response = requests.request(method, f"{info.url}/api/{path}/", headers=headers, timeout=60, **kwargs)
-    response.raise_for_status()
-    return response.json() if response.content else None
-
-
-@pytest.fixture(scope="module")
-def swept_netbox(netbox_sandbox: SandboxInfo) -> SandboxInfo:
-    """Empty at the start of this module; each test takes away what it made, quicker than a reset."""
-    Sandbox(netbox_sandbox.name).reset()
-    return netbox_sandbox
-
-
-@pytest.fixture
-def empty_netbox(swept_netbox: SandboxInfo) -> Iterator[SandboxInfo]:
-    before = last_change(swept_netbox)
-    yield swept_netbox
-    made = {row["changed_object_type"] for row in changes(swept_netbox, before)}
-    for path in (SWEPT[name] for name in SWEPT if name in made):
-        rows = call(swept_netbox, "GET", path, params={"fields": "id", "limit": 1000})["results"]
-        if rows:
-            call(swept_netbox, "DELETE", path, json=[{"id": row["id"]} for row in rows])
-
-
-def onlooker(info: SandboxInfo) -> RestNetBox:
-    """Somebody without any permission."""
-    user = {"username": f"onlooker-{last_change(info)}", "password": "Onlooker-pass-2026"}
-    call(info, "POST", "users/users", json=user)
-    token = call(info, "POST", "users/tokens/provision", json=user)
-    secret = token["token"] if token["version"] == 1 else f"nbt_{token['key']}.{token['token']}"
-    return open_netbox(settings_of(info, token=secret))
-
-
-def last_change(info: SandboxInfo) -> int:
-    """The id of the newest entry in NetBox's changelog."""
-    rows = call(info, "GET", "core/object-changes", params={"limit": 1, "ordering": "-id"})["results"]
-    return int(rows[0]["id"]) if rows else 0
-
-
-def changes(info: SandboxInfo, since: int) -> list[dict[str, Any]]:
-    """NetBox's changelog after an entry, oldest first."""
-    params: dict[str, Any] = {"limit": 1000, "id__gt": since}
-    rows: list[dict[str, Any]] = call(info, "GET", "core/object-changes", params=params)["results"]
-    return sorted(rows, key=lambda row: int(row["id"]))
-
-
-@pytest.fixture
-def proxy(swept_netbox: SandboxInfo) -> Iterator[FaultyProxy]:
-    with FaultyProxy(swept_netbox.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def behind(empty_netbox: SandboxInfo, proxy: FaultyProxy) -> Iterator[RestNetBox]:
-    """A client that goes through the proxy, with small pages and short patience."""
-    settings = settings_of(empty_netbox, url=proxy.url, read_timeout_seconds=5)
-    with RestNetBox(settings, page_size=2) as netbox:
-        netbox.status()
-        proxy.seen.clear()
-        yield netbox
-
-
 class TestRestNetBox(NetBoxContract):
     @pytest.fixture
-    def rig(self, empty_netbox: SandboxInfo) -> Iterator[Rig]:
-        first = last_change(empty_netbox)
+    def rig(self, tidy_netbox: SandboxInfo) -> Iterator[Rig]:
+        first = last_change(tidy_netbox)
 
         def add_template(device_type: int, name: str, kind: str) -> None:
             row = {"device_type": device_type, "name": name, "type": kind}
-            call(empty_netbox, "POST", "dcim/interface-templates", json=row)
+            call(tidy_netbox, "POST", "dcim/interface-templates", json=row)
 
         def changelog() -> list[tuple[str, str]]:
-            return [(row["action"]["value"], row["message"]) for row in changes(empty_netbox, first)]
+            return [(row["action"]["value"], row["message"]) for row in changes(tidy_netbox, first)]
 
-        dry = settings_of(empty_netbox, dry_run=True)
-        with open_netbox(settings_of(empty_netbox)) as netbox, open_netbox(dry) as dry_netbox:
-            user = empty_netbox.username
-            yield Rig(netbox, dry_netbox, add_template, changelog, user, lambda: onlooker(empty_netbox))
+        dry = settings_of(tidy_netbox, dry_run=True)
+        with open_netbox(settings_of(tidy_netbox)) as netbox, open_netbox(dry) as dry_netbox:
+            user = tidy_netbox.username
+            yield Rig(netbox, dry_netbox, add_template, changelog, user, lambda: onlooker(tidy_netbox))
 
 
 # -- reading -----------------------------------------------------------------------
@@ -154,14 +71,14 @@ def test_a_server_that_gives_less_than_asked_for(behind: RestNetBox, proxy: Faul
 
 
 def test_a_row_deleted_meanwhile_shifts_nothing(
-    behind: RestNetBox, proxy: FaultyProxy, empty_netbox: SandboxInfo
+    behind: RestNetBox, proxy: FaultyProxy, tidy_netbox: SandboxInfo
 ) -> None:
     ids = create(behind, "sites", *(named(f"site-{number}") for number in range(6)))
 
     def delete_the_first(path: str) -> str:
         if "id__gt" in path and ids:
-            token = {"Authorization": f"Bearer {empty_netbox.token_v2}"}
-            url = f"{empty_netbox.url}/api/dcim/sites/{ids.pop(0)}/"
+            token = {"Authorization": f"Bearer {tidy_netbox.token_v2}"}
+            url = f"{tidy_netbox.url}/api/dcim/sites/{ids.pop(0)}/"
             requests.delete(url, headers=token, timeout=60).raise_for_status()
         return path
 
@@ -240,8 +157,8 @@ def test_one_list_is_one_request(behind: RestNetBox, proxy: FaultyProxy) -> None
     assert {row["changelog_message"] for row in body} == {MESSAGE}
 
 
-def test_dry_run_sends_nothing(empty_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
-    netbox = open_netbox(settings_of(empty_netbox, url=proxy.url, dry_run=True))
+def test_dry_run_sends_nothing(tidy_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
+    netbox = open_netbox(settings_of(tidy_netbox, url=proxy.url, dry_run=True))
     with netbox, pytest.raises(NetBoxError, match="Dry-run is on"):
         create(netbox, "sites", named("AMS1"))
     assert proxy.seen == []
@@ -278,7 +195,7 @@ def test_a_server_error_leaves_the_outcome_open(
     assert len(proxy.writes()) == 1
 
 
-def test_two_at_once_are_told_apart(empty_netbox: SandboxInfo) -> None:
+def test_two_at_once_are_told_apart(tidy_netbox: SandboxInfo) -> None:
     """The same new object from two clients: one gets it, the other a refusal or an open outcome."""
     results: list[object] = []
 
@@ -288,7 +205,7 @@ def test_two_at_once_are_told_apart(empty_netbox: SandboxInfo) -> None:
         except OrchestratorError as error:
             results.append(error)
 
-    with open_netbox(settings_of(empty_netbox)) as one, open_netbox(settings_of(empty_netbox)) as two:
+    with open_netbox(settings_of(tidy_netbox)) as one, open_netbox(settings_of(tidy_netbox)) as two:
         threads = [threading.Thread(target=write, args=(netbox,)) for netbox in (one, two)]
         for thread in threads:
             thread.start()
@@ -337,8 +254,8 @@ def test_rows_refused_in_the_ways_of_older_netboxes(behind: RestNetBox, proxy: F
     assert bare.value.rows == {}
 
 
-def test_netbox_before_4_4_gets_no_message(empty_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
-    with RestNetBox(settings_of(empty_netbox, url=proxy.url)) as netbox:
+def test_netbox_before_4_4_gets_no_message(tidy_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
+    with RestNetBox(settings_of(tidy_netbox, url=proxy.url)) as netbox:
         proxy.methods = {"GET", "POST"}
         status = b'{"netbox-version": "4.3.7"}'
         proxy.faults += [Answer(200, status, (("API-Version", "4.3"),)), None]
@@ -346,82 +263,13 @@ def test_netbox_before_4_4_gets_no_message(empty_netbox: SandboxInfo, proxy: Fau
     assert "changelog_message" not in json.loads(proxy.writes()[0].body)[0]
 
 
-def test_a_list_of_deletes_is_one_request(behind: RestNetBox, proxy: FaultyProxy) -> None:
-    ids = create(behind, "sites", *(named(f"site-{number}") for number in range(5)))
-    proxy.seen.clear()
-    behind.delete("sites", ids, MESSAGE)
-    assert [seen.line.split()[:2] for seen in proxy.seen] == [["DELETE", "/api/dcim/sites/"]]
-    assert json.loads(proxy.seen[0].body) == [{"id": id_, "changelog_message": MESSAGE} for id_ in ids]
-
-
-@pytest.mark.parametrize(("fault", "left"), [(DROP, 1), (CUT, 0)])
-def test_a_delete_without_an_answer_is_never_repeated(
-    behind: RestNetBox, proxy: FaultyProxy, fault: str, left: int
-) -> None:
-    ids = create(behind, "sites", named("AMS1"))
-    proxy.seen.clear()
-    proxy.methods = {"DELETE"}
-    proxy.faults.append(fault)
-    with pytest.raises(UnknownOutcomeError):
-        behind.delete("sites", ids, MESSAGE)
-    assert len(proxy.seen) == 1
-    assert behind.count("sites") == left
-
-
-def test_a_delete_that_is_only_promised_is_not_done(behind: RestNetBox, proxy: FaultyProxy) -> None:
-    ids = create(behind, "sites", named("AMS1"))
-    proxy.methods = {"DELETE"}
-    proxy.faults.append(Answer(202, b'{"job": 1}', (("API-Version", "4.7"),)))
-    with pytest.raises(UnknownOutcomeError, match="does not say that the 1 sites are gone"):
-        behind.delete("sites", ids, MESSAGE)
-
-
-# -- the changelog -----------------------------------------------------------------
-
-
-def test_the_changelog_is_followed_page_by_page(behind: RestNetBox, proxy: FaultyProxy) -> None:
-    message = new_message()
-    made = behind.create("sites", [named(f"site-{number}") for number in range(5)], message)
-    proxy.seen.clear()
-    assert [entry.object_id for entry in behind.logged(message)] == [row["id"] for row in made.rows]
-    assert len(proxy.seen) == 3
-
-
-def test_the_changelog_of_many_objects_fits_the_request_line(behind: RestNetBox, proxy: FaultyProxy) -> None:
-    (site,) = create(behind, "sites", named("AMS1"))
-    proxy.seen.clear()
-    entries = behind.logged_since("sites", [*range(10_000_000, 10_000_400), site], "2020-01-01T00:00:00Z")
-    assert [entry.object_id for entry in entries] == [site]
-    assert max(len(seen.line) for seen in proxy.seen) <= 4094
-    assert sum(seen.line.count("changed_object_id=") for seen in proxy.seen) == 401
-
-
-def test_what_the_catalog_does_not_know_is_left_out(behind: RestNetBox, empty_netbox: SandboxInfo) -> None:
-    message = new_message()
-    role = {"name": "Compute", "slug": "compute", "changelog_message": message}
-    made = call(empty_netbox, "POST", "dcim/rack-roles", json=role)
-    (site,) = behind.create("sites", [named("AMS1")], message).rows
-    entries = behind.logged(message)
-    assert [(entry.object_type, entry.object_id) for entry in entries] == [("sites", site["id"])]
-    call(empty_netbox, "DELETE", "dcim/rack-roles", json=[{"id": made["id"]}])
-
-
-def test_netbox_before_4_4_has_no_messages_to_find(swept_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
-    with RestNetBox(settings_of(swept_netbox, url=proxy.url)) as netbox:
-        proxy.methods = {"GET"}
-        proxy.faults.append(Answer(200, b'{"netbox-version": "4.3.7"}', (("API-Version", "4.3"),)))
-        with pytest.raises(NetBoxError, match=r"NetBox 4\.3 keeps no messages"):
-            netbox.logged(MESSAGE)
-        assert len(proxy.seen) == 1
-
-
 # -- access ------------------------------------------------------------------------
 
 
-def test_both_kinds_of_token(empty_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
-    for token, word in ((empty_netbox.token_v1, "Token"), (empty_netbox.token_v2, "Bearer")):
+def test_both_kinds_of_token(tidy_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
+    for token, word in ((tidy_netbox.token_v1, "Token"), (tidy_netbox.token_v2, "Bearer")):
         proxy.seen.clear()
-        with open_netbox(settings_of(empty_netbox, url=proxy.url, token=f" {token}\n")) as netbox:
+        with open_netbox(settings_of(tidy_netbox, url=proxy.url, token=f" {token}\n")) as netbox:
             create(netbox, "sites", named(f"by {word}"))
         assert {seen.authorization for seen in proxy.seen} == {f"{word} {token}"}
 
@@ -437,16 +285,16 @@ def test_a_wrong_token(swept_netbox: SandboxInfo, token: str) -> None:
 
 
 def test_an_answer_that_repeats_the_token(
-    empty_netbox: SandboxInfo, behind: RestNetBox, proxy: FaultyProxy
+    tidy_netbox: SandboxInfo, behind: RestNetBox, proxy: FaultyProxy
 ) -> None:
-    echo = json.dumps({"detail": f"bad header: Bearer {empty_netbox.token_v2}"}).encode()
+    echo = json.dumps({"detail": f"bad header: Bearer {tidy_netbox.token_v2}"}).encode()
     proxy.methods = {"GET", "POST"}
     for status in (400, 403, 500):
         proxy.faults.append(Answer(status, echo, (("API-Version", "4.7"),)))
         with pytest.raises(NetBoxError) as caught:
             create(behind, "sites", named("AMS1"))
         assert "bad header" in caught.value.message
-        assert empty_netbox.token_v2.rpartition(".")[2] not in caught.value.message
+        assert tidy_netbox.token_v2.rpartition(".")[2] not in caught.value.message
 
 
 def test_a_token_that_may_not_write(swept_netbox: SandboxInfo) -> None:

@@ -80,6 +80,7 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ("NETBOX_MCP_PORT", "70000"),
         ("NETBOX_MCP_TOKEN", "short"),
+        ("NETBOX_MCP_APPROVE_TOKEN", "too-short"),
         ("NETBOX_DRY_RUN", "perhaps"),
         ("NETBOX_MCP_LANES", "0"),
     ],

@@ -1,22 +1,30 @@
 """Documents and live rows in, the plan's text (or the problems) out: one file per planning rule.
 
+A case with `undoes` and `deeds` instead of a document is a rollback: what a batch did, what has
+become of it since (`changed`, `dependents` and `others`, by object type and id), whether by `force`.
+
 `pytest tests/unit/test_golden_plans.py --update-golden` writes the .txt files anew: read the diff.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.aftermath import Aftermath, Dependent
 from orchestrator.catalog import ENSURED, OBJECT_TYPES
+from orchestrator.deeds import Deed, Key
 from orchestrator.errors import DocumentError
 from orchestrator.live import Live
 from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD
 from orchestrator.normalise import normalise
+from orchestrator.models import Plan
 from orchestrator.plan import build_plan
 from orchestrator.plan_text import render_plan
+from orchestrator.rollback import plan_rollback
 from orchestrator.yaml_text import load_yaml
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -39,7 +47,32 @@ def snapshot(case: dict[str, Any]) -> Live:
     return live
 
 
+def keyed(facts: dict[str, Any] | None) -> dict[Key, Any]:
+    """`devices/10` as type and id."""
+    return {
+        (name, int(number)): fact for key, fact in (facts or {}).items() for name, number in [key.split("/")]
+    }
+
+
+def rollback(case: dict[str, Any], reverse: bool) -> Plan:
+    found = Aftermath(live=snapshot({**case, "defined": False}), changed=keyed(case.get("changed")))
+    for key, pointing in keyed(case.get("dependents")).items():
+        found.dependents[key] = [Dependent(**one) for one in pointing]
+    found.others.update(keyed(case.get("others")))
+    deeds = [Deed(**deed) for deed in case["deeds"]]
+    plan = plan_rollback(
+        case["undoes"], deeds[::-1] if reverse else deeds, found, force=case.get("force", False)
+    )
+    labels = {
+        name: {id_: str(row[OBJECT_TYPES[name].label]) for id_, row in table.by_id.items()}
+        for name, table in found.live.tables.items()
+    }
+    return replace(plan, names=labels)
+
+
 def plan_or_problems(case: dict[str, Any], reverse: bool = False) -> str:
+    if "undoes" in case:
+        return render_plan(rollback(case, reverse))
     document = case["document"]
     if reverse and isinstance(document, dict):
         document = {name: document[name] for name in reversed(document)}

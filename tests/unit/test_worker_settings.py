@@ -30,3 +30,19 @@ def test_a_heart_too_slow_for_its_lease_is_refused(
     with pytest.raises(ValidationError, match="more than a third of NETBOX_MCP_LEASE_TTL_SECONDS") as caught:
         WorkerSettings()
     assert caught.value.errors()[0]["loc"] == ("heartbeat_seconds",)
+
+
+@pytest.mark.parametrize(
+    ("plan", "approval", "required"), [(False, False, False), (True, False, True), (False, True, True)]
+)
+def test_whoever_requires_an_approval_requires_a_plan(plan: bool, approval: bool, required: bool) -> None:
+    assert WorkerSettings(require_plan=plan, require_approval=approval).plan_required is required
+
+
+def test_an_approve_token_is_long_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETBOX_MCP_APPROVE_TOKEN", "swordfish")
+    with pytest.raises(ValidationError, match="at least 16 characters") as caught:
+        WorkerSettings()
+    assert "swordfish" not in str(caught.value)
+    monkeypatch.setenv("NETBOX_MCP_APPROVE_TOKEN", "swordfish-swordfish")
+    assert "swordfish" not in repr(WorkerSettings())

@@ -1,0 +1,97 @@
+"""List deletes and the changelog over REST: what goes over the wire, and how it fails."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from netbox_mcp.sandbox import SandboxInfo
+from orchestrator.errors import NetBoxError, RejectedError, UnknownOutcomeError
+from orchestrator.netbox import RestNetBox
+from tests.netbox.changelog_contract import new_message
+from tests.netbox.contract_rig import MESSAGE, create, named
+from tests.netbox.faulty_proxy import CUT, DROP, Answer, FaultyProxy
+from tests.netbox.tidy_fixture import call, settings_of
+
+
+def test_a_list_of_deletes_is_one_request(behind: RestNetBox, proxy: FaultyProxy) -> None:
+    ids = create(behind, "sites", *(named(f"site-{number}") for number in range(5)))
+    proxy.seen.clear()
+    behind.delete("sites", ids, MESSAGE)
+    assert [seen.line.split()[:2] for seen in proxy.seen] == [["DELETE", "/api/dcim/sites/"]]
+    assert json.loads(proxy.seen[0].body) == [{"id": id_, "changelog_message": MESSAGE} for id_ in ids]
+
+
+@pytest.mark.parametrize(("fault", "left"), [(DROP, 1), (CUT, 0)])
+def test_a_delete_without_an_answer_is_never_repeated(
+    behind: RestNetBox, proxy: FaultyProxy, fault: str, left: int
+) -> None:
+    ids = create(behind, "sites", named("AMS1"))
+    proxy.seen.clear()
+    proxy.methods = {"DELETE"}
+    proxy.faults.append(fault)
+    with pytest.raises(UnknownOutcomeError):
+        behind.delete("sites", ids, MESSAGE)
+    assert len(proxy.seen) == 1
+    assert behind.count("sites") == left
+
+
+def test_a_delete_that_is_only_promised_is_not_done(behind: RestNetBox, proxy: FaultyProxy) -> None:
+    ids = create(behind, "sites", named("AMS1"))
+    proxy.methods = {"DELETE"}
+    proxy.faults.append(Answer(202, b'{"job": 1}', (("API-Version", "4.7"),)))
+    with pytest.raises(UnknownOutcomeError, match="does not say that the 1 sites are gone"):
+        behind.delete("sites", ids, MESSAGE)
+
+
+def test_deletes_refused_in_the_way_of_older_netboxes(behind: RestNetBox, proxy: FaultyProxy) -> None:
+    """Before 4.7 the whole list was refused, with the names of all that is in the way."""
+    words = b'{"detail": "Unable to delete object. 1 dependent objects were found: sw-1 (7)"}'
+    proxy.methods = {"DELETE"}
+    proxy.faults += [Answer(409, words, (("API-Version", "4.6"),))] * 2
+    with pytest.raises(RejectedError, match=r"were found: sw-1 \(7\)") as many:
+        behind.delete("sites", [1, 2], MESSAGE)
+    assert many.value.rows == {}
+    with pytest.raises(RejectedError) as one:
+        behind.delete("sites", [1], MESSAGE)
+    assert one.value.rows == {0: "Unable to delete object. 1 dependent objects were found: sw-1 (7)"}
+
+
+# -- the changelog -----------------------------------------------------------------
+
+
+def test_the_changelog_is_followed_page_by_page(behind: RestNetBox, proxy: FaultyProxy) -> None:
+    message = new_message()
+    made = behind.create("sites", [named(f"site-{number}") for number in range(5)], message)
+    proxy.seen.clear()
+    assert [entry.object_id for entry in behind.logged(message)] == [row["id"] for row in made.rows]
+    assert len(proxy.seen) == 3
+
+
+def test_the_changelog_of_many_objects_fits_the_request_line(behind: RestNetBox, proxy: FaultyProxy) -> None:
+    (site,) = create(behind, "sites", named("AMS1"))
+    proxy.seen.clear()
+    entries = behind.logged_since("sites", [*range(10_000_000, 10_000_400), site], "2020-01-01T00:00:00Z")
+    assert [entry.object_id for entry in entries] == [site]
+    assert max(len(seen.line) for seen in proxy.seen) <= 4094
+    assert sum(seen.line.count("changed_object_id=") for seen in proxy.seen) == 401
+
+
+def test_what_the_catalog_does_not_know_is_left_out(behind: RestNetBox, tidy_netbox: SandboxInfo) -> None:
+    message = new_message()
+    role = {"name": "Compute", "slug": "compute", "changelog_message": message}
+    made = call(tidy_netbox, "POST", "dcim/rack-roles", json=role)
+    (site,) = behind.create("sites", [named("AMS1")], message).rows
+    entries = behind.logged(message)
+    assert [(entry.object_type, entry.object_id) for entry in entries] == [("sites", site["id"])]
+    call(tidy_netbox, "DELETE", "dcim/rack-roles", json=[{"id": made["id"]}])
+
+
+def test_netbox_before_4_4_has_no_messages_to_find(swept_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
+    with RestNetBox(settings_of(swept_netbox, url=proxy.url)) as netbox:
+        proxy.methods = {"GET"}
+        proxy.faults.append(Answer(200, b'{"netbox-version": "4.3.7"}', (("API-Version", "4.3"),)))
+        with pytest.raises(NetBoxError, match=r"NetBox 4\.3 keeps no messages"):
+            netbox.logged(MESSAGE)
+        assert len(proxy.seen) == 1
