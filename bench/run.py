@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import plan_speed, results
+from bench import memory, plan_speed, results
 from bench.arena import Arena, tell
 from bench.contests import (
     BARE_DELETES,
@@ -90,8 +90,6 @@ def _planning(chosen: argparse.Namespace) -> Measured:
 
 
 def _memory(chosen: argparse.Namespace) -> Measured:
-    from bench import memory
-
     tell("peak memory of a worker")
     found = memory.measure()
     return [Row("peak memory of a worker, 100,000 objects", 400, found["peak_mb"], "MB", at_most=True)], {}

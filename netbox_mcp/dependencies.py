@@ -56,7 +56,7 @@ def get_netbox_config(target: str = "default") -> NetBoxSettings:
     return targets[target]
 
 
-def get_netbox_client(target: str = "default") -> RestNetBox:
+def get_netbox(target: str = "default") -> RestNetBox:
     """The connection to one NetBox. It refuses every write while dry-run is on."""
     return once(f"netbox:{target}", lambda: open_netbox(get_netbox_config(target)))
 
@@ -64,7 +64,7 @@ def get_netbox_client(target: str = "default") -> RestNetBox:
 def get_engine(target: str = "default") -> NetBoxBulkOrchestrator:
     """The bulk engine for one NetBox."""
     lanes = get_settings().lanes
-    return NetBoxBulkOrchestrator(get_netbox_client(target), target=target, lanes=lanes)
+    return NetBoxBulkOrchestrator(get_netbox(target), target=target, lanes=lanes)
 
 
 def get_task_manager() -> AsyncTaskManager:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from netbox_mcp import __version__
-from netbox_mcp.dependencies import get_netbox_client, get_settings, get_targets, get_task_manager
+from netbox_mcp.dependencies import get_netbox, get_settings, get_targets, get_task_manager
 from netbox_mcp.replies import Check, HealthReply
 from orchestrator.errors import OrchestratorError
 
@@ -42,7 +42,7 @@ def check_netbox(target: str) -> Check:
     """Whether one NetBox answers to our token, and its version."""
     name = "netbox" if target == "default" else f"netbox:{target}"
     try:
-        client = get_netbox_client(target)
+        client = get_netbox(target)
         status = client.status(PATIENCE_SECONDS)
     except OrchestratorError as error:
         return _failed(name, error)

@@ -17,6 +17,7 @@ from orchestrator.normalise import normalise
 from orchestrator.plan import build_plan
 from orchestrator.ports import SILENT, History, Journal, NetBox, Progress, Query
 from orchestrator.rollback import plan_rollback
+from orchestrator.stale import refuse_unapplyable
 from orchestrator.surroundings import read_stamps, read_world
 from orchestrator.writer import batch_message
 
@@ -111,7 +112,8 @@ class NetBoxBulkOrchestrator:
         progress: Progress = SILENT,
         checkpoint: Callable[[], None] = carry_on,
     ) -> Report:
-        """Carry out a plan; see `apply_plan`."""
+        """Carry out a plan; see `apply_plan`. Raises NotApplyableError where conflicts forbid it."""
+        refuse_unapplyable(plan)
         return apply_plan(
             plan,
             self.netbox,

@@ -58,11 +58,16 @@ def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
 
 
 def digest_of(plan: Plan) -> str:
-    """Names a plan by what it would write; where in the document a change came from does not count."""
+    """Names a plan by what it would write.
+
+    Where in the document a change came from does not count, nor whether our custom fields are there
+    already: another batch may have made them meanwhile.
+    """
+    own = {change.id for change in plan.changes if change.object_type == "custom_fields"}
     writes = [
-        [c.id, c.action, c.passes, c.live_id, dict(c.before), dict(c.after), sorted(c.depends_on)]
+        [c.id, c.action, c.passes, c.live_id, dict(c.before), dict(c.after), sorted({*c.depends_on} - own)]
         for c in plan.changes
-        if c.writes
+        if c.writes and c.id not in own
     ]
     facts: dict[str, Any] = {"target": plan.target, "on_error": plan.on_error, "writes": writes}
     if plan.undoes:

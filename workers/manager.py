@@ -136,7 +136,9 @@ class AsyncTaskManager:
         """
         with redis_errors():
             self._check_once()
-            return self._store.save_plan(plan, "" if document is None else self._store.save_document(document))
+            return self._store.save_plan(
+                plan, "" if document is None else self._store.save_document(document)
+            )
 
     def load_plan(self, plan_id: str) -> Plan:
         """A stored plan. Raises UnknownDocumentError when it has expired."""

@@ -45,7 +45,9 @@ def netbox(netbox_sandbox: Any, bare: pytest.MonkeyPatch) -> NetBoxOverHttp:
     """The sandbox's NetBox: configured for the product, and read beside it with plain HTTP."""
     bare.setenv("NETBOX_URL", netbox_sandbox.url)
     bare.setenv("NETBOX_TOKEN", netbox_sandbox.token_v2)
-    return NetBoxOverHttp(netbox_sandbox.url, netbox_sandbox.token_v2)
+    found = NetBoxOverHttp(netbox_sandbox.url, netbox_sandbox.token_v2)
+    found.define_metadata()
+    return found
 
 
 @pytest.fixture

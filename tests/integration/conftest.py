@@ -22,7 +22,9 @@ def manager(redis: Redis, worker_settings: WorkerSettings) -> AsyncTaskManager:
 @pytest.fixture
 def netbox(netbox_sandbox) -> NetBoxOverHttp:
     """The sandbox's NetBox, read and written with plain HTTP."""
-    return NetBoxOverHttp(netbox_sandbox.url, netbox_sandbox.token_v2)
+    found = NetBoxOverHttp(netbox_sandbox.url, netbox_sandbox.token_v2)
+    found.define_metadata()
+    return found
 
 
 @pytest.fixture

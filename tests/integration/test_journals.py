@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from redis import Redis
 
 from netbox_mcp.sandbox.redis_server import RedisServer
 from orchestrator.errors import JournalError, LeaseLostError
-from orchestrator.models import Action, Change, Outcome, Plan, Result
+from orchestrator.models import Action, Change, Outcome, Pass, Plan, Planned, Result, Stamp
 from orchestrator.ports import Journal
 from tests.redis_fixture import redis_stopped
 from workers import keys
@@ -94,6 +96,76 @@ def test_an_intent_is_open_until_it_is_settled(journal: AnyJournal) -> None:
     assert [intent.change_id for intent in journal.unsettled()] == ["sites:1", "sites:3"]
     assert journal.unsettled()[0].sent == {"name": "site 1"}
     assert len(list(journal.intents())) == 3
+
+
+def test_all_that_was_done_can_be_read_back_in_order(journal: AnyJournal) -> None:
+    number = 2 * SLICE_ROWS + 7
+    announce(journal, *range(number))
+    journal.settle([outcome(at) for at in range(number)])
+    journal.settle([outcome(number, Result.FAILED)])
+    assert [intent.label for intent in journal.intents()] == [f"site {at}" for at in range(number)]
+    assert list(journal.settled()) == [outcome(at) for at in range(number)] + [outcome(number, Result.FAILED)]
+
+
+def test_an_outcome_comes_back_with_all_it_had(journal: AnyJournal) -> None:
+    told = replace(outcome(1), passes=Pass.LINK, message="why", request_id="r-1", last_updated="2026-11-23")
+    journal.settle([told])
+    assert list(journal.settled()) == [told]
+
+
+def test_an_intent_comes_back_as_a_rollback_needs_it(journal: AnyJournal) -> None:
+    stamped = Change(
+        id="devices/sw-1",
+        object_type="devices",
+        action=Action.UPDATE,
+        label="sw-1",
+        path="devices[0]",
+        live_id=7,
+        before={"tags": (1, 2), "custom_fields": {"owner": "me"}},
+        after={"tags": (1, 2, 3), "site": Planned("sites/AMS1")},
+        key={"name": "sw-1", "site": Planned("sites/AMS1")},
+        stamp=Stamp(before={"netbox_mcp_batch": "b-0"}),
+    )
+    journal.intend([stamped], [{"id": 7, "tags": [1, 2, 3], "site": 4}])
+    (intent,) = journal.intents()
+    assert intent.before == {"tags": [1, 2], "custom_fields": {"owner": "me", "netbox_mcp_batch": "b-0"}}
+    assert intent.key == {"name": "sw-1", "site": Planned("sites/AMS1")}
+    assert intent.after["site"] == Planned("sites/AMS1")
+    assert intent.sent == {"id": 7, "tags": [1, 2, 3], "site": 4}
+
+
+def test_what_is_kept_of_a_reference_to_something_planned_can_be_read_by_people(
+    in_a_file: SqliteJournal, tmp_path: Path
+) -> None:
+    in_a_file.intend([replace(change(1), key={"site": Planned("sites/AMS1")})], [{}])
+    with closing(sqlite3.connect(tmp_path / "journals" / "b-1.sqlite3")) as db:
+        (body,) = db.execute("SELECT body FROM intents").fetchone()
+    assert json.loads(body)["key"] == {"site": {"$planned": "sites/AMS1"}}
+
+
+def test_a_journal_knows_whether_it_remembers(in_redis: RedisJournal, redis: Redis) -> None:
+    assert not RedisJournal(redis, "b-2").remembers()
+    in_redis.open(Plan("lab", ()))
+    in_redis.settle([outcome(9, Result.UNCHANGED)])
+    assert in_redis.remembers()  # it knows that nothing was written
+    announce(in_redis, 1)
+    in_redis.settle([outcome(1)])
+    assert in_redis.remembers()
+    redis.delete(keys.journal("b-1", "intents"))
+    assert not in_redis.remembers()
+
+
+def test_the_journal_of_this_machine_is_found_by_its_batch(tmp_path: Path) -> None:
+    assert SqliteJournal.find(tmp_path, "b-1") is None
+    assert not (tmp_path / "journals").exists()
+    writing = SqliteJournal(tmp_path, "b-1")
+    assert writing.target == ""
+    writing.open(Plan("lab", ()))
+    writing.close()
+    found = SqliteJournal.find(tmp_path, "b-1")
+    assert found is not None
+    assert found.target == "lab"
+    found.close()
 
 
 def test_what_is_on_its_way_is_counted(in_redis: RedisJournal) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
@@ -13,6 +15,7 @@ from tests.redis_fixture import redis_stopped
 from workers.manager import AsyncTaskManager
 from workers.status import TaskStatus
 from workers.tracker import MAX_ERRORS, TaskTracker
+from workers.undo import Undone
 
 
 class Running:
@@ -106,6 +109,45 @@ def test_the_report_is_the_end(task: Running, result: Result, state: str, messag
     assert ended.status == state
     assert ended.message.startswith(message)
     assert ended.ended_at is not None
+
+
+def test_a_rollback_ends_with_what_it_left_alone(task: Running) -> None:
+    plan = sites(3)
+    report = Report("b-2")
+    report.add(outcomes(plan, 0, 2, Result.DELETED) + outcomes(plan, 2, 3, Result.SKIPPED))
+    left = replace(plan.changes[2], action=Action.CONFLICT, reason="changed since by jane")
+    task.tracker.undone(report, [left])
+    ended = task.status()
+    assert ended.status == "completed_with_errors"
+    assert ended.message.startswith("Done, with errors: 2 deleted, 1 skipped.")
+    assert [(one["label"], one["message"]) for one in ended.first_errors] == [("s2", "changed since by jane")]
+
+
+def test_undoing_is_told_while_it_goes_on_and_at_its_end(task: Running) -> None:
+    plan = sites(2)
+    task.tracker.planned(plan)
+    task.tracker.stage(Stage(Pass.BUILD, "sites", plan.changes), 1, 1)
+    failed = Report("b-1")
+    failed.add(outcomes(plan, 0, 1, Result.CREATED) + outcomes(plan, 1, 2, Result.FAILED, "slug is taken"))
+    task.tracker.settled(outcomes(plan, 1, 2, Result.FAILED, "slug is taken"))
+    back = Plan("default", plan.changes[:1], undoes="b-1")
+    progress = task.tracker.undoing("sites 's1' failed: slug is taken.")
+    progress.planned(back)
+    task.seconds = 5
+    progress.settled(outcomes(back, 0, 1, Result.DELETED))
+    going = task.status()
+    assert (going.status, going.stage, going.total) == ("running", None, 2)
+    assert going.message == "sites 's1' failed: slug is taken. Undoing the batch: 1 of 1."
+
+    undone = Report("b-2")
+    undone.add(outcomes(back, 0, 1, Result.DELETED))
+    task.tracker.taken_back(failed, Undone("b-2", back, undone))
+    ended = task.status()
+    assert ended.status == "rolled_back"
+    assert ended.message == (
+        "sites 's1' (sites[1]) failed: slug is taken. All of the batch was undone: 1 deleted by batch b-2."
+    )
+    assert ended.first_errors[0]["message"] == "slug is taken"
 
 
 def test_an_error_is_the_end(task: Running, manager: AsyncTaskManager) -> None:

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import requests
 
+from orchestrator.live import Live
+from orchestrator.metadata import read_metadata
 from workers.manager import AsyncTaskManager
 from workers.status import TaskStatus
 
@@ -113,6 +115,12 @@ class NetBoxOverHttp:
     def update(self, path: str, object_id: int, **fields: Any) -> None:
         url = f"{self.url}/api/{path}/{object_id}/"
         self._session.patch(url, json=fields, timeout=30).raise_for_status()
+
+    def define_metadata(self) -> None:
+        """Make our custom fields, as the first apply on a NetBox does, so that plans need not count them."""
+        for change in read_metadata(Live(), active=True, on_drift="overwrite").definitions:
+            if not self.count("extras/custom-fields", name=change.label):
+                self.create("extras/custom-fields", **change.after)
 
     def delete(self, path: str, object_id: int) -> None:
         self._session.delete(f"{self.url}/api/{path}/{object_id}/", timeout=30).raise_for_status()

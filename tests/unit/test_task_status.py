@@ -18,7 +18,7 @@ MIDWAY = TaskProgress(
 
 
 def snapshot(kind: str = "apply", created_at: datetime = LONG_AGO, **facts: object) -> TaskSnapshot:
-    batch_id = "b-1" if kind == "apply" else ""
+    batch_id = "" if kind == "plan" else "b-1"
     record = TaskRecord("t-1", batch_id, kind, "default", "d-1", "", 90, created_at)
     given = {"now": NOW, "job_status": "queued", "workers": 1, "queue": "netbox-mcp", **facts}
     return TaskSnapshot(record=record, **given)  # type: ignore[arg-type]
@@ -128,6 +128,50 @@ CASES = {
         "failed",
         "NetBox is gone. Done so far: 4 of 10 objects (4 created).",
     ),
+    "completed and taken back since": (
+        snapshot(
+            job_status="finished",
+            progress=TaskProgress(state="completed", message="Done: 3 created."),
+            undone_by="b-2",
+            undone_in_part_by="b-1",
+        ),
+        "rolled_back",
+        "Rolled back by batch b-2. Before that: Done: 3 created.",
+    ),
+    "killed and taken back since": (
+        snapshot(
+            job_status="started", progress=MIDWAY, journal_counts={"created": 30}, in_doubt=7, undone_by="b-2"
+        ),
+        "rolled_back",
+        "Rolled back by batch b-2. Before that: The worker stopped",
+    ),
+    "a part of it taken back since": (
+        snapshot(
+            job_status="finished",
+            progress=TaskProgress(state="completed", message="Done: 3 created."),
+            undone_in_part_by="b-2",
+        ),
+        "completed",
+        "Done: 3 created. The rollback b-2 has undone a part of it.",
+    ),
+    "taken back by itself": (
+        snapshot(
+            job_status="finished",
+            progress=TaskProgress(state="rolled_back", message="sites 'a' failed: taken."),
+            undone_by="b-2",
+        ),
+        "rolled_back",
+        "sites 'a' failed: taken.",
+    ),
+    "alive, undoing what it has done": (
+        snapshot(
+            job_status="started",
+            alive=True,
+            progress=TaskProgress(state="running", message="sites 'a' failed. Undoing the batch: 1 of 9."),
+        ),
+        "running",
+        "Undoing the batch: 1 of 9.",
+    ),
 }
 
 
@@ -137,7 +181,9 @@ def test_status_follows_from_the_facts(case: str) -> None:
     status = derive_status(facts)
     assert status.status == state
     assert words in status.message
-    assert status.ended is (state in ("failed", "cancelled", "completed", "completed_with_errors"))
+    assert status.ended is (
+        state in ("failed", "cancelled", "completed", "completed_with_errors", "rolled_back")
+    )
     assert (status.poll_after_seconds == 0) is status.ended
 
 
@@ -146,6 +192,19 @@ def test_a_task_that_died_says_what_to_do(case: str) -> None:
     status = derive_status(CASES[case][0])
     assert status.code in ("worker_lost", "task_lost")
     assert status.hint.startswith("Send ")
+
+
+def test_after_a_death_the_way_back_is_named_as_well() -> None:
+    dead = {"job_status": "started", "progress": MIDWAY, "journal_counts": {"created": 30}}
+    assert derive_status(snapshot(**dead)).hint.endswith("undo what was done: netbox-mcp rollback b-1")
+    assert derive_status(snapshot(kind="rollback", **dead)).hint.startswith("Roll the batch back again")
+
+
+def test_what_was_taken_back_may_be_asked_for_again_and_bears_no_error() -> None:
+    facts = snapshot(job_status="started", progress=MIDWAY, journal_counts={"created": 30}, undone_by="b-2")
+    status = derive_status(facts)
+    assert (status.code, status.hint, status.counts) == (None, "", {"created": 30})
+    assert status.status in RERUNNABLE
 
 
 def test_the_journal_is_believed_before_the_progress() -> None:
