@@ -72,7 +72,7 @@ def write(
         "# Speed",
         "",
         "Written by `make bench`. Ratios compare speeds within one run on one machine: the median over",
-        "rounds in which all contestants take turns. Seconds, and speeds in objects/s, depend on the machine.",
+        "rounds in which all contestants take turns. Seconds and objects/s depend on the machine.",
         "",
         *([f"**A shortened trial that proves nothing: {shortened}.**", ""] if shortened else []),
         "| what | must reach | reached | least and most | |",

@@ -69,6 +69,14 @@ def plan_rollback(batch_id: str, target: str | None, force: bool, here: bool = F
     return date_plan(plan, begun, get_settings().plan_valid_seconds)
 
 
+def refuse_without_redis(batch_id: str) -> None:
+    """Raise RedisUnavailableError where no task could be started, naming the way without."""
+    with _tasks(batch_id) as manager:
+        info = manager.queue_info()
+        if not info.redis_ok:
+            raise RedisUnavailableError(info.message, info.hint)
+
+
 def keep_plan(plan: Plan) -> str:
     """Keep a rollback plan, for it to be started or approved. Raises RedisUnavailableError."""
     with _tasks(plan.undoes) as manager:

@@ -6,7 +6,7 @@ once; only where they differ is each field looked at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -21,9 +21,12 @@ Fields = dict[str, Any]
 _PLAIN = frozenset({str, int, bool, type(None)})
 
 
-def fingerprint(values: Mapping[str, Any]) -> str:
-    """Digest of the canonical JSON of some fields; equal digests mean equal values."""
-    return blake2b(canonical_json(values), digest_size=16).hexdigest()
+def fingerprint(values: Mapping[str, Any], more: Iterable[Any] = ()) -> str:
+    """Digest of the canonical JSON of some fields, and of `more`; equal digests mean equal values."""
+    digest = blake2b(canonical_json(values), digest_size=16)
+    for one in more:  # never all of it in memory: this may be a plan of 100,000 changes
+        digest.update(canonical_json(one))
+    return digest.hexdigest()
 
 
 def canonical_json(value: Any) -> bytes:

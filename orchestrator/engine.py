@@ -61,6 +61,7 @@ class NetBoxBulkOrchestrator:
         """
         with collector_paused():
             desired = self._normalise(document)
+        del document  # a large one, unless the caller still wants it
         world = read_world(desired, self.netbox)
         with collector_paused():
             plan = build_plan(desired, world, self.target)

@@ -9,14 +9,14 @@ rule 3), and an object that needs no other change is not stamped.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
 from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
 from orchestrator.diff import Fields, canonical_json
 from orchestrator.live import Live
-from orchestrator.models import Action, Change, Stamp
+from orchestrator.models import Action, Change, Pass, Stamp
 from orchestrator.ports import Row
 from orchestrator.schema import load_schema
 from orchestrator.values import custom_field_value, live_value
@@ -115,6 +115,27 @@ class Metadata:
         if drift and self.on_drift == "keep":
             before, after = _without(before, drift), _without(after, drift)
         return Verdict(before, after, drift, self._stamp(row, wanted, custom, stored, after, drift))
+
+    def stamp_released(self, changes: list[Change]) -> list[Change]:
+        """What we let go ourselves (release.py) is no drift the next time, even where nothing follows."""
+        let_go = {
+            (change.object_type, change.live_id): change
+            for change in changes
+            if change.passes is Pass.RELEASE and has_custom_fields(change.object_type)
+        }
+        if not (self.active and let_go):
+            return changes
+        return [
+            self._with_released(change, let_go.get((change.object_type, change.live_id)))
+            for change in changes
+        ]
+
+    def _with_released(self, change: Change, release: Change | None) -> Change:
+        if release is None or not change.writes:
+            return change
+        custom = self.stamps.get((change.object_type, change.live_id or 0)) or {}
+        stamp = change.stamp or Stamp(stored_digests(custom), stored_stamp(custom))
+        return replace(change, stamp=Stamp({**stamp.digests, **digests_of(release.after)}, stamp.before))
 
     def stamp_new(self, row: ObjectType) -> Stamp | None:
         """The stamp of an object that is created."""

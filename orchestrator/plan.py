@@ -46,7 +46,7 @@ def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
     name_nodes(draft.register)
     draft.prepare_metadata()
     changes, lost = release_first([*draft.build_changes(), *draft.link_changes()], live)
-    changes = draft.define_metadata(changes)
+    changes = draft.define_metadata(draft.metadata.stamp_released(changes))
     plan = Plan(
         target,
         tuple(changes),

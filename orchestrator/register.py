@@ -101,6 +101,11 @@ class Register:
         self._by_key: dict[Identity, Node] = {}
         self._look_alikes: dict[str, LookAlikes] = {}
 
+    def forget_lookups(self) -> None:
+        """No object will be looked for by label, slug or key any more."""
+        for lookup in (self._by_label, self._by_slug, self._by_key, self._look_alikes):
+            lookup.clear()
+
     def add(self, node: Node, identity: Identity) -> None:
         """Take in an object that the document declares or implies."""
         row, label, slug = node.row, node.values.get(node.row.label), node.values.get("slug")

@@ -35,6 +35,12 @@ class Resolver:
         # Names that stand for one object only, by type; until there is one object more of that type.
         self._meant: dict[str, dict[str, Node]] = defaultdict(dict)
 
+    def forget_lookups(self) -> None:
+        """Make room: once every object is found, what served to find them is a fifth of a plan's memory."""
+        self._of_entry.clear()
+        self._meant.clear()
+        self.register.forget_lookups()
+
     def problem(self, path: str, message: str, hint: str = "") -> None:
         """Note a problem once."""
         found = Problem(path, message, hint)

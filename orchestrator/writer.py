@@ -89,7 +89,10 @@ class ListWriter:
         written = {
             name: digest for name, digest in digests_of(fields).items() if name != "tags" or name not in known
         }
-        digests = {**known, **self._ledger.digests(change.subject), **written}
+        links = OBJECT_TYPES[change.object_type].links
+        # What the build pass has left there: of link fields, that is older than what we know by now.
+        built = self._ledger.digests(change.subject).items()
+        digests = {**known, **{name: one for name, one in built if name not in links}, **written}
         self._ledger.keep_digests(change.id, digests)
         custom = {**(fields.get("custom_fields") or {}), BATCH_FIELD: self._batch_id, DIGESTS_FIELD: digests}
         return {**fields, "custom_fields": custom}

@@ -12,8 +12,13 @@ from netbox_mcp.cli.progress import BarProgress, follow
 from netbox_mcp.cli.tasks import end_with
 from netbox_mcp.dependencies import get_settings
 from netbox_mcp.next_steps import DRY_RUN
-from netbox_mcp.rollbacks import keep_plan, plan_rollback, roll_back_now, start_plan
-from netbox_mcp.service import get_service
+from netbox_mcp.rollbacks import (
+    keep_plan,
+    plan_rollback,
+    refuse_without_redis,
+    roll_back_now,
+    start_plan,
+)
 from orchestrator.models import Plan
 from orchestrator.plan_text import render_plan
 
@@ -37,7 +42,7 @@ def rollback(
     the batch was applied with --sync. Where no journal is left, NetBox's own changelog serves.
     """
     if not sync and not get_settings().dry_run:
-        get_service().queue_info()  # say that Redis is missing before the person has read a plan
+        refuse_without_redis(batch_id)  # say that Redis is missing before the person has read a plan
     plan = plan_rollback(batch_id, target, force, here=sync)
     if not as_json:
         print(render_plan(plan, per_group=SHOWN_PER_TYPE))

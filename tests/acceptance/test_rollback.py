@@ -46,6 +46,7 @@ def _timeless(row: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def edges(netbox: PlainNetBox) -> list[int]:
     """What was there before: two devices made by hand, each with a primary address. Their ids."""
+    netbox.post("extras/tags", {"name": "campus", "slug": "campus"})
     maker = netbox.post("dcim/manufacturers", {"name": "Cisco", "slug": "cisco"})
     kind = netbox.post(
         "dcim/device-types", {"manufacturer": maker["id"], "model": "C9300-48P", "slug": "c9300-48p"}
@@ -84,7 +85,6 @@ def switches(names: str, first_host: int, **fields: Any) -> dict[str, Any]:
 def of_all_kinds(edges: list[int], switch_names: str) -> dict[str, Any]:
     """Creates, updates, a swap of names, a primary address that moves, and a row that NetBox refuses."""
     return {
-        "tags": [{"name": "campus"}],
         "sites": [{"name": "AMS1", "description": "as the document says", "tags": ["campus"]}],
         "device_types": [{"manufacturer": "Cisco", "model": "Bad", "u_height": 1.3}],
         "devices": [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -215,7 +217,7 @@ def test_a_batch_lands_whole_or_is_undone(
     netbox.create("dcim/sites", name=f"{prefix}-1", slug=f"{prefix}-1", description="mine")
     ended = apply(manager, whole_or_nothing(prefix), "monday")
     assert ended.status == TaskState.ROLLED_BACK
-    assert f"device_types 'M1' (device_types[1]) failed: " in ended.message.replace(f"{prefix} ", "")
+    assert "device_types 'M1' (device_types[1]) failed: " in ended.message.replace(f"{prefix} ", "")
     assert "All of the batch was undone: " in ended.message
     assert ended.first_errors[0]["path"] == "device_types[1]"
     assert ended.counts["failed"] == 1
@@ -251,9 +253,6 @@ def test_a_worker_that_dies_while_it_undoes_leaves_a_batch_that_can_be_taken_bac
     wait_for(lambda: "Undoing the batch" in manager.status(started.task_id).message, "the undoing")
     wait_for(lambda: netbox.count("dcim/sites", name__isw=prefix) < 120, "the first delete")
     for child in first.children():
-        import os
-        import signal
-
         os.kill(child, signal.SIGKILL)
     first.kill()
     dead = wait_until_ended(manager, started.task_id, 40)

@@ -138,7 +138,7 @@ CASES = {
         "rolled_back",
         "Rolled back by batch b-2. Before that: Done: 3 created.",
     ),
-    "killed and taken back since": (
+    "taken back after its worker was killed": (
         snapshot(
             job_status="started", progress=MIDWAY, journal_counts={"created": 30}, in_doubt=7, undone_by="b-2"
         ),
