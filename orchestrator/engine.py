@@ -19,7 +19,7 @@ from orchestrator.ports import SILENT, History, Journal, NetBox, Progress, Query
 from orchestrator.rollback import plan_rollback
 from orchestrator.stale import refuse_unapplyable
 from orchestrator.surroundings import read_stamps, read_world
-from orchestrator.writer import batch_message
+from orchestrator.writes import batch_message
 
 FROM_CHANGELOG = "The journal of the batch is gone; this is rebuilt from NetBox's own changelog"
 

@@ -44,6 +44,7 @@ def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
     if draft.problems:
         raise DocumentError(draft.problems)
     name_nodes(draft.register)
+    draft.resolver.forget_lookups()
     draft.prepare_metadata()
     changes, lost = release_first([*draft.build_changes(), *draft.link_changes()], live)
     changes = draft.define_metadata(draft.metadata.stamp_released(changes))
@@ -64,15 +65,15 @@ def digest_of(plan: Plan) -> str:
     already: another batch may have made them meanwhile.
     """
     own = {change.id for change in plan.changes if change.object_type == "custom_fields"}
-    writes = [
+    facts: dict[str, Any] = {"target": plan.target, "on_error": plan.on_error}
+    if plan.undoes:
+        facts |= {"undoes": plan.undoes, "force": plan.force}
+    writes = (
         [c.id, c.action, c.passes, c.live_id, dict(c.before), dict(c.after), sorted({*c.depends_on} - own)]
         for c in plan.changes
         if c.writes and c.id not in own
-    ]
-    facts: dict[str, Any] = {"target": plan.target, "on_error": plan.on_error, "writes": writes}
-    if plan.undoes:
-        facts |= {"undoes": plan.undoes, "force": plan.force}
-    return fingerprint(facts)
+    )
+    return fingerprint(facts, writes)
 
 
 # Within what a slug must be unique, for the types that have it: device types and platforms.

@@ -9,34 +9,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.diff import compare
-from orchestrator.errors import AccessError, RejectedError, UnknownOutcomeError
+from orchestrator.errors import RejectedError, UnknownOutcomeError
 from orchestrator.ledger import Ledger, outcome_of
 from orchestrator.live import find_by_id, find_rows
 from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD, digests_of, stored_digests, stored_stamp
 from orchestrator.models import Action, Change, Result, Stamp
 from orchestrator.ports import Journal, NetBox, Row, Written
-from orchestrator.schema import load_schema
+from orchestrator.writes import Write, batch_message, lacking, made_by_us, may_double
 
+_RESULTS = {
+    Action.CREATE: Result.CREATED,
+    Action.UPDATE: Result.UPDATED,
+    Action.DELETE: Result.DELETED,
+}
 # After this many answers without an outcome a list is halved, and a single row given up.
 _MAX_ATTEMPTS = 3
 _PAUSE_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A change and the row to send for it, all ids known. Rows of updates carry their `id`."""
-
-    change: Change
-    row: Row
-
-    def fields(self) -> Row:
-        """What will be written, without the id."""
-        return {name: value for name, value in self.row.items() if name != "id"}
 
 
 class ListWriter:
@@ -200,7 +192,7 @@ class ListWriter:
         self, row: ObjectType, writes: Sequence[Write], error: UnknownOutcomeError, attempt: int
     ) -> None:
         missing = self._settle_found(row, writes)
-        if any(_may_double(row, write) for write in missing) and not error.over:
+        if any(may_double(row, write) for write in missing) and not error.over:
             # NetBox may still be at it, and its database would let a second copy in.
             self._wait(self._settle_seconds)
             missing = self._settle_found(row, missing)
@@ -222,7 +214,7 @@ class ListWriter:
         pairs = list(zip(writes, self._read_back(row, writes), strict=True))
         there = [(write, live) for write, live in pairs if live is not None]
         if writes[0].change.action is Action.CREATE:
-            ours = self._made_by_us(row, there)
+            ours = made_by_us(self._netbox, row, there, self._batch_id)
             landed = [(write, live) for write, live in there if live["id"] in ours]
             # Someone else was faster: another create would be a second copy.
             self._adopt(row, [(write.change, live) for write, live in there if live["id"] not in ours])
@@ -233,27 +225,6 @@ class ListWriter:
         self._done(row, [write for write, _ in landed], Written([live for _, live in landed]))
         settled = {write.change.id for write, _ in there}
         return [write for write in writes if write.change.id not in settled]
-
-    def _made_by_us(self, row: ObjectType, there: Sequence[tuple[Write, Row]]) -> set[int]:
-        """The ids of objects that this batch has created: a rollback must not take away what others made.
-
-        Our stamp tells, or where there is none NetBox's changelog, or where that may not be read the values.
-        """
-        ours = {
-            live["id"]
-            for _, live in there
-            if (live.get("custom_fields") or {}).get(BATCH_FIELD) == self._batch_id
-        }
-        unstamped = {live["id"]: (write, live) for write, live in there if write.change.stamp is None}
-        if not unstamped:
-            return ours
-        try:
-            entries = self._netbox.logged_since(row.name, sorted(unstamped), _EVER)
-        except AccessError:
-            pairs = unstamped.items()
-            return ours | {id_ for id_, (write, live) in pairs if not compare(row, write.fields(), live)[1]}
-        messages = {entry.object_id: entry.message for entry in entries if entry.action == "create"}
-        return ours | {id_ for id_ in unstamped if messages.get(id_) == self._message}
 
     def _settle_gone(self, row: ObjectType, writes: Sequence[Write]) -> list[Write]:
         pairs = list(
@@ -283,7 +254,7 @@ class ListWriter:
         pairs = list(zip(changes, found, strict=True))
         self._adopt(row, [(change, live) for change, live in pairs if live is not None])
         absent = [self._create(change) for change, live in pairs if live is None]
-        incomplete = {write.change.id: lack for write in absent if (lack := _lacking(row, write))}
+        incomplete = {write.change.id: lack for write in absent if (lack := lacking(row, write))}
         self._fail(
             [(write, incomplete[write.change.id]) for write in absent if write.change.id in incomplete]
         )
@@ -309,34 +280,3 @@ class ListWriter:
             updates.append(self._update(update))
         self._ledger.settle(unchanged)
         self._send(row, updates)
-
-
-# Before any entry of a changelog.
-_EVER = "1970-01-01T00:00:00+00:00"
-_RESULTS = {
-    Action.CREATE: Result.CREATED,
-    Action.UPDATE: Result.UPDATED,
-    Action.DELETE: Result.DELETED,
-}
-
-
-def batch_message(batch_id: str) -> str:
-    """What NetBox's changelog says of everything that a batch writes; by it a batch is found again."""
-    return f"netbox-mcp batch {batch_id}"
-
-
-def _may_double(row: ObjectType, write: Write) -> bool:
-    """Whether the database would let a second copy of this row in."""
-    if write.change.action is not Action.CREATE:
-        return False
-    enforced = row.key_enforced and bool({row.label, "asset_tag"} & write.change.key.keys())
-    return not enforced
-
-
-def _lacking(row: ObjectType, write: Write) -> str:
-    """Why a component that did not come with its parent cannot be created; empty when it can."""
-    required: list[Any] = [name for name, spec in load_schema()[row.name].items() if spec.required]
-    missing = [name for name in required if write.row.get(name) is None]
-    if not missing:
-        return ""
-    return f"did not come with the device type, and {' and '.join(missing)} is missing to create it"

@@ -1,0 +1,75 @@
+"""One row on its way to NetBox, and the questions that a write without an answer raises.
+
+Used by writer.py, which sends the lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.catalog import ObjectType
+from orchestrator.diff import compare
+from orchestrator.errors import AccessError
+from orchestrator.metadata import BATCH_FIELD
+from orchestrator.models import Action, Change
+from orchestrator.ports import NetBox, Row
+from orchestrator.schema import load_schema
+
+# Before any entry of a changelog.
+_EVER = "1970-01-01T00:00:00+00:00"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A change and the row to send for it, all ids known. Rows of updates carry their `id`."""
+
+    change: Change
+    row: Row
+
+    def fields(self) -> Row:
+        """What will be written, without the id."""
+        return {name: value for name, value in self.row.items() if name != "id"}
+
+
+def batch_message(batch_id: str) -> str:
+    """What NetBox's changelog says of everything that a batch writes; by it a batch is found again."""
+    return f"netbox-mcp batch {batch_id}"
+
+
+def may_double(row: ObjectType, write: Write) -> bool:
+    """Whether the database would let a second copy of this row in."""
+    if write.change.action is not Action.CREATE:
+        return False
+    enforced = row.key_enforced and bool({row.label, "asset_tag"} & write.change.key.keys())
+    return not enforced
+
+
+def lacking(row: ObjectType, write: Write) -> str:
+    """Why a component that did not come with its parent cannot be created; empty when it can."""
+    required: list[Any] = [name for name, spec in load_schema()[row.name].items() if spec.required]
+    missing = [name for name in required if write.row.get(name) is None]
+    if not missing:
+        return ""
+    return f"did not come with the device type, and {' and '.join(missing)} is missing to create it"
+
+
+def made_by_us(
+    netbox: NetBox, row: ObjectType, there: Sequence[tuple[Write, Row]], batch_id: str
+) -> set[int]:
+    """The ids of objects that this batch has created: a rollback must not take away what others made.
+
+    Our stamp tells, or where there is none NetBox's changelog, or where that may not be read the values.
+    """
+    ours = {live["id"] for _, live in there if (live.get("custom_fields") or {}).get(BATCH_FIELD) == batch_id}
+    unstamped = {live["id"]: (write, live) for write, live in there if write.change.stamp is None}
+    if not unstamped:
+        return ours
+    try:
+        entries = netbox.logged_since(row.name, sorted(unstamped), _EVER)
+    except AccessError:
+        pairs = unstamped.items()
+        return ours | {id_ for id_, (write, live) in pairs if not compare(row, write.fields(), live)[1]}
+    messages = {entry.object_id: entry.message for entry in entries if entry.action == "create"}
+    return ours | {id_ for id_ in unstamped if messages.get(id_) == batch_message(batch_id)}
