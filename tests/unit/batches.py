@@ -80,12 +80,14 @@ def undo(netbox: MemoryNetBox, history: History | None, force: bool = False, **e
 
 
 def picture(netbox: MemoryNetBox) -> dict[str, dict[int, Row]]:
-    """Every object as it is, without the times at which it was written."""
-    times = ("created", "last_updated")
+    """Every object as NetBox shows it, without the times at which it was written."""
     return {
-        name: {
-            object_id: {field: value for field, value in row.items() if field not in times}
-            for object_id, row in rows.items()
-        }
+        name: {object_id: _shown(row) for object_id, row in rows.items()}
         for name, rows in netbox.tables.items()
     }
+
+
+def _shown(row: Row) -> Row:
+    """A custom field without a value is shown as null, whether it ever had one or not."""
+    custom = {name: value for name, value in row.get("custom_fields", {}).items() if value is not None}
+    return {**{k: v for k, v in row.items() if k not in ("created", "last_updated")}, "custom_fields": custom}
