@@ -164,6 +164,8 @@ def next_step(status: TaskStatus, needs_approval: bool = False) -> str:
         )
     if status.status is TaskState.COMPLETED_WITH_ERRORS:
         return "See netbox_get_task_report with outcome=failed; correct these and send the document again."
+    if status.status is TaskState.ROLLED_BACK and status.first_errors:
+        return "Correct the objects named and send the document again."
     if status.status is TaskState.COMPLETED and status.kind == "plan":
         apply = "pply it with netbox_start_bulk_async(plan_id, confirm=true)."
         if needs_approval and status.plan_id:

@@ -126,10 +126,19 @@ def deeds_logged(entries: Iterable[LoggedChange], tags: Mapping[str, int]) -> li
         deed.created = deed.created or entry.action == "create"
         before, after = _logged_fields(entry, entry.before, tags), _logged_fields(entry, entry.after, tags)
         written = {name: value for name, value in after.items() if deed.created or before.get(name) != value}
-        deed.add({} if deed.created else {name: before.get(name) for name in written}, written)
+        deed.add({} if deed.created else _as_before(before, written), written)
         deed.last_updated = str(entry.after.get("last_updated") or "")
         deed.request_ids.add(entry.request_id)
     return list(deeds.values())
+
+
+def _as_before(before: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
+    """What the written fields held before; a custom field that was not defined yet held nothing."""
+    was = {name: before.get(name) for name in written}
+    if "custom_fields" in written:
+        held = was["custom_fields"] or {}
+        was["custom_fields"] = {**dict.fromkeys(written["custom_fields"] or {}), **held}
+    return was
 
 
 def _logged_fields(entry: LoggedChange, raw: Mapping[str, Any], tags: Mapping[str, int]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Compares what a document wants of an object with what NetBox has: managed fields only.
 
 Both sides are canonical (values.py). Equal fingerprints settle an object at
-once; only where they differ is each field looked at.
+once; only where they differ is each field looked at. A fingerprint that is
+not kept is the canonical JSON itself: a digest of it would tell nothing more.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import orjson
 
 from orchestrator.catalog import ObjectType
-from orchestrator.live import canonical_field
+from orchestrator.live import canonical_fields
 from orchestrator.ports import Row
 from orchestrator.values import custom_field_value, same_custom_field
 
@@ -34,15 +35,23 @@ def canonical_json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=repr)
 
 
+def _spelling(value: Any) -> bytes:
+    """The canonical JSON of values among which are objects that are not there yet."""
+    return orjson.dumps(value, option=_SPELLING, default=repr)
+
+
+_SPELLING = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
 def compare(row: ObjectType, wanted: Mapping[str, Any], live: Row) -> tuple[Fields, Fields]:
     """What differs as (before, after); both are empty when nothing does.
 
     Tags and custom fields are merged: what is there stays unless the document
     names it (design, rule 4).
     """
-    before = {name: canonical_field(row, live, name) for name in wanted}
-    mine = with_tags(wanted, before)
-    if fingerprint(mine) == fingerprint(before):
+    before = canonical_fields(row, live, wanted)
+    mine = _with_tags(wanted, before)
+    if _spelling(mine) == _spelling(before):
         return {}, {}
     if "custom_fields" in mine:
         before["custom_fields"], mine["custom_fields"] = _custom_fields(
@@ -52,7 +61,7 @@ def compare(row: ObjectType, wanted: Mapping[str, Any], live: Row) -> tuple[Fiel
     return {name: before[name] for name in differing}, {name: mine[name] for name in differing}
 
 
-def with_tags(wanted: Mapping[str, Any], theirs: Mapping[str, Any]) -> Fields:
+def _with_tags(wanted: Mapping[str, Any], theirs: Mapping[str, Any]) -> Fields:
     """The managed fields, the wanted tags joined with those already there."""
     mine = dict(wanted)
     if "tags" in mine:
@@ -64,7 +73,7 @@ def same(left: Any, right: Any) -> bool:
     """Whether two canonical values are the same fact; True is not 1."""
     if type(left) is type(right) and type(left) in _PLAIN:
         return bool(left == right)
-    return canonical_json(left) == canonical_json(right)
+    return _spelling(left) == _spelling(right)
 
 
 def _custom_fields(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[Fields, Fields]:

@@ -18,7 +18,7 @@ from orchestrator.plan import build_plan
 from orchestrator.ports import SILENT, History, Journal, NetBox, Progress, Query
 from orchestrator.rollback import plan_rollback
 from orchestrator.stale import refuse_unapplyable
-from orchestrator.surroundings import read_stamps, read_world
+from orchestrator.surroundings import read_details, read_world
 from orchestrator.writes import batch_message
 
 FROM_CHANGELOG = "The journal of the batch is gone; this is rebuilt from NetBox's own changelog"
@@ -61,15 +61,13 @@ class NetBoxBulkOrchestrator:
         """
         with collector_paused():
             desired = self._normalise(document)
-        del document  # a large one, unless the caller still wants it
-        world = read_world(desired, self.netbox)
-        with collector_paused():
+            del document  # a large one, unless the caller still wants it
+            world = read_world(desired, self.netbox)
             plan = build_plan(desired, world, self.target)
-        # What our last apply left matters only where something differs: it is read then, and looked at.
-        if not read_stamps(plan, world, self.netbox):
-            return plan
-        with collector_paused():
-            return build_plan(desired, world, self.target)
+            # What our last apply left matters only where something differs: it is read then, and looked at.
+            if read_details(plan, world, self.netbox):
+                plan = build_plan(desired, world, self.target)
+        return plan
 
     def _normalise(self, document: Any) -> Desired:
         desired = normalise(document)

@@ -1,28 +1,22 @@
-"""Reads from NetBox what a document may touch: the live side of every comparison.
+"""What NetBox has: the live side of every comparison.
 
-Small tables are read whole, large ones by the names, parents and hosts that
-the document mentions, components by their parents. The rows are kept as NetBox
-sent them; `Table` finds them again.
+The rows are kept as NetBox sent them; `Table` finds them again, `canonical_row`
+brings them to the notation in which they are compared. reading.py fills this
+in for a document.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES, ObjectType, Reading
-from orchestrator.desired import Desired, Reference
-from orchestrator.graph import type_order
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.schema import load_schema
 from orchestrator.values import host_of, live_value
-
-# Above this many keys we ask how long the whole list is: a filter with many values costs NetBox
-# about as much as a page of a thousand rows (measured on 4.7).
-_MANY_KEYS = 100
 
 
 class Table:
@@ -37,13 +31,13 @@ class Table:
 
     def add(self, rows: Iterable[Row]) -> None:
         """Take in rows; a row that is there already is passed over."""
+        label, child_of = self.row.label, self.row.child_of
         for row in rows:
             if row["id"] in self.by_id:
                 continue
             self.by_id[row["id"]] = row
-            self._by_label[label_key(self.row, row.get(self.row.label), _parent_id(self.row, row))].append(
-                row
-            )
+            parent = live_value(row.get(child_of)) if child_of else None
+            self._by_label[label_key(self.row, row.get(label), parent)].append(row)
             if row.get("slug"):
                 self._by_slug[row["slug"]].append(row)
             for name in self.row.other_keys:
@@ -53,6 +47,10 @@ class Table:
     def labelled(self, label: Any, parent: Any = None) -> list[Row]:
         """Rows with this label; for components, those of the parent with this id."""
         return self._by_label.get(label_key(self.row, label, parent), [])
+
+    def at(self, place: Any) -> list[Row]:
+        """The same, by what `label_key` makes of label and parent."""
+        return self._by_label.get(place, [])
 
     def slugged(self, slug: str) -> list[Row]:
         """Rows with this slug."""
@@ -79,10 +77,6 @@ def label_key(row: ObjectType, label: Any, parent: Any = None) -> Any:
     return (parent, text) if row.child_of else text
 
 
-def _parent_id(row: ObjectType, live: Row) -> Any:
-    return live_value(live.get(row.child_of)) if row.child_of else None
-
-
 @dataclass(slots=True)
 class Live:
     """What was read, by object type. Types that the document does not mention are absent.
@@ -105,184 +99,6 @@ class Live:
         return self.tables[object_type]
 
 
-def read_live(desired: Desired, netbox: NetBox) -> Live:
-    """Read every object that the document declares or refers to, parents first."""
-    wanted = _collect(desired)
-    live = Live()
-    for name in type_order():
-        if name in wanted:
-            _read_table(OBJECT_TYPES[name], wanted[name], live, netbox)
-    return live
-
-
-@dataclass(slots=True)
-class _Wanted:
-    """What to look for in one type."""
-
-    labels: set[str] = field(default_factory=set)
-    others: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    ids: set[int] = field(default_factory=set)
-    parents: list[Reference] = field(default_factory=list)
-    fields: set[str] = field(default_factory=set)
-    declared: int = 0
-
-
-def _collect(desired: Desired) -> dict[str, _Wanted]:
-    wanted: dict[str, _Wanted] = defaultdict(_Wanted)
-    if desired.options.metadata:
-        wanted["custom_fields"].fields |= {"name", "object_types", "type"}
-    for entry in desired.all_entries():
-        row, want = OBJECT_TYPES[entry.object_type], wanted[entry.object_type]
-        want.declared += 1
-        want.fields.update(entry.fields)
-        _want_label(row, want, entry.fields.get(row.label))
-        for other in row.other_keys:
-            if entry.fields.get(other) and entry.fields.get(row.label) is None:
-                want.others[other].add(entry.fields[other])
-        _want_parent(row, want, entry.fields.get(row.child_of))
-        if "custom_fields" in entry.fields:
-            wanted["custom_fields"].fields |= {"name", "object_types"}
-    for reference in desired.references():
-        _want_reference(wanted, reference)
-    _want_old_names(desired, wanted)
-    return wanted
-
-
-def _want_old_names(desired: Desired, wanted: dict[str, _Wanted]) -> None:
-    """Who names a parent by the name that this document gives it means the one with the old name."""
-    renamed: dict[tuple[str, Any], list[Reference]] = defaultdict(list)
-    for entry in desired.all_entries():
-        row = OBJECT_TYPES[entry.object_type]
-        if entry.match is not None and not row.child_of and not row.by_host:
-            renamed[row.name, label_key(row, entry.fields.get(row.label))].append(entry.match)
-    for name, want in wanted.items() if renamed else ():
-        row = OBJECT_TYPES[name]
-        parent = OBJECT_TYPES[row.references[row.child_of]] if row.child_of else row
-        for reference in list(want.parents):
-            named = reference.name or (reference.parts or {}).get(parent.label)
-            want.parents += renamed.get((parent.name, label_key(parent, named)), ())
-
-
-def _want_reference(wanted: dict[str, _Wanted], reference: Reference) -> None:
-    if reference.entry is not None:
-        return  # wanted as an entry already
-    row, want = OBJECT_TYPES[reference.object_type], wanted[reference.object_type]
-    parts = reference.parts or {}
-    if reference.id is not None:
-        want.ids.add(reference.id)
-    _want_label(row, want, reference.name or parts.get(row.label))
-    for other in row.other_keys:
-        if parts.get(other):
-            want.others[other].add(str(parts[other]))
-    _want_parent(row, want, parts.get(row.child_of))
-
-
-def _want_label(row: ObjectType, want: _Wanted, label: Any) -> None:
-    if not label:
-        return
-    try:
-        # As written: NetBox itself folds case where it matters, and not quite as Python does.
-        want.labels.add(host_of(str(label)) if row.by_host else str(label))
-    except ValueError:  # not an address: the planner says so, with its path
-        return
-
-
-def _want_parent(row: ObjectType, want: _Wanted, parent: Any) -> None:
-    """Components are asked for by their parents, which have been read by then."""
-    if not row.child_of or not isinstance(parent, Reference):
-        return
-    # Those inside one entry follow each other: once is enough.
-    if parent.entry is None or not want.parents or want.parents[-1].entry is not parent.entry:
-        want.parents.append(parent)
-
-
-def _read_table(row: ObjectType, want: _Wanted, live: Live, netbox: NetBox) -> None:
-    table = live.table(row.name)
-    fields = _fields_of(row, want)
-    for query in _READERS[row.reading](row, want, live, netbox, fields):
-        table.add(netbox.read(query))
-
-
-def _fields_of(row: ObjectType, want: _Wanted) -> tuple[str, ...]:
-    """What every comparison needs: identity, what the document manages, what the planner looks at."""
-    fields = {"id", row.label, *row.key, *row.optional_key, *row.other_keys, *want.fields}
-    if row.slug_from:
-        fields.add("slug")
-    if row.generic:
-        fields.discard("assigned_object")
-        fields |= {"assigned_object_type", "assigned_object_id", "assigned_object"}
-    if row.name == "device_types":
-        fields |= {"interface_template_count", "manufacturer"}
-    return tuple(sorted(fields))
-
-
-def _whole(
-    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
-) -> list[Query]:
-    return [Query(row.name, fields)]
-
-
-def _by_name(
-    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
-) -> list[Query]:
-    if _whole_is_cheaper(row, len(want.labels), netbox):
-        return [Query(row.name, fields)]
-    return _keyed(row, fields, {f"{row.label}__ie": want.labels, "id": want.ids, **want.others})
-
-
-def _by_parent(
-    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
-) -> list[Query]:
-    parents = live.table(row.references[row.child_of])
-    ids = {object_id for reference in want.parents for object_id in ids_of(reference, parents)}
-    if _whole_is_cheaper(row, max(len(ids), want.declared), netbox):
-        return [Query(row.name, fields)]
-    return _keyed(row, fields, {f"{row.child_of}_id": ids, "id": want.ids})
-
-
-def ids_of(reference: Reference, table: Table) -> set[int]:
-    """The live objects that a reference may mean, by any of its names."""
-    if reference.id is not None:
-        return {reference.id}
-    named: list[Mapping[str, Any]] = [{table.row.label: reference.name}, reference.parts or {}]
-    ids: set[int] = set()
-    if reference.entry is not None:
-        named.append(reference.entry.fields)
-        if reference.entry.match is not None:
-            ids |= ids_of(reference.entry.match, table)
-    for fields in named:
-        rows = table.labelled(fields[table.row.label]) if fields.get(table.row.label) else []
-        others = [table.with_other_key(key, fields[key]) for key in table.row.other_keys if fields.get(key)]
-        ids |= {row["id"] for found in (rows, *others) for row in found}
-    return ids
-
-
-def _by_address(
-    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
-) -> list[Query]:
-    if _whole_is_cheaper(row, len(want.labels), netbox):
-        return [Query(row.name, fields)]
-    return _keyed(row, fields, {"address": want.labels, "id": want.ids})
-
-
-def _keyed(row: ObjectType, fields: tuple[str, ...], keys: Mapping[str, set[str] | set[int]]) -> list[Query]:
-    """One query per filter that has values: an empty one would mean everything (design rule 9)."""
-    return [Query(row.name, fields, name, sorted(values)) for name, values in keys.items() if values]
-
-
-_Reader = Callable[[ObjectType, _Wanted, Live, NetBox, tuple[str, ...]], list[Query]]
-_READERS: dict[Reading, _Reader] = {
-    Reading.WHOLE: _whole,
-    Reading.BY_NAME: _by_name,
-    Reading.BY_PARENT: _by_parent,
-    Reading.BY_ADDRESS: _by_address,
-}
-
-
-def _whole_is_cheaper(row: ObjectType, keys: int, netbox: NetBox) -> bool:
-    return keys > _MANY_KEYS and netbox.count(row.name) <= 2 * keys
-
-
 def canonical_row(row: ObjectType, live: Row) -> dict[str, Any]:
     """A live row with every value in canonical form, generic references as one field."""
     verbatim = _verbatim(row.name)
@@ -303,6 +119,21 @@ def canonical_field(row: ObjectType, live: Row, name: str) -> Any:
     return raw if type(raw) in _CANONICAL or name in _verbatim(row.name) else live_value(raw, name)
 
 
+def canonical_fields(row: ObjectType, live: Row, names: Iterable[str]) -> dict[str, Any]:
+    """Some fields of `canonical_row`, in the order of `names`."""
+    verbatim = _verbatim(row.name)
+    found: dict[str, Any] = {}
+    for name in names:
+        raw = live.get(name)
+        if name in row.generic or name in verbatim:
+            raw = canonical_field(row, live, name)
+        elif type(raw) not in _CANONICAL:
+            raw = live_value(raw, name)
+        found[name] = raw
+    return found
+
+
+# Values of these types are canonical as they are.
 _CANONICAL = frozenset({bool, int, type(None)})
 
 
@@ -317,6 +148,19 @@ def _verbatim(object_type: str) -> frozenset[str]:
     """Fields whose JSON means nothing to us."""
     specs = load_schema().get(object_type, {})
     return frozenset(name for name, spec in specs.items() if spec.kind == "json") | {"custom_fields"}
+
+
+def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
+    """What every comparison needs: identity, what the document manages, what the planner looks at."""
+    fields = {"id", row.label, *row.key, *row.optional_key, *row.other_keys, *managed}
+    if row.slug_from:
+        fields.add("slug")
+    if row.generic:
+        fields.discard("assigned_object")
+        fields |= {"assigned_object_type", "assigned_object_id", "assigned_object"}
+    if row.name == "device_types":
+        fields |= {"interface_template_count", "manufacturer"}
+    return tuple(sorted(fields))
 
 
 def find_by_id(netbox: NetBox, row: ObjectType, ids: Sequence[int]) -> list[Row | None]:
@@ -340,7 +184,7 @@ def find_rows(netbox: NetBox, row: ObjectType, keys: Sequence[dict[str, Any]]) -
 
 def all_fields(row: ObjectType) -> tuple[str, ...]:
     """Everything that can be written, and when it last was."""
-    known = {*_fields_of(row, _Wanted()), *load_schema().get(row.name, ()), "last_updated"}
+    known = {*fields_of(row), *load_schema().get(row.name, ()), "last_updated"}
     return tuple(sorted(known - set(row.generic)))
 
 

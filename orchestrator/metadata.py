@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -271,4 +272,16 @@ def _single(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             continue
         for key, one in (value or {}).items():
             if key not in METADATA_FIELDS:
-                yield f"custom_fields.{key}", custom_field_value(one)
+                yield f"custom_fields.{key}", _one_notation(custom_field_value(one))
+
+
+def _one_notation(value: Any) -> Any:
+    """The same for all that NetBox may return for what was sent: empty text, moments, ids in any order."""
+    if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
+        return sorted(value, key=repr)
+    if not isinstance(value, str):
+        return value
+    try:
+        return datetime.fromisoformat(value).isoformat()
+    except ValueError:
+        return value or None

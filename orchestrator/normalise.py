@@ -7,7 +7,7 @@ collected with its path; none stops the rest from being looked at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +20,7 @@ from orchestrator.expand import RangeError, expand_entry
 from orchestrator.references import ReferenceReader
 from orchestrator.schema import FieldSpec, load_schema
 from orchestrator.shorthand import SUGAR, Defaults, short_names
-from orchestrator.values import BadValueError, coerce, suggest
+from orchestrator.values import BadValueError, coerce, has_notation, quick_check, suggest
 
 MAX_OBJECTS = 500_000
 
@@ -61,6 +61,7 @@ class _Reader:
     ) -> None:
         self.desired = desired
         self.schema = schema
+        self.plain = {name: _quick_checks(OBJECT_TYPES[name], specs) for name, specs in schema.items()}
         self.left = max_objects
         self.troubled: set[str] = set()
         self.references = ReferenceReader(self.problem)
@@ -100,8 +101,12 @@ class _Reader:
             raw = read_assignment(raw, path, self.references)
         children = {name: raw.pop(name) for name in row.children if name in raw}
         entry.match = self.read_match(row, raw, path)
+        plain = self.plain[row.name]
         for key, value in raw.items():
-            self.read_field(row, entry, key, value)
+            if key in plain and plain[key](value):
+                entry.fields[key] = value
+            else:
+                self.read_field(row, entry, key, value)
         self.add_option_tags(row, entry)
         self.check_label(row, entry, item)
         self.desired.entries.setdefault(row.name, []).append(entry)
@@ -211,6 +216,16 @@ class _Reader:
         if not identified and not matched and path not in self.troubled:
             others = " or ".join(("id", *row.other_keys))
             self.problem(path, f"{row.label} is missing", f"or identify the object by {others}")
+
+
+def _quick_checks(row: ObjectType, specs: Mapping[str, FieldSpec]) -> Mapping[str, Callable[[Any], bool]]:
+    """Most values of most documents are plain, right and canonical already: a glance is enough for them."""
+    checks = {
+        field: quick_check(spec)
+        for field, spec in specs.items()
+        if not has_notation(field) and field not in row.generic
+    }
+    return {field: check for field, check in checks.items() if check is not None}
 
 
 def _schema_with(choices: Choices) -> Schema:

@@ -7,25 +7,23 @@ all have been looked at is the document refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES
-from orchestrator.desired import Desired, Reference
-from orchestrator.diff import Fields, compare, fingerprint, with_tags
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.checks import Checks
+from orchestrator.desired import Desired, Entry, Reference
+from orchestrator.diff import Fields, compare, fingerprint
 from orchestrator.errors import DocumentError
 from orchestrator.graph import type_order
 from orchestrator.live import Live, canonical_field
 from orchestrator.metadata import Metadata, read_metadata
-from orchestrator.models import Action, Change, Pass, Plan
+from orchestrator.models import NOTHING, Action, Change, Pass, Plan
 from orchestrator.naming import name_nodes, names_in, title
-from orchestrator.ports import Row
 from orchestrator.register import Node, natural_key
 from orchestrator.release import release_first
 from orchestrator.resolve import Resolver
-from orchestrator.schema import required_fields
-from orchestrator.values import LookAlikes, live_value, slugify, suggest
 
 
 def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
@@ -37,10 +35,7 @@ def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
     draft = _Draft(desired, live)
     draft.pair_objects()
     draft.resolve_links()
-    draft.check_custom_fields()
-    draft.derive_slugs()
-    draft.require_fields()
-    draft.warn_of_near_misses()
+    draft.check()
     if draft.problems:
         raise DocumentError(draft.problems)
     name_nodes(draft.register)
@@ -76,8 +71,6 @@ def digest_of(plan: Plan) -> str:
     return fingerprint(facts, writes)
 
 
-# Within what a slug must be unique, for the types that have it: device types and platforms.
-_SLUG_SCOPE = "manufacturer"
 # Whether a colon in the address is what the field asks for.
 _FAMILIES = {"primary_ip4": False, "primary_ip6": True}
 
@@ -95,27 +88,19 @@ class _Draft:
         self.derived_slugs: set[Node] = set()
         self.metadata = Metadata()
 
-    def nodes(self) -> Iterator[Node]:
-        """Every object of the plan, types in reference order."""
-        for name in type_order():
-            yield from self.register.nodes.get(name, ())
-
     # -- the steps, in order ---------------------------------------------------
 
     def pair_objects(self) -> None:
         """Types in reference order, so that what an entry refers to is known before the entry."""
         for name in type_order():
-            # Those that say more come first, so that those that say less are found among them.
-            keys = {*OBJECT_TYPES[name].key, *OBJECT_TYPES[name].optional_key}
-            entries = self.desired.entries.get(name, ())
-            for entry in sorted(entries, key=lambda entry: -len(keys & entry.fields.keys())):
+            for entry in _telling_first(OBJECT_TYPES[name], self.desired.entries.get(name, ())):
                 self.resolver.declare(entry)
-        for node in self.nodes():
+        for node in self.register.in_order():
             node.may_exist = node.may_exist or self.register.comes_with_parent(node)
 
     def resolve_links(self) -> None:
         """Link fields point to objects that may come later in the order, so they are resolved last."""
-        for node in list(self.nodes()):
+        for node in list(self.register.in_order()):
             if node.links:
                 self.links[node] = dict(self._targets(node))
         self._refuse_cycles()
@@ -156,109 +141,13 @@ class _Draft:
             hint = "assign it to one of the device's interfaces"
             self._problem(reference.path, f"{text} is not on {device.label!r}", hint)
 
-    def check_custom_fields(self) -> None:
-        """NetBox would refuse the whole row for a custom field that it does not have."""
-        rows = {row["name"]: row for row in self.live.table("custom_fields").by_id.values()}
-        for node in self.nodes():
-            for name in node.values.get("custom_fields") or ():
-                path, model = f"{node.path}.custom_fields.{name}", node.row.model
-                if name not in rows:
-                    hint = suggest(name, rows) or "create it in NetBox first"
-                    self._problem(path, f"there is no custom field {name!r}", hint)
-                elif model not in rows[name].get("object_types", [model]):
-                    message = f"the custom field {name!r} is not for {node.row.name}"
-                    self._problem(path, message, "change its object types in NetBox first")
-
-    def derive_slugs(self) -> None:
-        """At create only: what exists keeps its slug, whatever the name says."""
-        taken = self._live_slugs()
-        for node in self.nodes():
-            row = node.row
-            if not row.slug_from or node.live is not None:
-                continue
-            given = node.values.get("slug")
-            slug = given or slugify(str(node.values.get(row.slug_from) or ""))
-            place = (row.name, node.values.get(_SLUG_SCOPE), slug)
-            owner = taken.get(place) if slug else None
-            if not slug:
-                self._problem(node.path, f"no slug can be derived from {node.label!r}", "add slug: ...")
-            elif owner is not None:
-                how = "its slug" if given else f"the slug derived from {node.label!r},"
-                message = f"{how} {slug!r} belongs to the {row.noun} {owner!r}"
-                self._problem(node.path, message, "add a slug of its own")
-            else:
-                taken[place] = node.label
-                node.values["slug"] = slug
-                if not given:
-                    self.derived_slugs.add(node)
-
-    def _live_slugs(self) -> dict[tuple[str, Any, str], str]:
-        taken: dict[tuple[str, Any, str], str] = {}
-        for name, table in self.live.tables.items():
-            row = OBJECT_TYPES[name]
-            if row.slug_from:
-                for one in table.by_id.values():
-                    place = (name, live_value(one.get(_SLUG_SCOPE)), str(one.get("slug")))
-                    taken[place] = str(one.get(row.label))
-        return taken
-
-    def require_fields(self) -> None:
-        """What NetBox demands of a new object; components that come with their parent have it already."""
-        faulty = _with_prefixes(problem.path for problem in self.problems)
-        for node in self.nodes():
-            if node.live is not None or node.may_exist or node.unclear:
-                continue
-            missing = [name for name in required_fields(node.row.name) if node.values.get(name) is None]
-            if not missing:
-                continue
-            namesakes = self._namesakes(node)
-            if namesakes and not faulty.get(node.path):
-                self._not_that_one(node, namesakes)
-            else:
-                for name in missing:
-                    self._missing(node, name, faulty)
-
-    def _namesakes(self, node: Node) -> list[Row]:
-        """Live objects of the same name that the entry does not mean: its natural key says otherwise."""
-        label = node.values.get(node.row.label)
-        return self.live.table(node.row.name).labelled(label, node.parent) if label is not None else []
-
-    def _not_that_one(self, node: Node, namesakes: list[Row]) -> None:
-        row = node.row
-        names = [name for name in (*row.key, *row.optional_key) if name in node.values]
-        other = [
-            name
-            for name in names
-            if name != row.label and canonical_field(row, namesakes[0], name) != node.values[name]
-        ]
-        self._problem(
-            node.path,
-            f"there is a {row.noun} {node.label!r} in NetBox (id {namesakes[0]['id']}), of another "
-            f"{' and '.join(other) or 'kind'}; a new one would need more fields",
-            f"to change that one, add match: {{id: {namesakes[0]['id']}}}",
-        )
-
-    def _missing(self, node: Node, name: str, faulty: Mapping[str, bool]) -> None:
-        path = f"{node.path}.{name}"
-        if faulty.get(node.path) or {path, f"{path}_id", f"{node.path}.match"} & faulty.keys():
-            return  # it was given, but wrongly, or the object meant could not be told
-        hint = f"there is no {node.row.noun} {node.label!r} in NetBox yet, and a new one needs it"
-        self._problem(path, f"{name} is missing", hint)
-
-    def warn_of_near_misses(self) -> None:
-        """A declared object is created as asked, but a look-alike is worth a word."""
-        known: dict[str, LookAlikes] = {}
-        for node in self.nodes():
-            row = node.row
-            if node.live is not None or not row.slug_from:
-                continue
-            if row.name not in known:
-                known[row.name] = LookAlikes(self.live.table(row.name).labels())
-            near = known[row.name].find(node.label)
-            if near:
-                self.resolver.warnings.append(
-                    f"{node.path}: creates the {row.noun} {node.label!r}, though NetBox has {near!r}"
-                )
+    def check(self) -> None:
+        """Everything that can be wrong once it is known which objects are meant."""
+        checks = Checks(self.resolver)
+        checks.check_custom_fields()
+        self.derived_slugs = checks.derive_slugs()
+        checks.require_fields()
+        checks.warn_of_near_misses()
 
     def prepare_metadata(self) -> None:
         """Whether objects are stamped, and what has to be defined in NetBox for it."""
@@ -282,12 +171,12 @@ class _Draft:
 
     def build_changes(self) -> Iterator[Change]:
         """One change for every object that the document declares or implies."""
-        for node in self.nodes():
+        for node in self.register.in_order():
             yield self._create(node) if node.live is None else self._update(node)
 
     def link_changes(self) -> Iterator[Change]:
         """What could not be written along with the object itself; nothing where it is so already."""
-        for node in self.nodes():
+        for node in self.register.in_order():
             if node not in self.links:
                 continue
             wanted = {name: target.token if target else None for name, target in self.links[node].items()}
@@ -303,14 +192,19 @@ class _Draft:
 
     def _create(self, node: Node) -> Change:
         row = node.row
-        values = {name: value for name, value in with_tags(node.values, {}).items() if value is not None}
         return Change(
             id=node.id,
             object_type=row.name,
             action=Action.CREATE,
             label=title(self.register, node),
             path=node.path,
-            after=_frozen(values),
+            before=NOTHING,
+            drift=NOTHING,
+            after={
+                name: value.planned if type(value) is Node else value
+                for name, value in node.values.items()
+                if value is not None
+            },
             key=_frozen(natural_key(node)),
             depends_on=_ids(_nodes_in(node.values)),
             may_exist=node.may_exist,
@@ -322,11 +216,29 @@ class _Draft:
     def _update(self, node: Node) -> Change:
         assert node.live is not None
         before, after = compare(node.row, node.values, node.live)
+        if not after:
+            return self._unchanged(node, node.live["id"])
         if "device_type" in after:
             self.resolver.warnings.append(
                 f"{node.path}: the type of {node.label!r} changes; its components stay as they are"
             )
         return self._judged(node, node.values, before, after, Pass.BUILD, _nodes_in(after))
+
+    def _unchanged(self, node: Node, live_id: int) -> Change:
+        """Most objects of a document that is applied again: what only a write needs is left out."""
+        return Change(
+            id=node.id,
+            object_type=node.row.name,
+            action=Action.UNCHANGED,
+            label=title(self.register, node),
+            path=node.path,
+            live_id=live_id,
+            before=NOTHING,
+            after=NOTHING,
+            key=NOTHING,
+            drift=NOTHING,
+            seconds=node.row.update_seconds,
+        )
 
     def _judged(
         self,
@@ -356,7 +268,7 @@ class _Draft:
             live_id=node.live["id"] if node.live is not None else None,
             before=verdict.before,
             after=_frozen(verdict.after),
-            key={} if is_link else _frozen(natural_key(node)),
+            key=NOTHING if is_link else _frozen(natural_key(node)),
             depends_on=_ids(targets),
             subject=node.id if is_link else "",
             drift=verdict.drift,
@@ -369,15 +281,13 @@ class _Draft:
         self.resolver.problem(path, message, hint)
 
 
-def _with_prefixes(paths: Iterable[str]) -> dict[str, bool]:
-    """Every path that has a problem: True where it is the very place, False where it is further inside."""
-    found: dict[str, bool] = {}
-    for path in paths:
-        parts = path.split(".")
-        for end in range(1, len(parts)):
-            found.setdefault(".".join(parts[:end]), False)
-        found[path] = True
-    return found
+def _telling_first(row: ObjectType, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """Those that say more of their key come first, so that those that say less are found among them."""
+    keys = {*row.key, *row.optional_key}
+    said = [len(keys & entry.fields.keys()) for entry in entries]
+    if len(set(said)) < 2:
+        return entries
+    return [entries[at] for at in sorted(range(len(entries)), key=lambda at: -said[at])]
 
 
 def _nodes_in(values: Any) -> list[Node]:

@@ -96,7 +96,8 @@ def _change_lines(change: Change, names: Names) -> Iterator[str]:
         known = names.get(pointers.get(name, ""), {})
         if change.action is not Action.CREATE:
             mark = _drift_mark(change, name)
-            yield f"      {name}: {_shown(_told(change.before).get(name), known)} -> {_shown(value, known)}{mark}"
+            was = _shown(_told(change.before).get(name), known)
+            yield f"      {name}: {was} -> {_shown(value, known)}{mark}"
         elif name not in _QUIET:
             yield f"      {name}: {_shown(value, known)}"
     for name in change.kept_drift:

@@ -6,12 +6,13 @@ Filled by resolve.py while it pairs and resolves; read by plan.py afterwards.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.catalog import ObjectType
 from orchestrator.desired import Reference
+from orchestrator.graph import type_order
 from orchestrator.live import Live, canonical_field, canonical_row, label_key
 from orchestrator.models import Planned
 from orchestrator.ports import Row
@@ -140,6 +141,11 @@ class Register:
             return []
         known = self._by_label.get((node.row.name, node.place), ())
         return [other for other in known if not other.unclear and _compatible(node, other)]
+
+    def in_order(self) -> Iterator[Node]:
+        """Every object that was added, types in reference order."""
+        for name in type_order():
+            yield from self.nodes.get(name, ())
 
     def of_live(self, row: ObjectType, live: Row) -> Node:
         """The Node of a live row; made when nobody has declared it."""

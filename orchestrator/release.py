@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.diff import Fields
 from orchestrator.live import Live, canonical_row
 from orchestrator.models import Action, Change, Pass, Planned
 from orchestrator.ports import Row
@@ -31,11 +32,20 @@ def release_first(changes: Sequence[Change], live: Live) -> tuple[list[Change], 
     releases: list[Change] = []
     edges: Edges = defaultdict(set)
     warnings = _let_addresses_go(changes, live, releases, edges)
-    _let_names_go(changes, live, releases, edges)
+    restored: dict[str, Fields] = {}
+    _let_names_go(changes, live, releases, edges, restored)
     if not edges:
         return list(changes), []
-    waiting = [_waiting(change, edges) for change in changes]
+    passing = {(release.object_type, release.live_id): release.after for release in releases}
+    waiting = [_waiting(_restoring(change, restored.get(change.id), passing), edges) for change in changes]
     return [*releases, *waiting], warnings
+
+
+def _restoring(change: Change, back: Fields | None, passing: Mapping[Key, Mapping[str, Any]]) -> Change:
+    if not back:
+        return change
+    aside = {name: passing[change.object_type, change.live_id][name] for name in back}
+    return replace(change, before={**change.before, **aside}, after={**change.after, **back})
 
 
 def _waiting(change: Change, edges: Edges) -> Change:
@@ -112,48 +122,67 @@ def _id(nested: Any) -> Any:
 # -- names that swap, or move on from one object to the next --------------------------
 
 
-def _let_names_go(changes: Sequence[Change], live: Live, releases: list[Change], edges: Edges) -> None:
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """A change that takes a place, and the one that leaves it."""
+
+    change: str
+    leaver: str
+    field: str
+
+
+def _let_names_go(
+    changes: Sequence[Change], live: Live, releases: list[Change], edges: Edges, restored: dict[str, Fields]
+) -> None:
     by_type: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
         if change.passes is Pass.BUILD and change.writes:
             by_type[change.object_type].append(change)
     for name, some in by_type.items():
         row = OBJECT_TYPES[name]
-        for constraint in row.unique:
-            _vacate(row, constraint, some, live, releases, edges)
+        waits = [wait for constraint in row.unique for wait in _waits(row, constraint, some, live)]
+        _vacate(row, waits, {change.id: change for change in some}, live, releases, edges, restored)
 
 
-def _vacate(
-    row: ObjectType,
-    constraint: tuple[str, ...],
-    changes: Sequence[Change],
-    live: Live,
-    releases: list[Change],
-    edges: Edges,
-) -> None:
-    """Who takes a place waits for who leaves it; where that goes round in a circle, one steps aside first."""
+def _waits(
+    row: ObjectType, constraint: tuple[str, ...], changes: Sequence[Change], live: Live
+) -> Iterator[_Wait]:
     leaving = dict(_leaving(row, constraint, changes, live))
     if not leaving:
         return
-    waits: dict[str, Change] = {}
     for change in changes:
         place = _key(row, constraint, _after(row, change, live))
         leaver = leaving.get(place) if place is not None else None
         if leaver is not None and leaver.id != change.id:
-            waits[change.id] = leaver
-    by_id = {change.id: change for change in changes}
-    for change_id in _one_of_each_circle(waits):
-        change = by_id[change_id]
+            yield _Wait(change.id, leaver.id, constraint[-1])
+
+
+def _vacate(
+    row: ObjectType,
+    waits: list[_Wait],
+    by_id: Mapping[str, Change],
+    live: Live,
+    releases: list[Change],
+    edges: Edges,
+    restored: dict[str, Fields],
+) -> None:
+    """Who takes a place waits for who leaves it; where that goes round in a circle, one steps aside first.
+
+    A circle may go by a name here and an asset tag there.
+    """
+    while aside := _one_of_a_circle(waits):
+        change = by_id[aside]
         there = live.table(row.name).by_id[change.live_id or 0]
-        aside = {constraint[-1]: _aside(row, constraint[-1], there)}
-        release = _release(row, there, aside, change.path, releases)
-        edges[change_id].add(release.id)
-        for other, leaver in waits.items():
-            if leaver.id == change_id:
-                edges[other].add(release.id)
-        waits = {other: leaver for other, leaver in waits.items() if leaver.id != change_id}
-    for change_id, leaver in waits.items():
-        edges[change_id].add(leaver.id)
+        asked = [wait for wait in waits if wait.leaver == aside]
+        passing = {field: _aside(row, field, there) for field in sorted({wait.field for wait in asked})}
+        release = _release(row, there, passing, change.path, releases)
+        # It may leave its place by another field (its site), and has its name back afterwards.
+        restored[aside] = {field: there.get(field) for field in passing if field not in change.after}
+        for waiting in (aside, *(wait.change for wait in asked)):
+            edges[waiting].add(release.id)
+        waits = [wait for wait in waits if wait.leaver != aside]
+    for wait in waits:
+        edges[wait.change].add(wait.leaver)
 
 
 def _leaving(
@@ -183,16 +212,16 @@ def _key(row: ObjectType, constraint: tuple[str, ...], values: Mapping[str, Any]
     return tuple(v.lower() if fold and isinstance(v, str) else v for v in map(values.get, constraint))
 
 
-def _one_of_each_circle(waits: Mapping[str, Change]) -> Iterator[str]:
-    graph = {change_id: {leaver.id} for change_id, leaver in waits.items()}
-    while True:
-        try:
-            TopologicalSorter(graph).prepare()
-            return
-        except CycleError as error:
-            first = min(error.args[1])
-            yield first
-            graph = {change_id: before - {first} for change_id, before in graph.items()}
+def _one_of_a_circle(waits: Sequence[_Wait]) -> str:
+    """A change that, in the end, waits for itself; empty where there is none."""
+    graph: Edges = defaultdict(set)
+    for wait in waits:
+        graph[wait.change].add(wait.leaver)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return str(min(error.args[1]))
+    return ""
 
 
 def _aside(row: ObjectType, field: str, live: Row) -> Any:

@@ -38,23 +38,26 @@ class Defaults:
         self.problem = problem
         self.of_type = {name: self._own(name, raw, f"defaults.{name}") for name, raw in defaults.items()}
 
-    def under(self, row: ObjectType, item: Mapping[str, Any], path: str, parent: str = "") -> dict[str, Any]:
+    def under(
+        self, row: ObjectType, item: Mapping[str, Any], path: str, parent: str = ""
+    ) -> Mapping[str, Any]:
         """An entry as written, with the defaults that it leaves room for, its children likewise.
 
         `parent` is the field that the entry it stands in will fill.
         """
         own = self._own(row.name, item, path)
         merged = self._laid_under(row.name, own, parent) if row.name in self.of_type else own
-        for name, field in row.children.items():
-            if isinstance(merged.get(name), list):
-                child = OBJECT_TYPES[name]
-                merged[name] = [
-                    self._child(child, one, f"{path}.{name}[{index}]", field)
-                    for index, one in enumerate(merged[name])
-                ]
-        return merged
+        children = {
+            name: [
+                self._child(OBJECT_TYPES[name], one, f"{path}.{name}[{index}]", field)
+                for index, one in enumerate(merged[name])
+            ]
+            for name, field in row.children.items()
+            if isinstance(merged.get(name), list)
+        }
+        return {**merged, **children} if children else merged
 
-    def _laid_under(self, object_type: str, own: dict[str, Any], parent: str) -> dict[str, Any]:
+    def _laid_under(self, object_type: str, own: Mapping[str, Any], parent: str) -> dict[str, Any]:
         defaults = {key: value for key, value in self.of_type[object_type].items() if key != parent}
         merged = {**self._room(object_type, defaults, own), **own}
         if own.get("device_type") is not None:
@@ -65,13 +68,16 @@ class Defaults:
         item = {row.label: item} if isinstance(item, str) else item
         return self.under(row, item, path, parent) if isinstance(item, Mapping) else item
 
-    def _own(self, object_type: str, raw: Mapping[str, Any], path: str) -> dict[str, Any]:
-        """What a mapping says for itself: each field in one spelling, a device's type in one field."""
+    def _own(self, object_type: str, raw: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+        """What a mapping says for itself: each field in one spelling, a device's type in one field.
+
+        The mapping itself where that is how it is.
+        """
         short = short_names(object_type)
-        for key in raw:
+        for key in raw if not short.keys().isdisjoint(raw) else ():
             if key in short and short[key] in raw:
                 self.problem(f"{path}.{key}", f"given twice: {short[key]} and {key}", "keep one of them")
-        return _fold_device_type(raw, path, self.problem) if object_type == "devices" else dict(raw)
+        return _fold_device_type(raw, path, self.problem) if object_type == "devices" else raw
 
     def _room(self, object_type: str, defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         """The defaults that the entry says nothing about."""
@@ -84,10 +90,10 @@ class Defaults:
         return {key: value for key, value in defaults.items() if short.get(key, key) not in taken}
 
 
-def _fold_device_type(raw: Mapping[str, Any], path: str, problem: Note) -> dict[str, Any]:
+def _fold_device_type(raw: Mapping[str, Any], path: str, problem: Note) -> Mapping[str, Any]:
     """`manufacturer` and `model` beside a device name its type; `model` and `device_type` must agree."""
     if raw.keys().isdisjoint(_BESIDE):
-        return dict(raw)
+        return raw
     rest = {key: value for key, value in raw.items() if key not in _BESIDE}
     beside = {key: raw[key] for key in _BESIDE if raw.get(key) is not None}
     given = raw.get("device_type")

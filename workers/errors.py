@@ -97,6 +97,11 @@ class UnfinishedBatchError(OrchestratorError):
         )
 
 
+def how_to_roll_back(batch_id: str) -> str:
+    """How a batch is taken back, for whoever reads it."""
+    return f"netbox_rollback_batch (on the command line: netbox-mcp rollback {batch_id})"
+
+
 class PlanRequiredError(OrchestratorError):
     """The configuration lets nothing but plans be applied (NETBOX_MCP_REQUIRE_PLAN)."""
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from workers.errors import how_to_roll_back
 from workers.records import TaskRecord
 
 START_GRACE_SECONDS = 15.0
@@ -285,7 +286,7 @@ def _dead(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
     if record.kind == "rollback":
         hint = "Roll the batch back again: it finds what is already undone, and does the rest."
     elif record.batch_id:
-        hint += f" Or undo what was done: netbox-mcp rollback {record.batch_id}"
+        hint += f" Or undo what was done: {how_to_roll_back(record.batch_id)}."
     return Verdict(TaskState.FAILED, message, "worker_lost", hint)
 
 

@@ -13,6 +13,7 @@ from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.errors import OrchestratorError
 from orchestrator.models import Change, Plan, Report
 from orchestrator.ports import History, Journal, Progress
+from workers.errors import how_to_roll_back
 
 MAX_LABELS = 3
 
@@ -81,5 +82,5 @@ def undo_now(
         return Undone(batch_id, plan, engine.apply(plan, batch_id, journal, progress, checkpoint))
     except OrchestratorError as error:
         error.message = f"{what_failed(failed)} Undoing the batch then stopped: {error.message}"
-        error.hint = f"{error.hint} To undo the rest: netbox-mcp rollback {failed.batch_id}".strip()
+        error.hint = f"{error.hint} To undo the rest: {how_to_roll_back(failed.batch_id)}.".strip()
         raise

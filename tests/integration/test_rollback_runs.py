@@ -257,7 +257,7 @@ def test_a_worker_that_dies_while_it_undoes_leaves_a_batch_that_can_be_taken_bac
     first.kill()
     dead = wait_until_ended(manager, started.task_id, 40)
     assert (dead.status, dead.code) == (TaskState.FAILED, "worker_lost")
-    assert dead.hint.endswith(f"netbox-mcp rollback {started.batch_id}")
+    assert dead.hint.endswith(f"netbox-mcp rollback {started.batch_id}).")
     time.sleep(2)  # NetBox may still be at work on the last request
     team.start()
     back = manager.start_rollback(started.batch_id or "", "default", False, 123)

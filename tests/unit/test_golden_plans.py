@@ -20,8 +20,8 @@ from orchestrator.deeds import Deed, Key
 from orchestrator.errors import DocumentError
 from orchestrator.live import Live
 from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD
-from orchestrator.normalise import normalise
 from orchestrator.models import Plan
+from orchestrator.normalise import normalise
 from orchestrator.plan import build_plan
 from orchestrator.plan_text import render_plan
 from orchestrator.rollback import plan_rollback

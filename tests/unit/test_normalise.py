@@ -110,10 +110,10 @@ def test_json_that_cannot_be_read_is_refused_with_its_place(text: str) -> None:
 
 def test_aliases_that_stand_for_millions_are_refused_at_once() -> None:
     lines = ["a0: &a0 [1]", *(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9))]
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(DocumentError, match="stands for more than 10,000,000 values"):
         read_document("\n".join(lines), "d.yaml")
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,8 @@ def test_an_interface_can_be_named_in_several_ways(fields: dict[str, Any], expec
         ({"expand": 0}, "options.expand: 0 is not allowed"),
         ({"expand": "false"}, "options.expand: 'false' is not allowed"),
         ({"metadata": 0}, "options.metadata: 0 is not allowed"),
-        ({"metadata": True}, "options.metadata: True is not available in this version"),
+        ({"metadata": "true"}, "options.metadata: 'true' is not allowed"),
+        ({"on_drift": "fial"}, "options.on_drift: 'fial' is not allowed"),
         ({"on_error": ["stop"]}, "options.on_error: ['stop'] is not allowed"),
         ({"tags": [" "]}, "options.tags: must be a list of tag names"),
         ({"tags": ""}, "options.tags: must be a list of tag names"),
@@ -349,6 +350,21 @@ def test_create_parents_is_one_of_three(value: Any, expected: str) -> None:
     assert normalise({"options": {"create_parents": value}}).options.create_parents == expected
 
 
+@pytest.mark.parametrize(("value", "expected"), [("on", True), (True, True), ("off", False), (False, False)])
+def test_metadata_is_on_or_off(value: Any, expected: bool) -> None:
+    assert normalise({"options": {"metadata": value}}).options.metadata is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("on_drift", "overwrite"), ("on_drift", "keep"), ("on_drift", "fail"), ("on_error", "rollback")],
+)
+def test_every_documented_value_of_an_option_is_taken(name: str, value: str) -> None:
+    options = normalise({"options": {name: value}, "sites": ["AMS1"]})
+    assert options.problems == []
+    assert getattr(options.options, name) == value
+
+
 def test_a_mistake_in_a_range_is_told_once() -> None:
     document = {"devices": [{"name": "sw-[1-1000]", "colour": "red", "status": "busy"}]}
     desired = normalise(document)
@@ -362,9 +378,9 @@ def test_a_mistake_in_a_range_is_told_once() -> None:
 
 def test_thousands_of_mistakes_do_not_slow_down_the_next() -> None:
     document = {"sites": [{"description": n} for n in range(20_000)]}
-    started = time.monotonic()
+    started = time.process_time()
     assert len(problems(document)) == 20_000
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_document_has_an_upper_limit() -> None:

@@ -196,7 +196,7 @@ def test_a_task_that_died_says_what_to_do(case: str) -> None:
 
 def test_after_a_death_the_way_back_is_named_as_well() -> None:
     dead = {"job_status": "started", "progress": MIDWAY, "journal_counts": {"created": 30}}
-    assert derive_status(snapshot(**dead)).hint.endswith("undo what was done: netbox-mcp rollback b-1")
+    assert derive_status(snapshot(**dead)).hint.endswith("netbox-mcp rollback b-1).")
     assert derive_status(snapshot(kind="rollback", **dead)).hint.startswith("Roll the batch back again")
 
 

@@ -1,0 +1,150 @@
+"""What can be said against a document once it is known which objects it means.
+
+Used by plan.py alone, after resolve.py: custom fields that NetBox does not
+have, slugs that are taken, fields that a new object needs, names that look
+like others. Problems and warnings go where the resolver collects them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.live import canonical_field
+from orchestrator.ports import Row
+from orchestrator.register import Node
+from orchestrator.resolve import Resolver
+from orchestrator.schema import required_fields
+from orchestrator.values import LookAlikes, live_value, slugify, suggest
+
+# Within what a slug must be unique, for the types that have it: device types and platforms.
+_SLUG_SCOPE = "manufacturer"
+
+
+class Checks:
+    """The checks of a document; each looks at every Node."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self.resolver = resolver
+        self.register = resolver.register
+        self.live = resolver.register.live
+        self.warnings = resolver.warnings
+        self.problem = resolver.problem
+
+    def check_custom_fields(self) -> None:
+        """NetBox would refuse the whole row for a custom field that it does not have."""
+        rows = {row["name"]: row for row in self.live.table("custom_fields").by_id.values()}
+        for node in self.register.in_order():
+            for name in node.values.get("custom_fields") or ():
+                path, model = f"{node.path}.custom_fields.{name}", node.row.model
+                if name not in rows:
+                    hint = suggest(name, rows) or "create it in NetBox first"
+                    self.problem(path, f"there is no custom field {name!r}", hint)
+                elif model not in rows[name].get("object_types", [model]):
+                    message = f"the custom field {name!r} is not for {node.row.name}"
+                    self.problem(path, message, "change its object types in NetBox first")
+
+    def derive_slugs(self) -> set[Node]:
+        """At create only: what exists keeps its slug, whatever the name says. The Nodes that got one."""
+        derived: set[Node] = set()
+        taken = self._live_slugs()
+        for node in self.register.in_order():
+            row = node.row
+            if not row.slug_from or node.live is not None:
+                continue
+            given = node.values.get("slug")
+            slug = given or slugify(str(node.values.get(row.slug_from) or ""))
+            place = (row.name, node.values.get(_SLUG_SCOPE), slug)
+            owner = taken.get(place) if slug else None
+            if not slug:
+                self.problem(node.path, f"no slug can be derived from {node.label!r}", "add slug: ...")
+            elif owner is not None:
+                how = "its slug" if given else f"the slug derived from {node.label!r},"
+                message = f"{how} {slug!r} belongs to the {row.noun} {owner!r}"
+                self.problem(node.path, message, "add a slug of its own")
+            else:
+                taken[place] = node.label
+                node.values["slug"] = slug
+                if not given:
+                    derived.add(node)
+        return derived
+
+    def _live_slugs(self) -> dict[tuple[str, Any, str], str]:
+        taken: dict[tuple[str, Any, str], str] = {}
+        for name, table in self.live.tables.items():
+            row = OBJECT_TYPES[name]
+            if row.slug_from:
+                for one in table.by_id.values():
+                    place = (name, live_value(one.get(_SLUG_SCOPE)), str(one.get("slug")))
+                    taken[place] = str(one.get(row.label))
+        return taken
+
+    def require_fields(self) -> None:
+        """What NetBox demands of a new object; components that come with their parent have it already."""
+        faulty = _with_prefixes(problem.path for problem in self.resolver.problems)
+        for node in self.register.in_order():
+            if node.live is not None or node.may_exist or node.unclear:
+                continue
+            missing = [name for name in required_fields(node.row.name) if node.values.get(name) is None]
+            if not missing:
+                continue
+            namesakes = self._namesakes(node)
+            if namesakes and not faulty.get(node.path):
+                self._not_that_one(node, namesakes)
+            else:
+                for name in missing:
+                    self._missing(node, name, faulty)
+
+    def _namesakes(self, node: Node) -> list[Row]:
+        """Live objects of the same name that the entry does not mean: its natural key says otherwise."""
+        label = node.values.get(node.row.label)
+        return self.live.table(node.row.name).labelled(label, node.parent) if label is not None else []
+
+    def _not_that_one(self, node: Node, namesakes: list[Row]) -> None:
+        row = node.row
+        names = [name for name in (*row.key, *row.optional_key) if name in node.values]
+        other = [
+            name
+            for name in names
+            if name != row.label and canonical_field(row, namesakes[0], name) != node.values[name]
+        ]
+        self.problem(
+            node.path,
+            f"there is a {row.noun} {node.label!r} in NetBox (id {namesakes[0]['id']}), of another "
+            f"{' and '.join(other) or 'kind'}; a new one would need more fields",
+            f"to change that one, add match: {{id: {namesakes[0]['id']}}}",
+        )
+
+    def _missing(self, node: Node, name: str, faulty: Mapping[str, bool]) -> None:
+        path = f"{node.path}.{name}"
+        if faulty.get(node.path) or {path, f"{path}_id", f"{node.path}.match"} & faulty.keys():
+            return  # it was given, but wrongly, or the object meant could not be told
+        hint = f"there is no {node.row.noun} {node.label!r} in NetBox yet, and a new one needs it"
+        self.problem(path, f"{name} is missing", hint)
+
+    def warn_of_near_misses(self) -> None:
+        """A declared object is created as asked, but a look-alike is worth a word."""
+        known: dict[str, LookAlikes] = {}
+        for node in self.register.in_order():
+            row = node.row
+            if node.live is not None or not row.slug_from:
+                continue
+            if row.name not in known:
+                known[row.name] = LookAlikes(self.live.table(row.name).labels())
+            near = known[row.name].find(node.label)
+            if near:
+                self.warnings.append(
+                    f"{node.path}: creates the {row.noun} {node.label!r}, though NetBox has {near!r}"
+                )
+
+
+def _with_prefixes(paths: Iterable[str]) -> dict[str, bool]:
+    """Every path that has a problem: True where it is the very place, False where it is further inside."""
+    found: dict[str, bool] = {}
+    for path in paths:
+        parts = path.split(".")
+        for end in range(1, len(parts)):
+            found.setdefault(".".join(parts[:end]), False)
+        found[path] = True
+    return found

@@ -1,0 +1,234 @@
+"""Reads from NetBox what a document may touch: what to look for, and in which way it is cheapest.
+
+Small tables are read whole, large ones by the names, parents and hosts that
+the document mentions, components by their parents. live.py keeps the rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.catalog import OBJECT_TYPES, ObjectType, Reading
+from orchestrator.desired import Desired, Entry, Reference
+from orchestrator.graph import type_order
+from orchestrator.live import Live, Table, fields_of, label_key
+from orchestrator.ports import NetBox, Query
+from orchestrator.values import host_of
+
+# Above this many keys we ask how long the whole list is: a filter with many values costs NetBox
+# about as much as a page of a thousand rows (measured on 4.7).
+_MANY_KEYS = 100
+
+
+def read_live(desired: Desired, netbox: NetBox) -> Live:
+    """Read every object that the document declares or refers to, parents first."""
+    wanted = _Collector(desired).collect()
+    live = Live()
+    for name in type_order():
+        if name in wanted:
+            _read_table(OBJECT_TYPES[name], wanted[name], live, netbox)
+    return live
+
+
+# -- what to look for ----------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What to look for in one type."""
+
+    labels: set[str] = field(default_factory=set)
+    others: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    ids: set[int] = field(default_factory=set)
+    parents: list[Reference] = field(default_factory=list)
+    parent_entries: set[Entry] = field(default_factory=set)
+    fields: set[str] = field(default_factory=set)
+    declared: int = 0
+
+
+class _Collector:
+    """Goes through a document once and takes down what it mentions."""
+
+    def __init__(self, desired: Desired) -> None:
+        self.desired = desired
+        self.wanted: dict[str, _Wanted] = defaultdict(_Wanted)
+        # Names that were met, by type: a site is named by thousands of devices.
+        self.named: dict[str, set[str]] = defaultdict(set)
+
+    def collect(self) -> dict[str, _Wanted]:
+        if self.desired.options.metadata:
+            self.wanted["custom_fields"].fields |= {"name", "object_types", "type"}
+        for name, entries in self.desired.entries.items():
+            row, want = OBJECT_TYPES[name], self.wanted[name]
+            want.declared = len(entries)
+            for entry in entries:
+                self._entry(row, want, entry)
+        if any("custom_fields" in want.fields for want in self.wanted.values()):
+            self.wanted["custom_fields"].fields |= {"name", "object_types"}
+        self._old_names()
+        return self.wanted
+
+    def _entry(self, row: ObjectType, want: _Wanted, entry: Entry) -> None:
+        fields = entry.fields
+        if not fields.keys() <= want.fields:
+            want.fields.update(fields)
+        label = fields.get(row.label)
+        if label is None:
+            for other in row.other_keys:
+                if fields.get(other):
+                    want.others[other].add(fields[other])
+        else:
+            _want_label(row, want, label)
+        if row.child_of:
+            _want_parent(row, want, fields.get(row.child_of))
+        for value in fields.values():
+            if type(value) is Reference or type(value) is tuple:
+                self._walk(value)
+        if entry.match is not None:
+            self._walk(entry.match)
+
+    def _walk(self, value: Any) -> None:
+        """A reference, those in its parts, or those in a list."""
+        if isinstance(value, tuple):
+            for item in value:
+                self._walk(item)
+        elif isinstance(value, Reference) and value.entry is None:  # an entry is wanted as such
+            if value.parts or value.id is not None:
+                self._reference(value)
+            elif value.name not in self.named[value.object_type]:
+                self.named[value.object_type].add(value.name)
+                self._reference(value)
+
+    def _reference(self, reference: Reference) -> None:
+        row, want = OBJECT_TYPES[reference.object_type], self.wanted[reference.object_type]
+        parts = reference.parts or {}
+        if reference.id is not None:
+            want.ids.add(reference.id)
+        _want_label(row, want, reference.name or parts.get(row.label))
+        for other in row.other_keys:
+            if parts.get(other):
+                want.others[other].add(str(parts[other]))
+        if row.child_of:
+            _want_parent(row, want, parts.get(row.child_of))
+        for part in parts.values():
+            self._walk(part)
+
+    def _old_names(self) -> None:
+        """Who names a parent by the name that this document gives it means the one with the old name."""
+        renamed: dict[tuple[str, Any], list[Reference]] = defaultdict(list)
+        for entry in self.desired.all_entries():
+            if entry.match is None:
+                continue
+            row = OBJECT_TYPES[entry.object_type]
+            if not row.child_of and not row.by_host:
+                renamed[row.name, label_key(row, entry.fields.get(row.label))].append(entry.match)
+        for name, want in self.wanted.items() if renamed else ():
+            row = OBJECT_TYPES[name]
+            parent = OBJECT_TYPES[row.references[row.child_of]] if row.child_of else row
+            for reference in list(want.parents):
+                named = reference.name or (reference.parts or {}).get(parent.label)
+                want.parents += renamed.get((parent.name, label_key(parent, named)), ())
+
+
+def _want_label(row: ObjectType, want: _Wanted, label: Any) -> None:
+    if not label:
+        return
+    try:
+        # As written: NetBox itself folds case where it matters, and not quite as Python does.
+        want.labels.add(host_of(str(label)) if row.by_host else str(label))
+    except ValueError:  # not an address: the planner says so, with its path
+        return
+
+
+def _want_parent(row: ObjectType, want: _Wanted, parent: Any) -> None:
+    """Components are asked for by their parents, which have been read by then."""
+    if not isinstance(parent, Reference):
+        return
+    if parent.entry is not None:
+        if parent.entry in want.parent_entries:
+            return  # an entry has many components
+        want.parent_entries.add(parent.entry)
+    want.parents.append(parent)
+
+
+# -- how to read it --------------------------------------------------------------------
+
+
+def _read_table(row: ObjectType, want: _Wanted, live: Live, netbox: NetBox) -> None:
+    table = live.table(row.name)
+    fields = fields_of(row, want.fields)
+    for query in _READERS[row.reading](row, want, live, netbox, fields):
+        table.add(netbox.read(query))
+
+
+def _whole(
+    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
+) -> list[Query]:
+    return [Query(row.name, fields)]
+
+
+def _by_name(
+    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
+) -> list[Query]:
+    if _whole_is_cheaper(row, len(want.labels), netbox):
+        return [Query(row.name, fields)]
+    return _keyed(row, fields, {f"{row.label}__ie": want.labels, "id": want.ids, **want.others})
+
+
+def _by_parent(
+    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
+) -> list[Query]:
+    parents = live.table(row.references[row.child_of])
+    ids = {object_id for reference in want.parents for object_id in _ids_of(reference, parents)}
+    if _whole_is_cheaper(row, max(len(ids), want.declared), netbox):
+        return [Query(row.name, fields)]
+    return _keyed(row, fields, {f"{row.child_of}_id": ids, "id": want.ids})
+
+
+def _ids_of(reference: Reference, table: Table) -> set[int]:
+    """The live objects that a reference may mean, by any of its names."""
+    if reference.id is not None:
+        return {reference.id}
+    entry = reference.entry
+    if entry is None:
+        return _ids_named(reference.parts or {table.row.label: reference.name}, table)
+    ids = _ids_named(entry.fields, table)
+    return ids if entry.match is None else ids | _ids_of(entry.match, table)
+
+
+def _ids_named(fields: Mapping[str, Any], table: Table) -> set[int]:
+    label = fields.get(table.row.label)
+    ids = {row["id"] for row in table.labelled(label)} if label else set()
+    for key in table.row.other_keys:
+        if fields.get(key):
+            ids.update(row["id"] for row in table.with_other_key(key, fields[key]))
+    return ids
+
+
+def _by_address(
+    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
+) -> list[Query]:
+    if _whole_is_cheaper(row, len(want.labels), netbox):
+        return [Query(row.name, fields)]
+    return _keyed(row, fields, {"address": want.labels, "id": want.ids})
+
+
+def _keyed(row: ObjectType, fields: tuple[str, ...], keys: Mapping[str, set[str] | set[int]]) -> list[Query]:
+    """One query per filter that has values: an empty one would mean everything (design rule 9)."""
+    return [Query(row.name, fields, name, sorted(values)) for name, values in keys.items() if values]
+
+
+_Reader = Callable[[ObjectType, _Wanted, Live, NetBox, tuple[str, ...]], list[Query]]
+_READERS: dict[Reading, _Reader] = {
+    Reading.WHOLE: _whole,
+    Reading.BY_NAME: _by_name,
+    Reading.BY_PARENT: _by_parent,
+    Reading.BY_ADDRESS: _by_address,
+}
+
+
+def _whole_is_cheaper(row: ObjectType, keys: int, netbox: NetBox) -> bool:
+    return keys > _MANY_KEYS and netbox.count(row.name) <= 2 * keys
