@@ -67,6 +67,8 @@ def _let_addresses_go(
         if change.object_type == "ip_addresses" and change.action is Action.UPDATE
         and "assigned_object" in change.after
     }  # fmt: skip
+    if not moving:
+        return []
     links = {change.live_id: change for change in changes if _links_device(change)}
     interfaces = {change.id: change for change in changes if change.object_type == "interfaces"}
     warnings = []
