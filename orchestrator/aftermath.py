@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.deeds import Deed, Key
-from orchestrator.diff import compare
 from orchestrator.graph import type_order
 from orchestrator.live import Live, all_fields, canonical_row, find_by_id, find_rows
-from orchestrator.models import Change, Intent
+from orchestrator.models import Action, Change, Intent
 from orchestrator.ports import LoggedChange, NetBox, Query, Row
 from orchestrator.surroundings import read_holders
+from orchestrator.writes import batch_message, written_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Aftermath:
         return self.live.table(key[0]).by_id.get(key[1])
 
 
-def read_aftermath(netbox: NetBox, deeds: Iterable[Deed]) -> Aftermath:
+def read_aftermath(netbox: NetBox, deeds: Iterable[Deed], batch_id: str) -> Aftermath:
     """Look at everything that the batch touched. Raises NetBoxError."""
     found = Aftermath()
     by_type: dict[str, list[Deed]] = defaultdict(list)
@@ -77,7 +78,7 @@ def read_aftermath(netbox: NetBox, deeds: Iterable[Deed]) -> Aftermath:
         found.live.table(name).add(netbox.read(Query(name, fields, "id", sorted(d.object_id for d in some))))
     created = {deed.key for some in by_type.values() for deed in some if deed.created}
     for name, some in by_type.items():
-        _read_changes(netbox, name, some, created, found)
+        _read_changes(netbox, name, some, batch_id, created, found)
     _read_dependents(netbox, by_type, found)
     _read_counts(netbox, by_type, found)
     _read_holders(netbox, by_type.get("ip_addresses", ()), found)
@@ -102,26 +103,27 @@ def read_names(netbox: NetBox, changes: Iterable[Change]) -> dict[str, dict[int,
     return names
 
 
-def find_unsettled(netbox: NetBox, intents: Iterable[Intent]) -> Iterator[Deed]:
-    """Of the writes of unknown fate, those that NetBox has carried out.
-
-    What is there and is not as it was sent is not ours, or not any more: it is left alone.
-    """
+def find_unsettled(netbox: NetBox, intents: Iterable[Intent], batch_id: str) -> Iterator[Deed]:
+    """Of the writes of unknown fate, those that NetBox has carried out."""
     by_kind: dict[tuple[str, str], list[Intent]] = defaultdict(list)
     for intent in intents:
         by_kind[intent.object_type, intent.action].append(intent)
     for (name, action), some in by_kind.items():
         row = OBJECT_TYPES[name]
-        if action == "create":
+        if action == Action.CREATE:
             rows = find_rows(netbox, row, [_key_of(intent) for intent in some])
-        elif action == "update":
+        elif action == Action.UPDATE:
             rows = find_by_id(netbox, row, [intent.sent["id"] for intent in some])
         else:
             continue
-        for intent, live in zip(some, rows, strict=True):
-            sent = {key: value for key, value in intent.sent.items() if key != "id"}
-            if live is not None and not compare(row, sent, live)[1]:
-                yield _deed_of(intent, live)
+        there = [(intent, live) for intent, live in zip(some, rows, strict=True) if live is not None]
+        sent = [(_fields_of(intent), live) for intent, live in there]
+        ours = written_by(netbox, row, Action(action), sent, batch_id)
+        yield from (_deed_of(intent, live) for intent, live in there if live["id"] in ours)
+
+
+def _fields_of(intent: Intent) -> Row:
+    return {name: value for name, value in intent.sent.items() if name != "id"}
 
 
 def _key_of(intent: Intent) -> dict[str, Any]:
@@ -133,12 +135,11 @@ def _deed_of(intent: Intent, live: Row) -> Deed:
     deed = Deed(intent.object_type, live["id"], intent.label, intent.path, since=intent.at)
     deed.created = intent.action == "create"
     deed.add({} if deed.created else intent.before, intent.sent)
-    deed.last_updated = str(live.get("last_updated") or "")
-    return deed
+    return deed  # without `last_updated`: nobody has seen the answer, so the changelog will be asked
 
 
 def _read_changes(
-    netbox: NetBox, object_type: str, deeds: list[Deed], created: set[Key], found: Aftermath
+    netbox: NetBox, object_type: str, deeds: list[Deed], batch_id: str, created: set[Key], found: Aftermath
 ) -> None:
     """Who has changed objects whose `last_updated` has moved; nobody, where only NetBox itself has."""
     moved = {
@@ -148,18 +149,35 @@ def _read_changes(
     }
     if not moved:
         return
-    since = min(deed.last_updated or deed.since for deed in moved.values())
-    by_others: dict[int, list[LoggedChange]] = defaultdict(list)
-    for entry in netbox.logged_since(object_type, sorted(moved), since):
-        deed = moved[entry.object_id]
-        if entry.request_id not in deed.request_ids and entry.time >= (deed.last_updated or deed.since):
-            by_others[entry.object_id].append(entry)
-    for object_id, entries in by_others.items():
+    logged: dict[int, list[LoggedChange]] = defaultdict(list)
+    for entry in netbox.logged_since(object_type, sorted(moved), min(map(_since, moved.values()))):
+        logged[entry.object_id].append(entry)
+    for object_id, entries in logged.items():
+        deed = moved[object_id]
+        later = _after_ours(deed, entries, batch_message(batch_id))
         # What was changed and then changed back, by the rollback of a later batch for one, is as we left it.
-        deed, before = moved[object_id], entries[0].before
-        what = _differing(before, entries[-1].after)
-        if what := [name for name in what if not _lost_ours(deed, name, before, found, created)]:
-            found.changed[deed.key] = _in_words(entries[-1], what)
+        what = _differing(later[0].before, later[-1].after) if later else []
+        if what := [name for name in what if not _lost_ours(deed, name, later[0].before, found, created)]:
+            found.changed[deed.key] = _in_words(later[-1], what)
+
+
+def _since(deed: Deed) -> str:
+    """From where to read the changelog; an hour early where only our own clock is known, not NetBox's."""
+    if deed.last_updated:
+        return deed.last_updated
+    return (datetime.fromisoformat(deed.since) - timedelta(hours=1)).isoformat()
+
+
+def _after_ours(deed: Deed, entries: list[LoggedChange], message: str) -> list[LoggedChange]:
+    """What was logged after our own last write of an object."""
+    ours = [
+        place
+        for place, entry in enumerate(entries)
+        if entry.request_id in deed.request_ids or entry.message == message
+    ]
+    if ours:
+        return entries[ours[-1] + 1 :]
+    return [entry for entry in entries if entry.time >= (deed.last_updated or deed.since)]
 
 
 def _in_words(entry: LoggedChange, fields: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ from orchestrator.live import find_by_id, find_rows
 from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD, digests_of, stored_digests, stored_stamp
 from orchestrator.models import Action, Change, Result, Stamp
 from orchestrator.ports import Journal, NetBox, Row, Written
-from orchestrator.writes import Write, batch_message, lacking, made_by_us, may_double
+from orchestrator.writes import Write, batch_message, lacking, may_double, written_by
 
 _RESULTS = {
     Action.CREATE: Result.CREATED,
@@ -214,7 +214,8 @@ class ListWriter:
         pairs = list(zip(writes, self._read_back(row, writes), strict=True))
         there = [(write, live) for write, live in pairs if live is not None]
         if writes[0].change.action is Action.CREATE:
-            ours = made_by_us(self._netbox, row, there, self._batch_id)
+            sent = [(write.fields(), live) for write, live in there]
+            ours = written_by(self._netbox, row, Action.CREATE, sent, self._batch_id)
             landed = [(write, live) for write, live in there if live["id"] in ours]
             # Someone else was faster: another create would be a second copy.
             self._adopt(row, [(write.change, live) for write, live in there if live["id"] not in ours])

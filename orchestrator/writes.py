@@ -55,21 +55,23 @@ def lacking(row: ObjectType, write: Write) -> str:
     return f"did not come with the device type, and {' and '.join(missing)} is missing to create it"
 
 
-def made_by_us(
-    netbox: NetBox, row: ObjectType, there: Sequence[tuple[Write, Row]], batch_id: str
+def written_by(
+    netbox: NetBox, row: ObjectType, action: Action, sent: Sequence[tuple[Row, Row]], batch_id: str
 ) -> set[int]:
-    """The ids of objects that this batch has created: a rollback must not take away what others made.
+    """Of objects that may have been written by a batch, the ids of those that were. Pairs are (sent, live).
 
-    Our stamp tells, or where there is none NetBox's changelog, or where that may not be read the values.
+    A rollback must not take away what others made. Our stamp tells, or else NetBox's changelog, or where
+    that may not be read the values.
     """
-    ours = {live["id"] for _, live in there if (live.get("custom_fields") or {}).get(BATCH_FIELD) == batch_id}
-    unstamped = {live["id"]: (write, live) for write, live in there if write.change.stamp is None}
-    if not unstamped:
+    ours = {live["id"] for _, live in sent if (live.get("custom_fields") or {}).get(BATCH_FIELD) == batch_id}
+    unclear = {live["id"]: (fields, live) for fields, live in sent if live["id"] not in ours}
+    if not unclear:
         return ours
     try:
-        entries = netbox.logged_since(row.name, sorted(unstamped), _EVER)
+        entries = netbox.logged_since(row.name, sorted(unclear), _EVER)
     except AccessError:
-        pairs = unstamped.items()
-        return ours | {id_ for id_, (write, live) in pairs if not compare(row, write.fields(), live)[1]}
-    messages = {entry.object_id: entry.message for entry in entries if entry.action == "create"}
-    return ours | {id_ for id_ in unstamped if messages.get(id_) == batch_message(batch_id)}
+        return ours | {id_ for id_, (fields, live) in unclear.items() if not compare(row, fields, live)[1]}
+    message = batch_message(batch_id)
+    return ours | {
+        entry.object_id for entry in entries if entry.action == action and entry.message == message
+    }

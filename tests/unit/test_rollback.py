@@ -218,6 +218,33 @@ def test_moves_that_need_a_release_succeed_in_one_batch_and_are_taken_back(netbo
     assert picture(netbox) == before
 
 
+@pytest.mark.parametrize("field", ["comments", "name"])
+def test_a_change_after_a_crash_is_seen_though_nobody_saw_the_answer(
+    netbox: MemoryNetBox, field: str
+) -> None:
+    journal = MemoryJournal()
+    engine = NetBoxBulkOrchestrator(netbox, lanes=1, settle_seconds=0.0)
+
+    def die(verb: str, object_type: str, rows: Sequence[Row]) -> None:
+        """The list of devices lands, and the worker is killed before it sees the answer."""
+        if object_type == "devices":
+            netbox.on_write = None
+            netbox.create(object_type, rows, "netbox-mcp batch b-test")
+            raise KeyboardInterrupt
+
+    netbox.on_write = die
+    with suppress(KeyboardInterrupt):
+        engine.apply(engine.plan(switches(2, comments="ours")), "b-test", journal)
+    device = next(row["id"] for row in netbox.tables["devices"].values() if row["name"] == "sw-01")
+    netbox.update("devices", [{"id": device, field: "theirs"}], "by hand")
+    if field == "name":  # it is not found by its name any more: nobody knows that it was ours
+        assert [change.label for change in engine.plan_rollback("b-test", journal).conflicts] != []
+    else:
+        assert reasons(netbox, journal)["sw-01"].endswith(": comments")
+    undo(netbox, journal)
+    assert [row["id"] for row in netbox.tables["devices"].values()] == [device]
+
+
 def test_failed_rows_are_no_hindrance(netbox: MemoryNetBox) -> None:
     before, journal = picture(netbox), MemoryJournal()
 
