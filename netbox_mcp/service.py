@@ -6,9 +6,8 @@ needs Redis as well, and says so in one sentence where there is none.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from netbox_mcp import health
+from netbox_mcp.background import background, check_object_type
 from netbox_mcp.dependencies import get_engine, get_settings, get_task_manager, once
 from netbox_mcp.failures import MAX_REPLY_CHARS, TooLargeError, UsageError, shorten
 from netbox_mcp.next_steps import (
@@ -50,13 +50,11 @@ from netbox_mcp.summaries import (
     task_row,
 )
 from netbox_mcp.sync_apply import Applied, Checkpoint, SyncApply, SyncProgress
-from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import DocumentError, NetBoxError
 from orchestrator.models import Plan
 from orchestrator.stale import date_plan
 from workers.connection import connect_briefly
 from workers.errors import PlanRequiredError, RedisUnavailableError
-from workers.manager import AsyncTaskManager
 from workers.roster import QueueInfo
 from workers.status import TaskStatus
 
@@ -344,25 +342,6 @@ def get_service() -> BulkService:
     """The service of this process."""
     make: Callable[[], BulkService] = BulkService
     return once("service", make)
-
-
-@contextmanager
-def background(total: int = 0) -> Iterator[AsyncTaskManager]:
-    """The task manager; where Redis is missing, the error names the way that `total` objects have without."""
-    try:
-        manager = get_task_manager()
-        yield manager
-    except RedisUnavailableError as error:
-        sentence = error.message.rstrip(".")
-        raise RedisUnavailableError(f"{sentence}; {way_without_redis(total)}.", hint=error.hint) from None
-
-
-def check_object_type(name: str | None) -> None:
-    """Raise UsageError for an object type that does not exist."""
-    if name is not None and name not in OBJECT_TYPES:
-        close = difflib.get_close_matches(name, OBJECT_TYPES, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(OBJECT_TYPES)}."
-        raise UsageError(f"There is no object type {shorten(name, 80)!r}.", hint)
 
 
 def _short_row(row: Any) -> ReportRow:

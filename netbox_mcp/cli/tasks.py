@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from netbox_mcp.background import background, check_object_type
 from netbox_mcp.cli.output import EXIT_BY_CODE, ExitCode, JsonFlag, print_columns, print_json, say
 from netbox_mcp.cli.progress import describe, follow
-from netbox_mcp.service import background, check_object_type
 from orchestrator.models import Outcome, Result
 from workers.status import TaskState, TaskStatus
 
