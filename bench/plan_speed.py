@@ -251,6 +251,7 @@ def _seconds(wanted: Any, netbox: PreparedNetBox, rounds: int) -> Iterator[tuple
         plan = engine.plan(wanted)
         taken = time.process_time() - cpu, time.perf_counter() - wall
         _look_at(plan)
+        del plan  # to free it is no part of making the next one
         yield taken
 
 

@@ -32,4 +32,12 @@ def collector_paused() -> Iterator[None]:
         with _lock:
             _pausing -= 1
             if _pausing == 0 and _was_enabled:
+                _let_grow_old()
                 gc.enable()
+
+
+def _let_grow_old() -> None:
+    """What was made meanwhile is to stay: the next full collection is early enough to look at it."""
+    if gc.get_freeze_count() == 0:  # else somebody wants what is frozen to stay so
+        gc.freeze()
+        gc.unfreeze()  # into the oldest generation

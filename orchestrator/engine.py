@@ -67,6 +67,7 @@ class NetBoxBulkOrchestrator:
             # What our last apply left matters only where something differs: it is read then, and looked at.
             if read_details(plan, world, self.netbox):
                 plan = build_plan(desired, world, self.target)
+            del desired, world  # or the collector would look through them first of all
         return plan
 
     def _normalise(self, document: Any) -> Desired:
@@ -86,14 +87,14 @@ class NetBoxBulkOrchestrator:
         nobody knows the batch or it cannot be undone, NetBoxError when NetBox cannot be read.
         """
         deeds, warnings = self._deeds(batch_id, history)
-        aftermath = read_aftermath(self.netbox, deeds)
+        aftermath = read_aftermath(self.netbox, deeds, batch_id)
         plan = plan_rollback(batch_id, deeds, aftermath, self.target, force, warnings)
         return replace(plan, names=read_names(self.netbox, plan.changes))
 
     def _deeds(self, batch_id: str, history: History | None) -> tuple[list[Deed], list[str]]:
         if history is not None:
             deeds, unsettled = deeds_in(history)
-            return merged(deeds, find_unsettled(self.netbox, unsettled)), []
+            return merged(deeds, find_unsettled(self.netbox, unsettled, batch_id)), []
         entries = self.netbox.logged(batch_message(batch_id))
         if not entries:
             raise RollbackError(

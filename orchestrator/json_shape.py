@@ -47,23 +47,27 @@ def _is_plain(data: Any) -> bool:
     Quick, since almost every document passes: no place is spelt out.
     """
     try:
-        return isinstance(data, dict | list) and _count(data, 1, set()) <= MAX_VALUES
+        return isinstance(data, dict | list) and _count(data, 1, set(), set()) <= MAX_VALUES
     except _OddError:
         return False
 
 
-def _count(value: dict[Any, Any] | list[Any], depth: int, seen: set[int]) -> int:
-    """How many values are in this container. Raises _OddError, for one that is met twice, too."""
+def _count(value: dict[Any, Any] | list[Any], depth: int, seen: set[int], keys: set[Any]) -> int:
+    """How many values are in this container. Raises _OddError, for one that is met twice, too.
+
+    `keys` are those found right so far: most mappings have the same ones.
+    """
     if depth > MAX_DEPTH or id(value) in seen:
         raise _OddError
     seen.add(id(value))
     size = 1 + len(value)
-    if isinstance(value, dict):
+    if isinstance(value, dict) and not value.keys() <= keys:
         _check_texts(value)
+        keys.update(value)
     for item in value.values() if isinstance(value, dict) else value:
         kind = type(item)
         if kind is dict or kind is list:
-            size += _count(item, depth + 1, seen) - 1
+            size += _count(item, depth + 1, seen, keys) - 1
         elif kind is not str:
             _check_scalar(item, kind)
         elif not item.isascii():

@@ -16,7 +16,7 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.schema import load_schema
-from orchestrator.values import host_of, live_value
+from orchestrator.values import has_notation, host_of, live_value
 
 
 class Table:
@@ -121,12 +121,14 @@ def canonical_field(row: ObjectType, live: Row, name: str) -> Any:
 
 def canonical_fields(row: ObjectType, live: Row, names: Iterable[str]) -> dict[str, Any]:
     """Some fields of `canonical_row`, in the order of `names`."""
-    verbatim = _verbatim(row.name)
+    apart = _apart(row.name)
     found: dict[str, Any] = {}
     for name in names:
         raw = live.get(name)
-        if name in row.generic or name in verbatim:
+        if name in apart:
             raw = canonical_field(row, live, name)
+        elif type(raw) is str:
+            raw = raw.strip() or None
         elif type(raw) not in _CANONICAL:
             raw = live_value(raw, name)
         found[name] = raw
@@ -161,6 +163,13 @@ def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
     if row.name == "device_types":
         fields |= {"interface_template_count", "manufacturer"}
     return tuple(sorted(fields))
+
+
+@cache
+def _apart(object_type: str) -> frozenset[str]:
+    """Fields that a look at the type of their value does not settle."""
+    noted = {name for name in load_schema().get(object_type, {}) if has_notation(name)}
+    return _verbatim(object_type) | OBJECT_TYPES[object_type].generic.keys() | noted
 
 
 def find_by_id(netbox: NetBox, row: ObjectType, ids: Sequence[int]) -> list[Row | None]:

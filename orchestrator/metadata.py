@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -50,6 +51,7 @@ _DEFINITIONS: Mapping[str, Mapping[str, Any]] = {
 _DEFINE_SECONDS = 1.0
 
 
+@cache
 def has_custom_fields(object_type: str) -> bool:
     """Whether objects of a type can be stamped."""
     return "custom_fields" in load_schema().get(object_type, {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import count
 from typing import Any
@@ -17,28 +17,27 @@ from orchestrator.register import Node, Register
 
 def name_nodes(register: Register) -> None:
     """Give every Node a readable id that does not depend on the order of the document, and sort by it."""
-    used: set[str] = set()
     for name in type_order():
         nodes = register.nodes.get(name, [])
+        alike: dict[str, list[Node]] = defaultdict(list)
         for node in nodes:
             node.full_name = _full_name(register, node)
-        for node in _sorted(nodes):
-            base = f"{name}/{'/'.join(node.full_name)}"
-            node.id = base if base not in used else next(_others(base, used))
-            used.add(node.id)
+            node.id = f"{name}/{'/'.join(node.full_name)}"
+            alike[node.id].append(node)
+        if len(alike) < len(nodes):
+            _tell_apart(alike)
         nodes.sort(key=lambda node: node.id)
 
 
-def _sorted(nodes: Sequence[Node]) -> list[Node]:
-    """By name; by what they say only where several have the same."""
-    alike: dict[tuple[str, ...], list[Node]] = defaultdict(list)
-    for node in nodes:
-        alike[node.full_name].append(node)
-    return [
-        node
-        for name in sorted(alike)
-        for node in (sorted(alike[name], key=_looks) if len(alike[name]) > 1 else alike[name])
-    ]
+def _tell_apart(alike: Mapping[str, list[Node]]) -> None:
+    """Where several have the same name, what they say decides which of them keeps it."""
+    used = set(alike)
+    for base in sorted(alike):
+        first, *others = alike[base]
+        if others:
+            for node in sorted((first, *others), key=lambda node: (node.full_name, _looks(node)))[1:]:
+                node.id = next(_others(base, used))
+                used.add(node.id)
 
 
 def title(register: Register, node: Node) -> str:

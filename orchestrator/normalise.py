@@ -71,7 +71,8 @@ class _Reader:
         self.troubled.add(path)
         return self.desired.problem(path, message, hint)
 
-    def read_list(self, row: ObjectType, items: list[Any], path: str, parent: Entry | None) -> None:
+    def read_list(self, row: ObjectType, items: list[Any], path: str, parent: Reference | None) -> None:
+        """Read the entries of one list; `parent` refers to the entry that they stand in."""
         for index, item in enumerate(items):
             place = f"{path}[{index}]"
             if isinstance(item, str):
@@ -89,7 +90,9 @@ class _Reader:
             for one in expanded:
                 self.read_entry(row, one, place, parent)
 
-    def read_entry(self, row: ObjectType, item: Mapping[str, Any], path: str, parent: Entry | None) -> None:
+    def read_entry(
+        self, row: ObjectType, item: Mapping[str, Any], path: str, parent: Reference | None
+    ) -> None:
         if self.left == 0:
             raise _TooManyObjectsError
         self.left -= 1
@@ -99,35 +102,38 @@ class _Reader:
             self.hang_on(row, raw, parent, path)
         if row.name == "ip_addresses":
             raw = read_assignment(raw, path, self.references)
-        children = {name: raw.pop(name) for name in row.children if name in raw}
-        entry.match = self.read_match(row, raw, path)
-        plain = self.plain[row.name]
+        children = {name: raw.pop(name) for name in row.children if name in raw} if row.children else {}
+        if "match" in raw or "id" in raw:
+            entry.match = self.read_match(row, raw, path)
+        plain, fields = self.plain[row.name], entry.fields
         for key, value in raw.items():
-            if key in plain and plain[key](value):
-                entry.fields[key] = value
+            if type(value) is Reference or (key in plain and plain[key](value)):
+                fields[key] = value
             else:
                 self.read_field(row, entry, key, value)
-        self.add_option_tags(row, entry)
-        self.check_label(row, entry, item)
+        if self.desired.options.tags:
+            self.add_option_tags(row, entry)
+        if fields.get(row.label) is None:
+            self.check_label(row, entry, item)
         self.desired.entries.setdefault(row.name, []).append(entry)
         for name, value in children.items():
             if isinstance(value, list):
-                self.read_list(OBJECT_TYPES[name], value, f"{path}.{name}", entry)
+                self.read_list(
+                    OBJECT_TYPES[name], value, f"{path}.{name}", Reference(row.name, path, entry=entry)
+                )
             else:
                 self.problem(f"{path}.{name}", "must be a list")
 
-    def hang_on(self, row: ObjectType, raw: dict[str, Any], parent: Entry, path: str) -> None:
+    def hang_on(self, row: ObjectType, raw: dict[str, Any], parent: Reference, path: str) -> None:
         """Give a nested entry its parent, under the field that the parent's catalog row names."""
         above = OBJECT_TYPES[parent.object_type]
         field = above.children[row.name]
         said = raw.pop(f"{field}_id", None) or raw.get(field)
-        if said is not None and said != parent.fields.get(above.label):
+        if said is not None and parent.entry is not None and said != parent.entry.fields.get(above.label):
             self.problem(f"{path}.{field}", f"the entry stands inside another {above.noun}", "leave it out")
-        raw[field] = Reference(parent.object_type, path, entry=parent)
+        raw[field] = parent
 
     def read_match(self, row: ObjectType, raw: dict[str, Any], path: str) -> Reference | None:
-        if "match" not in raw and "id" not in raw:
-            return None
         given, object_id = raw.pop("match", None), raw.pop("id", None)
         if given is not None and object_id is not None:
             self.problem(f"{path}.match", "stands beside id", "keep one of them")
@@ -145,8 +151,8 @@ class _Reader:
         """Put one field of the document into the entry, unless something is wrong with it."""
         field = short_names(row.name).get(key, key)
         spec = self.schema[row.name].get(field)
-        if isinstance(value, Reference) or (value is None and field in row.generic):
-            found: Any = value
+        if value is None and field in row.generic:
+            found: Any = None
         elif field in row.generic:
             path = f"{entry.path}.{key}"
             found = self.references.reference(row.generic[field], value, path) or _ABSENT
@@ -202,14 +208,12 @@ class _Reader:
 
     def add_option_tags(self, row: ObjectType, entry: Entry) -> None:
         names = self.desired.options.tags
-        if names and "tags" in self.schema[row.name]:
+        if "tags" in self.schema[row.name]:
             wanted = tuple(Reference("tags", "options.tags", name=name) for name in names)
             entry.fields["tags"] = (*entry.fields.get("tags", ()), *wanted)
 
     def check_label(self, row: ObjectType, entry: Entry, item: Mapping[str, Any]) -> None:
-        """An entry must say which object it is about."""
-        if entry.fields.get(row.label) is not None:
-            return
+        """An entry without a label must say in another way which object it is about."""
         path = f"{entry.path}.{row.label}"
         identified = any(entry.fields.get(field) for field in row.other_keys)
         matched = item.get("id") is not None or item.get("match") is not None

@@ -200,11 +200,7 @@ class _Draft:
             path=node.path,
             before=NOTHING,
             drift=NOTHING,
-            after={
-                name: value.planned if type(value) is Node else value
-                for name, value in node.values.items()
-                if value is not None
-            },
+            after=_sent(node.values),
             key=_frozen(natural_key(node)),
             depends_on=_ids(_nodes_in(node.values)),
             may_exist=node.may_exist,
@@ -300,5 +296,14 @@ def _ids(nodes: list[Node]) -> tuple[str, ...]:
     return tuple(sorted({node.id for node in nodes if node.id}))
 
 
-def _frozen(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.planned if type(value) is Node else value for name, value in values.items()}
+def _sent(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A new object has nothing that could be cleared."""
+    if None in values.values():
+        values = {name: value for name, value in values.items() if value is not None}
+    return _frozen(values)
+
+
+def _frozen(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What goes into a change: in place of each Node what stands for it in a plan."""
+    nodes = {name: value.planned for name, value in values.items() if type(value) is Node}
+    return {**values, **nodes} if nodes else values

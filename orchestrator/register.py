@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from orchestrator.catalog import ObjectType
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Reference
 from orchestrator.graph import type_order
 from orchestrator.live import Live, canonical_field, canonical_row, label_key
@@ -166,9 +167,7 @@ class Register:
             key = label_key(row, label, parent)
         except ValueError:  # not an address, so nobody has it
             return []
-        return self._both(
-            row, self._by_label.get((row.name, key), []), self.live.table(row.name).labelled(label, parent)
-        )
+        return self._both(row, self._by_label.get((row.name, key), []), self.live.table(row.name).at(key))
 
     def slugged(self, row: ObjectType, slug: str) -> list[Node]:
         """Objects with this slug."""
@@ -233,6 +232,19 @@ def _compatible(node: Node, other: Node) -> bool:
     return all(node.values[name] == other.fact(name) for name in told)
 
 
+@cache
+def _key_names(object_type: str) -> tuple[str, ...]:
+    row = OBJECT_TYPES[object_type]
+    return (*row.key, *row.optional_key)
+
+
+@cache
+def _beyond_place(object_type: str) -> tuple[str, ...]:
+    """What tells objects in one place (`label_key`) apart."""
+    row = OBJECT_TYPES[object_type]
+    return tuple(name for name in _key_names(object_type) if name not in (row.label, row.child_of))
+
+
 def natural_key(node: Node) -> dict[str, Any]:
     """All that tells an object apart from others of its type, as far as it is known."""
     row, values = node.row, node.values
@@ -241,7 +253,7 @@ def natural_key(node: Node) -> dict[str, Any]:
     live = node.live
     key = {
         name: values.get(name) if live is None or name in values else canonical_field(row, live, name)
-        for name in (*row.key, *row.optional_key)
+        for name in _key_names(row.name)
     }
     if _shares_address(node):
         key["assigned_object"] = values["assigned_object"]
@@ -255,8 +267,8 @@ def identity_of(node: Node) -> Identity:
         return (row.name, "id", node.live["id"])
     if values.get(row.label) is None:
         return (row.name, *natural_key(node).items())
-    parts = [values.get(name) for name in row.key + row.optional_key if name != row.label]
-    if _shares_address(node):
+    parts = [values.get(name) for name in _beyond_place(row.name)]
+    if row.by_host and _shares_address(node):
         parts.append(("on", values["assigned_object"]))
     return (row.name, node.place, *parts)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
@@ -79,23 +80,28 @@ class Resolver:
         self.register.add(node, identity)
         if node.live is None and not node.unclear:
             self._pair(node)
-        told = entry.match is None or self._told(entry.match.path) or self._told(node.path)
-        if node.live is None and entry.match is not None and not told:
-            self.problem(entry.match.path, f"no {row.noun} in NetBox matches", "name it by id")
+        if node.live is None and entry.match is not None:
+            self._unmatched(node, entry.match)
+
+    def _unmatched(self, node: Node, match: Reference) -> None:
+        if not self._told(match.path) and not self._told(node.path):
+            self.problem(match.path, f"no {node.row.noun} in NetBox matches", "name it by id")
 
     def _resolve_values(self, node: Node, entry: Entry) -> None:
-        row, values, fields = node.row, node.values, entry.fields
+        values, fields = node.values, entry.fields
+        pointers, apart = _pointers(node.row.name)
         # References come first: they narrow down what an ambiguous name further on may mean.
-        for name in (*row.references, *row.generic):
+        for name in pointers:
             if name in fields:
                 self._resolve_value(node, name, fields[name])
         for name, value in fields.items():
-            if name not in row.references and name not in row.generic and name not in row.links:
+            if name not in apart:
                 values[name] = self._resolve_tags(value) if name == "tags" else value
 
     def _resolve_value(self, node: Node, name: str, value: Any) -> None:
         if isinstance(value, Reference):
-            target = self.resolve(value, node.values)
+            above = value.entry
+            target = self._of_entry.get(above) if above is not None else self.resolve(value, node.values)
             if target is None or target.unclear:
                 node.unclear = node.unclear or name in (*node.row.key, *node.row.optional_key)
                 return
@@ -136,7 +142,7 @@ class Resolver:
         label = values.get(row.label)
         if label is None:
             return self.register.rows_by_other_keys(row, values)
-        labelled = self.register.live.table(row.name).labelled(label, node.parent)
+        labelled = self.register.live.table(row.name).at(node.place)
         rows = [live for live in labelled if _agrees(row, values, live)]
         if len(rows) > 1 and row.generic:
             rows = _narrow_addresses(row, values, rows)
@@ -329,10 +335,20 @@ class Resolver:
         )
 
 
+@cache
+def _pointers(object_type: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The fields that may point to what the entry hangs on or needs, and those with the links as well."""
+    row = OBJECT_TYPES[object_type]
+    pointers = (*row.references, *row.generic)
+    return pointers, frozenset((*pointers, *row.links))
+
+
 def _agrees(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
     """Whether a live row with the same label is the one meant: it has the key fields that the entry sets."""
     for name in row.key:
-        if name != row.label and name in values and canonical_field(row, live, name) != values[name]:
+        if name == row.label or name == row.child_of:
+            continue  # it was found by them
+        if name in values and canonical_field(row, live, name) != values[name]:
             return False
     for name in row.optional_key:
         # An address without a VRF means the global table; elsewhere what is left out matches anything.

@@ -47,15 +47,24 @@ class Defaults:
         """
         own = self._own(row.name, item, path)
         merged = self._laid_under(row.name, own, parent) if row.name in self.of_type else own
+        if not row.children:
+            return merged
         children = {
             name: [
-                self._child(OBJECT_TYPES[name], one, f"{path}.{name}[{index}]", field)
+                one if self._is_whole(OBJECT_TYPES[name], one)
+                else self._child(OBJECT_TYPES[name], one, f"{path}.{name}[{index}]", field)
                 for index, one in enumerate(merged[name])
             ]
             for name, field in row.children.items()
             if isinstance(merged.get(name), list)
-        }
+        }  # fmt: skip
         return {**merged, **children} if children else merged
+
+    def _is_whole(self, row: ObjectType, item: Any) -> bool:
+        """Whether nothing is to be laid under a nested entry, and nothing in it is written short."""
+        if type(item) is not dict or row.children or row.name in self.of_type:
+            return False
+        return short_names(row.name).keys().isdisjoint(item)
 
     def _laid_under(self, object_type: str, own: Mapping[str, Any], parent: str) -> dict[str, Any]:
         defaults = {key: value for key, value in self.of_type[object_type].items() if key != parent}

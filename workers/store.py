@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +20,7 @@ from redis import Redis
 from orchestrator.errors import DocumentError, Problem
 from orchestrator.models import Plan
 from orchestrator.plan import digest_of
-from orchestrator.plan_json import dump_plan, load_plan
+from orchestrator.plan_json import dump_parts, load_plan
 from orchestrator.stale import date_plan, is_blocked
 from workers import keys
 from workers.connection import text_of
@@ -98,7 +99,7 @@ class Store:
             "stale_at": plan.stale_at,
             "undoes": plan.undoes,
             "force": int(plan.force),
-            "body": zlib.compress(dump_plan(plan), 1),
+            "body": _compressed(dump_parts(plan)),
         }
         pipe = self._redis.pipeline()
         pipe.hset(key, mapping=fields)
@@ -146,3 +147,10 @@ class Store:
             undoes=undoes,
             force=force == "1",
         )
+
+
+def _compressed(parts: Iterable[bytes]) -> bytes:
+    """Piece by piece: the whole of a large plan as JSON takes as much memory as the plan itself."""
+    packer = zlib.compressobj(1)
+    packed = [packer.compress(part) for part in parts]
+    return b"".join((*packed, packer.flush()))
