@@ -103,7 +103,6 @@ _ROWS = (
         "dcim/manufacturers",
         slug_from="name",
         unique=(("name",), ("slug",)),
-        counted=("inventoryitem_count",),
     ),
     ObjectType(
         "sites",
@@ -111,7 +110,6 @@ _ROWS = (
         unique=(("name",), ("slug",)),
         slug_from="name",
         references={"region": "regions", "group": "site_groups", "tenant": "tenants"},
-        counted=("circuit_count", "prefix_count", "virtualmachine_count", "vlan_count"),
     ),
     ObjectType(
         "device_roles",
@@ -119,7 +117,6 @@ _ROWS = (
         unique=(("parent", "name"), ("parent", "slug")),
         slug_from="name",
         links={"parent": "device_roles"},
-        counted=("virtualmachine_count",),
     ),
     ObjectType(
         "platforms",
@@ -129,7 +126,6 @@ _ROWS = (
         slug_from="name",
         references={"manufacturer": "manufacturers"},
         links={"parent": "platforms"},
-        counted=("virtualmachine_count",),
     ),
     ObjectType(
         "device_types",
@@ -137,6 +133,18 @@ _ROWS = (
         unique=(("manufacturer", "model"), ("manufacturer", "slug")),
         label="model",
         key=("manufacturer", "model"),
+        counted=(
+            "interface_template_count",
+            "console_port_template_count",
+            "console_server_port_template_count",
+            "power_port_template_count",
+            "power_outlet_template_count",
+            "front_port_template_count",
+            "rear_port_template_count",
+            "device_bay_template_count",
+            "module_bay_template_count",
+            "inventory_item_template_count",
+        ),
         slug_from="model",
         references={"manufacturer": "manufacturers", "default_platform": "platforms"},
     ),
@@ -182,7 +190,6 @@ _ROWS = (
         key=("device", "name"),
         references={"device": "devices", "vrf": "vrfs"},
         links={"parent": "interfaces", "bridge": "interfaces", "lag": "interfaces"},
-        counted=("count_fhrp_groups",),
         child_of="device",
         reading=Reading.BY_PARENT,
         lane="device",

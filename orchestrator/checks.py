@@ -12,6 +12,7 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.live import canonical_field
+from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.ports import Row
 from orchestrator.register import Node
 from orchestrator.resolve import Resolver
@@ -33,12 +34,15 @@ class Checks:
         self.problem = resolver.problem
 
     def check_custom_fields(self) -> None:
-        """NetBox would refuse the whole row for a custom field that it does not have."""
+        """NetBox would refuse the whole row for a custom field that it does not have; ours are not theirs."""
         rows = {row["name"]: row for row in self.live.table("custom_fields").by_id.values()}
         for node in self.register.in_order():
             for name in node.values.get("custom_fields") or ():
                 path, model = f"{node.path}.custom_fields.{name}", node.row.model
-                if name not in rows:
+                if name in METADATA_FIELDS:
+                    message = f"the custom field {name!r} is kept by netbox-mcp itself"
+                    self.problem(path, message, "leave it out")
+                elif name not in rows:
                     hint = suggest(name, rows) or "create it in NetBox first"
                     self.problem(path, f"there is no custom field {name!r}", hint)
                 elif model not in rows[name].get("object_types", [model]):

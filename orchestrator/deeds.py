@@ -7,12 +7,13 @@ back (rollback.py) starts from here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import RollbackError
+from orchestrator.generic import generic_value
 from orchestrator.models import Intent, Outcome, Result
 from orchestrator.ports import History, LoggedChange
 from orchestrator.schema import load_schema
@@ -47,6 +48,12 @@ class Deed:
     def key(self) -> Key:
         """What tells the object apart."""
         return self.object_type, self.object_id
+
+    def link_targets(self) -> Iterator[tuple[str, Key]]:
+        """The link fields that the batch wrote, and what they point to."""
+        for name, target in OBJECT_TYPES[self.object_type].links.items():
+            if isinstance(self.after.get(name), int):
+                yield name, (target, self.after[name])
 
     def add(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """One more write: of each field, the first before-image and the last after-image count."""
@@ -144,9 +151,10 @@ def _as_before(before: Mapping[str, Any], written: Mapping[str, Any]) -> dict[st
 def _logged_fields(entry: LoggedChange, raw: Mapping[str, Any], tags: Mapping[str, int]) -> dict[str, Any]:
     """Fields in the changelog's notation as canonical values; those that cannot be written are left out."""
     row, specs = OBJECT_TYPES[entry.object_type], load_schema()[entry.object_type]
+    halves = {f"{name}_{half}" for name in row.generic for half in ("type", "id")}
     values: dict[str, Any] = {}
     for name, spec in specs.items():
-        if name not in raw:
+        if name not in raw or name in halves:
             continue
         value = raw[name]
         if name == "tags":
@@ -157,7 +165,7 @@ def _logged_fields(entry: LoggedChange, raw: Mapping[str, Any], tags: Mapping[st
         values[name] = None if value == "" else value
     for name in row.generic:
         if f"{name}_id" in raw:
-            values[name] = raw[f"{name}_id"]
+            values[name] = generic_value(row, name, raw)
     return values
 
 

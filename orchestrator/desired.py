@@ -98,24 +98,3 @@ class Desired:
         """Every entry, type by type."""
         for entries in self.entries.values():
             yield from entries
-
-    def references(self) -> Iterator[Reference]:
-        """Every reference in every entry, nested ones included."""
-        for entry in self.all_entries():
-            if entry.match is not None:
-                yield from _walk(entry.match)
-            for value in entry.fields.values():
-                if isinstance(value, Reference) and not value.parts:
-                    yield value
-                elif isinstance(value, (Reference, tuple)):
-                    yield from _walk(value)
-
-
-def _walk(value: Any) -> Iterator[Reference]:
-    if isinstance(value, Reference):
-        yield value
-        for part in (value.parts or {}).values():
-            yield from _walk(part)
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _walk(item)

@@ -61,6 +61,15 @@ def compare(row: ObjectType, wanted: Mapping[str, Any], live: Row) -> tuple[Fiel
     return {name: before[name] for name in differing}, {name: mine[name] for name in differing}
 
 
+def kept(row: ObjectType, sent: Mapping[str, Any], live: Row) -> bool:
+    """Whether an object has exactly what was sent to it, and no other tags; other custom fields may be there.
+
+    A restore takes tags away: by `compare` it would seem done where it never was.
+    """
+    there = canonical_fields(row, live, ("tags",))["tags"] if "tags" in sent else ()
+    return set(there or ()) == set(sent.get("tags") or ()) and not compare(row, sent, live)[1]
+
+
 def _with_tags(wanted: Mapping[str, Any], theirs: Mapping[str, Any]) -> Fields:
     """The managed fields, the wanted tags joined with those already there."""
     mine = dict(wanted)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-from orchestrator.aftermath import find_unsettled, read_aftermath, read_names
+from orchestrator.aftermath import read_aftermath
 from orchestrator.collector import collector_paused
 from orchestrator.deeds import Deed, deeds_in, deeds_logged, merged
 from orchestrator.desired import Desired
-from orchestrator.errors import DocumentError, RollbackError
+from orchestrator.errors import AccessError, DocumentError, RollbackError
 from orchestrator.execute import SETTLE_SECONDS, apply_plan, carry_on
-from orchestrator.models import Plan, Report
+from orchestrator.graph import type_order
+from orchestrator.models import Action, Plan, Report
 from orchestrator.normalise import normalise
 from orchestrator.plan import build_plan
 from orchestrator.ports import SILENT, History, Journal, NetBox, Progress, Query
 from orchestrator.rollback import plan_rollback
 from orchestrator.stale import refuse_unapplyable
 from orchestrator.surroundings import read_details, read_world
+from orchestrator.unsettled import find_unsettled
 from orchestrator.writes import batch_message
 
 FROM_CHANGELOG = "The journal of the batch is gone; this is rebuilt from NetBox's own changelog"
@@ -88,14 +89,18 @@ class NetBoxBulkOrchestrator:
         """
         deeds, warnings = self._deeds(batch_id, history)
         aftermath = read_aftermath(self.netbox, deeds, batch_id)
-        plan = plan_rollback(batch_id, deeds, aftermath, self.target, force, warnings)
-        return replace(plan, names=read_names(self.netbox, plan.changes))
+        return plan_rollback(batch_id, deeds, aftermath, self.target, force, warnings)
 
     def _deeds(self, batch_id: str, history: History | None) -> tuple[list[Deed], list[str]]:
         if history is not None:
+            if undone := history.undoes():
+                raise _was_a_rollback(batch_id, undone)
             deeds, unsettled = deeds_in(history)
             return merged(deeds, find_unsettled(self.netbox, unsettled, batch_id)), []
-        entries = self.netbox.logged(batch_message(batch_id))
+        message = batch_message(batch_id)
+        entries = self.netbox.logged(message)
+        if any(entry.message.strip() != message for entry in entries):
+            raise _was_a_rollback(batch_id)
         if not entries:
             raise RollbackError(
                 f"Neither a journal nor NetBox's changelog knows the batch {batch_id!r}.",
@@ -112,8 +117,12 @@ class NetBoxBulkOrchestrator:
         progress: Progress = SILENT,
         checkpoint: Callable[[], None] = carry_on,
     ) -> Report:
-        """Carry out a plan; see `apply_plan`. Raises NotApplyableError where conflicts forbid it."""
+        """Carry out a plan; see `apply_plan`. Raises NotApplyableError where conflicts forbid it.
+
+        Raises AccessError before the first write where the token may not delete what is to be deleted.
+        """
         refuse_unapplyable(plan)
+        self._refuse_deletes(plan)
         return apply_plan(
             plan,
             self.netbox,
@@ -124,3 +133,20 @@ class NetBoxBulkOrchestrator:
             lanes=self.lanes,
             settle_seconds=self.settle_seconds,
         )
+
+    def _refuse_deletes(self, plan: Plan) -> None:
+        """A rollback deletes last: half of it would be done before NetBox said no."""
+        types = {change.object_type for change in plan.changes if change.action is Action.DELETE}
+        kept = [name for name in type_order() if name in types and not self.netbox.may_delete(name)]
+        if kept:
+            raise AccessError(
+                f"NetBox does not let this token delete {' and '.join(kept)}; nothing was written.",
+                "Give its user the object permission (delete) and enable writing on the token.",
+            )
+
+
+def _was_a_rollback(batch_id: str, undone: str = "") -> RollbackError:
+    what = f" of {undone}" if undone else ""
+    return RollbackError(
+        f"Batch {batch_id} was itself a rollback{what} and cannot be taken back.", "Apply the document again."
+    )

@@ -53,7 +53,7 @@ def apply_plan(
     written_twice = frozenset(change.subject for change in plan.changes if change.subject)
     stops = plan.on_error in ("stop", "rollback")
     ledger = Ledger(report, journal, progress, stops, written_twice)
-    writer = ListWriter(netbox, journal, ledger, batch_id, checkpoint, settle_seconds)
+    writer = ListWriter(netbox, journal, ledger, batch_id, checkpoint, settle_seconds, plan.undoes)
     stages = build_stages(plan.changes)
     journal.open(plan)
     progress.planned(plan)

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.generic import generic_value
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.schema import load_schema
 from orchestrator.values import has_notation, host_of, live_value
@@ -83,14 +84,15 @@ class Live:
 
     `stamps` are the custom fields of the objects that are to be updated, by type
     and id (metadata.py). `holders` are the devices that an address of the document may have to leave
-    (release.py). `may_define` tells whether the token may define custom fields;
-    it is only asked for where those for metadata are not all there (metadata.py).
+    (release.py). `may_define` tells whether the token may make those definitions of custom fields
+    fit that are not (metadata.py), `sees_definitions` whether it may look at them.
     """
 
     tables: dict[str, Table] = field(default_factory=dict)
     stamps: dict[tuple[str, int], Row] = field(default_factory=dict)
     holders: dict[int, Row] = field(default_factory=dict)
     may_define: bool = True
+    sees_definitions: bool = True
 
     def table(self, object_type: str) -> Table:
         """The rows of one type; an empty table when nothing was read."""
@@ -104,15 +106,15 @@ def canonical_row(row: ObjectType, live: Row) -> dict[str, Any]:
     verbatim = _verbatim(row.name)
     values = {key: raw if key in verbatim else live_value(raw, key) for key, raw in live.items()}
     values["custom_fields"] = live.get("custom_fields") or {}
-    for name, object_type in row.generic.items():
-        values[name] = _generic_id(object_type, name, live)
+    for name in row.generic:
+        values[name] = generic_value(row, name, live)
     return values
 
 
 def canonical_field(row: ObjectType, live: Row, name: str) -> Any:
     """One field of `canonical_row`, without the work for all others."""
     if name in row.generic:
-        return _generic_id(row.generic[name], name, live)
+        return generic_value(row, name, live)
     raw = live.get(name)
     if name == "custom_fields":
         return raw or {}
@@ -137,12 +139,6 @@ def canonical_fields(row: ObjectType, live: Row, names: Iterable[str]) -> dict[s
 
 # Values of these types are canonical as they are.
 _CANONICAL = frozenset({bool, int, type(None)})
-
-
-def _generic_id(object_type: str, name: str, live: Row) -> Any:
-    """What hangs on something else, a VM's interface for one, must not look as if it hung on nothing."""
-    kind, object_id = live.get(f"{name}_type"), live.get(f"{name}_id")
-    return object_id if kind in (None, OBJECT_TYPES[object_type].model) else f"{kind} {object_id}"
 
 
 @cache

@@ -94,7 +94,7 @@ class Metadata:
 
     `definitions` are the changes that make them, or make them fit for more
     object types. It is not `active` where the document turned it off or the
-    token may not define custom fields.
+    token may not see or define custom fields.
     """
 
     active: bool = False
@@ -172,20 +172,31 @@ def read_metadata(live: Live, active: bool, on_drift: str) -> Metadata:
     """What has to be defined in NetBox before objects can be stamped; nothing where it has been."""
     if not active:
         return Metadata()
-    metadata = Metadata(active=True, on_drift=on_drift, stamps=live.stamps)
+    if not live.sees_definitions:
+        return _off(on_drift, "this token may not view custom fields")
+    rows = {row["name"]: row for row in live.table("custom_fields").by_id.values()}
+    for name, attributes in _DEFINITIONS.items():
+        if name in rows and live_value(rows[name].get("type")) != attributes["type"]:
+            return _off(on_drift, f"the custom field {name!r} is not of type {attributes['type']}")
+    definitions = missing_definitions(live)
+    if definitions and not live.may_define:
+        if any(change.action is Action.CREATE for change in definitions):
+            return _off(on_drift, "this token may not define custom fields")
+        return _off(on_drift, "this token may not change custom fields, and ours lack object types")
+    return Metadata(active=True, on_drift=on_drift, stamps=live.stamps, definitions=definitions)
+
+
+def missing_definitions(live: Live) -> list[Change]:
+    """What makes the two custom fields, or makes them fit for all object types that can be stamped."""
     rows = {row["name"]: row for row in live.table("custom_fields").by_id.values()}
     models = tuple(sorted(OBJECT_TYPES[name].model for name in ENSURED if has_custom_fields(name)))
+    changes = []
     for name, attributes in _DEFINITIONS.items():
-        row = rows.get(name)
-        if row is None:
-            metadata.definitions.append(_define(name, attributes, models))
-        elif live_value(row.get("type")) != attributes["type"]:
-            return _off(on_drift, f"the custom field {name!r} is not of type {attributes['type']}")
-        elif missing := set(models) - set(row.get("object_types") or ()):
-            metadata.definitions.append(_widen(row, missing))
-    if metadata.definitions and not live.may_define:
-        return _off(on_drift, "this token may not define custom fields")
-    return metadata
+        if name not in rows:
+            changes.append(_define(name, attributes, models))
+        elif missing := set(models) - set(rows[name].get("object_types") or ()):
+            changes.append(_widen(rows[name], missing))
+    return changes
 
 
 def _off(on_drift: str, why: str) -> Metadata:

@@ -120,11 +120,8 @@ class Change:
     def kept_drift(self) -> list[str]:
         """Fields that stay as someone has set them in NetBox (`on_drift: keep`)."""
         custom = self.after.get("custom_fields") or {}
-        return [
-            name
-            for name in self.drift
-            if name not in self.after and name.removeprefix("custom_fields.") not in custom
-        ]
+        written = {*self.after, *(f"custom_fields.{name}" for name in custom)}
+        return [name for name in self.drift if name not in written]
 
     def before_image(self) -> dict[str, Any]:
         """All that has to be put back to undo an update: the fields that differ, and the stamp."""
@@ -134,7 +131,8 @@ class Change:
         return {**self.before, "custom_fields": custom}
 
 
-_WRITING = frozenset({Action.CREATE, Action.UPDATE, Action.DELETE})
+# Asked several times for every object: members of an enum are slow to hash, and quick to compare.
+_WRITING = (Action.CREATE, Action.UPDATE, Action.DELETE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import cache
 from itertools import count
 from typing import Any
@@ -19,19 +19,20 @@ def name_nodes(register: Register) -> None:
     """Give every Node a readable id that does not depend on the order of the document, and sort by it."""
     for name in type_order():
         nodes = register.nodes.get(name, [])
-        alike: dict[str, list[Node]] = defaultdict(list)
         for node in nodes:
             node.full_name = _full_name(register, node)
             node.id = f"{name}/{'/'.join(node.full_name)}"
-            alike[node.id].append(node)
-        if len(alike) < len(nodes):
-            _tell_apart(alike)
+        used = {node.id for node in nodes}
+        if len(used) < len(nodes):
+            _tell_apart(nodes, used)
         nodes.sort(key=lambda node: node.id)
 
 
-def _tell_apart(alike: Mapping[str, list[Node]]) -> None:
+def _tell_apart(nodes: Sequence[Node], used: set[str]) -> None:
     """Where several have the same name, what they say decides which of them keeps it."""
-    used = set(alike)
+    alike: dict[str, list[Node]] = defaultdict(list)
+    for node in nodes:
+        alike[node.id].append(node)
     for base in sorted(alike):
         first, *others = alike[base]
         if others:

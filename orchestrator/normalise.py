@@ -7,6 +7,7 @@ collected with its path; none stops the rest from being looked at.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -20,7 +21,7 @@ from orchestrator.expand import RangeError, expand_entry
 from orchestrator.references import ReferenceReader
 from orchestrator.schema import FieldSpec, load_schema
 from orchestrator.shorthand import SUGAR, Defaults, short_names
-from orchestrator.values import BadValueError, coerce, has_notation, quick_check, suggest
+from orchestrator.values import BadValueError, coerce, has_notation, suggest
 
 MAX_OBJECTS = 500_000
 
@@ -116,13 +117,15 @@ class _Reader:
         if fields.get(row.label) is None:
             self.check_label(row, entry, item)
         self.desired.entries.setdefault(row.name, []).append(entry)
+        if children:
+            self.read_children(children, Reference(row.name, path, entry=entry))
+
+    def read_children(self, children: Mapping[str, Any], parent: Reference) -> None:
         for name, value in children.items():
             if isinstance(value, list):
-                self.read_list(
-                    OBJECT_TYPES[name], value, f"{path}.{name}", Reference(row.name, path, entry=entry)
-                )
+                self.read_list(OBJECT_TYPES[name], value, f"{parent.path}.{name}", parent)
             else:
-                self.problem(f"{path}.{name}", "must be a list")
+                self.problem(f"{parent.path}.{name}", "must be a list")
 
     def hang_on(self, row: ObjectType, raw: dict[str, Any], parent: Reference, path: str) -> None:
         """Give a nested entry its parent, under the field that the parent's catalog row names."""
@@ -225,11 +228,28 @@ class _Reader:
 def _quick_checks(row: ObjectType, specs: Mapping[str, FieldSpec]) -> Mapping[str, Callable[[Any], bool]]:
     """Most values of most documents are plain, right and canonical already: a glance is enough for them."""
     checks = {
-        field: quick_check(spec)
+        field: _quick_check(spec)
         for field, spec in specs.items()
         if not has_notation(field) and field not in row.generic
     }
     return {field: check for field, check in checks.items() if check is not None}
+
+
+def _quick_check(spec: FieldSpec) -> Callable[[Any], bool] | None:
+    """Tells at a glance which values `coerce` would return as they are; None where it takes a closer look."""
+    if spec.kind == "boolean":
+        return lambda value: type(value) is bool
+    if spec.kind == "integer":
+        low = -math.inf if spec.minimum is None else spec.minimum
+        high = math.inf if spec.maximum is None else spec.maximum
+        return lambda value: type(value) is int and low <= value <= high
+    if spec.kind == "choice":
+        known = frozenset(choice for choice in spec.choices if choice and choice == choice.strip())
+        return lambda value: type(value) is str and value in known
+    if spec.kind == "string":
+        longest = math.inf if spec.max_length is None else spec.max_length
+        return lambda value: type(value) is str and 0 < len(value) <= longest and value == value.strip()
+    return None
 
 
 def _schema_with(choices: Choices) -> Schema:

@@ -54,7 +54,7 @@ def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
 
 
 def digest_of(plan: Plan) -> str:
-    """Names a plan by what it would write.
+    """Names a plan by what it would write, and by what is in conflict.
 
     Where in the document a change came from does not count, nor whether our custom fields are there
     already: another batch may have made them meanwhile.
@@ -63,6 +63,8 @@ def digest_of(plan: Plan) -> str:
     facts: dict[str, Any] = {"target": plan.target, "on_error": plan.on_error}
     if plan.undoes:
         facts |= {"undoes": plan.undoes, "force": plan.force}
+    if conflicts := sorted(change.id for change in plan.conflicts):
+        facts["conflicts"] = conflicts
     writes = (
         [c.id, c.action, c.passes, c.live_id, dict(c.before), dict(c.after), sorted({*c.depends_on} - own)]
         for c in plan.changes

@@ -45,8 +45,10 @@ class LoggedChange:
     """One entry of NetBox's changelog, about an object of a type in the catalog.
 
     `action` is create, update or delete. `before` and `after` are NetBox's own
-    notation (model fields; references and content types by id, choices by
-    value, tags by name) and empty where there was nothing. `time` is ISO 8601.
+    notation (model fields; references by id, choices by value, tags by name)
+    and empty where there was nothing. Only what a generic reference points to
+    is named by its model (`dcim.interface`), since the ids of content types
+    differ from one NetBox to another. `time` is ISO 8601.
     """
 
     object_type: str
@@ -88,15 +90,30 @@ class NetBox(Protocol):
         ...
 
     def logged(self, message: str) -> list[LoggedChange]:
-        """The changelog entries with this message, oldest first; types that are not ours are left out."""
+        """The changelog entries with this message, oldest first; types that are not ours are left out.
+
+        Also those whose message goes on with a remark in brackets: `message (...)`.
+        """
         ...
 
     def logged_since(self, object_type: str, ids: Sequence[int], since: str) -> list[LoggedChange]:
         """What the changelog says of these objects after a moment (ISO 8601), oldest first."""
         ...
 
+    def attached(self, object_type: str, ids: Sequence[int]) -> list[tuple[int, str]]:
+        """What hangs on these live objects and is of no type in the catalog: (id of the object, words)."""
+        ...
+
     def may_create(self, object_type: str) -> bool:
         """Whether the token may create objects of a type."""
+        ...
+
+    def may_change(self, object_type: str) -> bool:
+        """Whether the token may change objects of a type; maybe not each of them."""
+        ...
+
+    def may_delete(self, object_type: str) -> bool:
+        """Whether the token may delete objects of a type; maybe not each of them. Deletes nothing."""
         ...
 
     def choices(self, object_type: str) -> Mapping[str, Mapping[str, str]]:
@@ -129,6 +146,10 @@ class History(Protocol):
 
     def settled(self) -> Iterable[Outcome]:
         """Every outcome, in order."""
+        ...
+
+    def undoes(self) -> str:
+        """The batch that this one took back; empty unless it was a rollback."""
         ...
 
 

@@ -98,7 +98,7 @@ class Register:
         self.live = live
         self.nodes: dict[str, list[Node]] = defaultdict(list)
         self._of_live: dict[tuple[str, int], Node] = {}
-        self._by_label: dict[tuple[str, Any], list[Node]] = defaultdict(list)
+        self._by_label: dict[str, dict[Any, list[Node]]] = defaultdict(dict)
         self._by_slug: dict[tuple[str, str], list[Node]] = defaultdict(list)
         self._by_key: dict[Identity, Node] = {}
         self._look_alikes: dict[str, LookAlikes] = {}
@@ -116,7 +116,7 @@ class Register:
         if row.slug_from and not slug:
             slug = slugify(str(label or ""))
         if label is not None:
-            self._by_label[row.name, node.place].append(node)
+            self._by_label[row.name].setdefault(node.place, []).append(node)
         if slug:
             self._by_slug[row.name, slug].append(node)
         if label is not None and row.name in self._look_alikes:
@@ -140,7 +140,7 @@ class Register:
             return [exact]
         if label is None or node.live is not None or node.row.by_host:
             return []
-        known = self._by_label.get((node.row.name, node.place), ())
+        known = self._by_label[node.row.name].get(node.place, ())
         return [other for other in known if not other.unclear and _compatible(node, other)]
 
     def in_order(self) -> Iterator[Node]:
@@ -167,7 +167,7 @@ class Register:
             key = label_key(row, label, parent)
         except ValueError:  # not an address, so nobody has it
             return []
-        return self._both(row, self._by_label.get((row.name, key), []), self.live.table(row.name).at(key))
+        return self._both(row, self._by_label[row.name].get(key, []), self.live.table(row.name).at(key))
 
     def slugged(self, row: ObjectType, slug: str) -> list[Node]:
         """Objects with this slug."""
@@ -250,11 +250,7 @@ def natural_key(node: Node) -> dict[str, Any]:
     row, values = node.row, node.values
     if node.fact(row.label) is None:
         return {name: values[name] for name in row.other_keys if values.get(name)}
-    live = node.live
-    key = {
-        name: values.get(name) if live is None or name in values else canonical_field(row, live, name)
-        for name in _key_names(row.name)
-    }
+    key = {name: node.fact(name) for name in _key_names(row.name)}
     if _shares_address(node):
         key["assigned_object"] = values["assigned_object"]
     return key

@@ -170,16 +170,18 @@ def _vacate(
 ) -> None:
     """Who takes a place waits for who leaves it; where that goes round in a circle, one steps aside first.
 
-    A circle may go by a name here and an asset tag there.
+    A circle may go by a name here and an asset tag there. What is to be deleted steps aside at once: its
+    delete may itself have to wait for who takes its place.
     """
-    while aside := _one_of_a_circle(waits):
+    while aside := _one_of_a_circle(waits) or _one_that_goes(waits, by_id):
         change = by_id[aside]
         there = live.table(row.name).by_id[change.live_id or 0]
         asked = [wait for wait in waits if wait.leaver == aside]
         passing = {field: _aside(row, field, there) for field in sorted({wait.field for wait in asked})}
         release = _release(row, there, passing, change.path, releases)
         # It may leave its place by another field (its site), and has its name back afterwards.
-        restored[aside] = {field: there.get(field) for field in passing if field not in change.after}
+        if change.action is not Action.DELETE:
+            restored[aside] = {field: there.get(field) for field in passing if field not in change.after}
         for waiting in (aside, *(wait.change for wait in asked)):
             edges[waiting].add(release.id)
         waits = [wait for wait in waits if wait.leaver != aside]
@@ -191,11 +193,14 @@ def _leaving(
     row: ObjectType, constraint: tuple[str, ...], changes: Sequence[Change], live: Live
 ) -> Iterator[tuple[Key, Change]]:
     for change in changes:
-        if change.action is not Action.UPDATE or not set(constraint) & change.after.keys():
+        goes = change.action is Action.DELETE
+        if not goes and (change.action is not Action.UPDATE or not set(constraint) & change.after.keys()):
             continue
         there = canonical_row(row, live.table(row.name).by_id[change.live_id or 0])
         now = _key(row, constraint, there)
-        if now is not None and now != _key(row, constraint, {**there, **change.after}):
+        if (goes and now is not None) or (
+            now is not None and now != _key(row, constraint, {**there, **change.after})
+        ):
             yield now, change
 
 
@@ -212,6 +217,10 @@ def _key(row: ObjectType, constraint: tuple[str, ...], values: Mapping[str, Any]
         return None
     fold = row.fold_case
     return tuple(v.lower() if fold and isinstance(v, str) else v for v in map(values.get, constraint))
+
+
+def _one_that_goes(waits: Sequence[_Wait], by_id: Mapping[str, Change]) -> str:
+    return next((wait.leaver for wait in waits if by_id[wait.leaver].action is Action.DELETE), "")
 
 
 def _one_of_a_circle(waits: Sequence[_Wait]) -> str:

@@ -14,9 +14,10 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Options, Reference
 from orchestrator.errors import Problem
-from orchestrator.live import Live, canonical_field, label_key
+from orchestrator.live import Live, label_key
+from orchestrator.narrowing import agrees, narrow, narrow_addresses
 from orchestrator.ports import Row
-from orchestrator.register import SHARED_ROLES, Node, Register, identity_of
+from orchestrator.register import Node, Register, identity_of
 from orchestrator.values import is_address, suggest
 
 _SUGGESTIONS = 20
@@ -143,9 +144,9 @@ class Resolver:
         if label is None:
             return self.register.rows_by_other_keys(row, values)
         labelled = self.register.live.table(row.name).at(node.place)
-        rows = [live for live in labelled if _agrees(row, values, live)]
+        rows = [live for live in labelled if agrees(row, values, live)]
         if len(rows) > 1 and row.generic:
-            rows = _narrow_addresses(row, values, rows)
+            rows = narrow_addresses(row, values, rows)
         return rows
 
     def _bind(self, node: Node, live: Row) -> None:
@@ -189,7 +190,7 @@ class Resolver:
         if found is None:
             return None
         self._remember(reference, found)
-        found = _narrow(found, scope)
+        found = narrow(found, scope)
         if len(found) > 1 and owner is not None:
             found = [node for node in found if self.register.holder(node) == owner.token] or found
         if len(found) == 1:
@@ -341,37 +342,3 @@ def _pointers(object_type: str) -> tuple[tuple[str, ...], frozenset[str]]:
     row = OBJECT_TYPES[object_type]
     pointers = (*row.references, *row.generic)
     return pointers, frozenset((*pointers, *row.links))
-
-
-def _agrees(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
-    """Whether a live row with the same label is the one meant: it has the key fields that the entry sets."""
-    for name in row.key:
-        if name == row.label or name == row.child_of:
-            continue  # it was found by them
-        if name in values and canonical_field(row, live, name) != values[name]:
-            return False
-    for name in row.optional_key:
-        # An address without a VRF means the global table; elsewhere what is left out matches anything.
-        given = name in values or row.by_host
-        if given and canonical_field(row, live, name) != values.get(name):
-            return False
-    shared = row.by_host and values.get("role") in SHARED_ROLES and "assigned_object" in values
-    return not shared or canonical_field(row, live, "assigned_object") == values["assigned_object"]
-
-
-def _narrow_addresses(row: ObjectType, values: Mapping[str, Any], rows: list[Row]) -> list[Row]:
-    """Where NetBox allows duplicates: the one on the same interface, then the one with the same mask."""
-    for name in ("assigned_object", "role", "address"):
-        if name in values:
-            same = [live for live in rows if canonical_field(row, live, name) == values[name]]
-            rows = same or rows
-    return rows
-
-
-def _narrow(found: list[Node], scope: Mapping[str, Any]) -> list[Node]:
-    for name in scope:
-        if len(found) < 2:
-            break
-        same = [node for node in found if name in node.values and node.values[name] == scope[name]]
-        found = same or found
-    return found

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.aftermath import Aftermath, Dependent
+from orchestrator.aftermath import Aftermath
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.deeds import Deed, Key
+from orchestrator.dependents import Dependent
 from orchestrator.diff import Fields, same
 from orchestrator.graph import type_order
 from orchestrator.live import canonical_row
@@ -41,10 +42,18 @@ def plan_rollback(
     draft.find_restores()
     draft.find_deletes()
     draft.keep_what_others_need()
+    draft.keep_addresses_that_others_need()
     draft.drop_restores_of_what_goes()
-    restores, lost = release_first([*draft.restores()], aftermath.live)
-    changes = (*restores, *draft.untouched(), *draft.deletes())
-    plan = Plan(target, changes, warnings=(*warnings, *lost), undoes=batch_id, force=force)
+    writes, lost = release_first([*draft.restores(), *draft.deletes()], aftermath.live)
+    told = (*warnings, *draft.warnings, *lost)
+    plan = Plan(
+        target,
+        (*writes, *draft.untouched()),
+        warnings=told,
+        names=aftermath.names,
+        undoes=batch_id,
+        force=force,
+    )
     return replace(plan, digest=digest_of(plan))
 
 
@@ -55,10 +64,14 @@ class _Draft:
         order = {name: place for place, name in enumerate(type_order())}
         self.deeds = sorted(deeds, key=lambda deed: (order[deed.object_type], deed.label, deed.object_id))
         self.aftermath = aftermath
+        self.pointing = aftermath.dependents.pointing
         self.force = force
+        self.warnings: list[str] = []
         self.restored: dict[Key, tuple[Fields, Fields]] = {}
         self.deleted: dict[Key, Deed] = {}
         self.conflicts: dict[Key, str] = {}
+        # What came along with an object, and with which.
+        self.along = {one.key: key for key, some in self.pointing.items() for one in some if one.came_along}
 
     # -- the steps, in order ------------------------------------------------------
 
@@ -68,67 +81,111 @@ class _Draft:
             live = self.aftermath.row(deed.key)
             if deed.created or live is None:
                 continue
-            before, after = _differences(deed, canonical_row(OBJECT_TYPES[deed.object_type], live))
-            if after and not self._changed(deed):
+            before, after = self._differences(deed, canonical_row(OBJECT_TYPES[deed.object_type], live))
+            why = after and (self._changed(deed) or self._points_nowhere(deed, after))
+            if why:
+                self.conflicts[deed.key] = why
+            elif after:
                 self.restored[deed.key] = (before, after)
 
     def find_deletes(self) -> None:
         """Objects that the batch created and that are still there as it left them."""
         for deed in self.deeds:
-            if deed.created and self.aftermath.row(deed.key) is not None and not self._changed(deed):
-                self.deleted[deed.key] = deed
+            if deed.created and self.aftermath.row(deed.key) is not None:
+                if why := self._changed(deed):
+                    self.conflicts[deed.key] = why
+                else:
+                    self.deleted[deed.key] = deed
 
-    def _changed(self, deed: Deed) -> bool:
-        why = self.aftermath.changed.get(deed.key)
-        if why is None or self.force:
-            return False
-        self.conflicts[deed.key] = why
-        return True
+    def _changed(self, deed: Deed) -> str:
+        return "" if self.force else self.aftermath.changed.get(deed.key, "")
+
+    def _points_nowhere(self, deed: Deed, after: Fields) -> str:
+        """Whether a value to be put back points to what is gone; NetBox would refuse it."""
+        for name, target in OBJECT_TYPES[deed.object_type].all_references().items():
+            value = after.get(name)
+            if isinstance(value, int) and value not in self.aftermath.names.get(target, {}):
+                return f"its {name} was {OBJECT_TYPES[target].noun} {value}, which is gone"
+        return ""
 
     def keep_what_others_need(self) -> None:
         """What stays needs what it points at: that stays as well, and so on until nothing more does."""
-        while blocked := {key: why for key in self.deleted if (why := self._needed_by(key))}:
-            for key, why in blocked.items():
+        while blocked := {key: needs for key in self.deleted if (needs := self._needs(key))}:
+            for key, needs in blocked.items():
                 del self.deleted[key]
-                self.conflicts[key] = why
+                more = f" and {len(needs) - _NAMED} more" if len(needs) > _NAMED else ""
+                self.conflicts[key] = f"others depend on it: {', '.join(needs[:_NAMED])}{more}"
 
-    def _needed_by(self, key: Key) -> str:
-        """Who depends on an object that was to be deleted, in words; empty when nobody does."""
-        needs = [str(one) for one in self.aftermath.dependents.get(key, ()) if not self._goes(one, key)]
-        needs += self.aftermath.others.get(key, ())
-        for one in self.aftermath.dependents.get(key, ()):
-            if one.came_along:
-                why = "" if self.force else self.aftermath.changed.get(one.key, "")
-                needs += [f"{one} ({why})"] if why else []
-                needs += [] if one.key in self.deleted else self._needs_of_component(one)
-        if not needs:
-            return ""
-        more = f" and {len(needs) - _NAMED} more" if len(needs) > _NAMED else ""
-        return f"others depend on it: {', '.join(needs[:_NAMED])}{more}"
-
-    def _needs_of_component(self, component: Dependent) -> list[str]:
-        pointing = self.aftermath.dependents.get(component.key, ())
-        return [str(one) for one in pointing if not self._goes(one, component.key)] + [
-            *self.aftermath.others.get(component.key, ())
-        ]
+    def _needs(self, key: Key) -> list[str]:
+        """What depends on an object that was to be deleted, and on what came along with it, in words."""
+        needs = []
+        for one in self.pointing.get(key, ()):
+            if not self._goes(one, key):
+                needs.append(str(one))
+            elif one.came_along and one.key not in self.deleted:
+                needs += [f"{one} ({one.changed})"] if one.changed and not self.force else []
+                needs += self._needs(one.key)
+        return needs + self.aftermath.dependents.others.get(key, [])
 
     def _goes(self, one: Dependent, target: Key) -> bool:
         """Whether something that points at an object is out of its way before that is deleted."""
-        if one.key in self.deleted or one.came_along:
+        if one.key in self.deleted or self.along.get(one.key) in self.deleted:
             return True
         _, after = self.restored.get(one.key, ({}, {}))
         return one.field in after and after[one.field] != target[1]
 
+    def keep_addresses_that_others_need(self) -> None:
+        """An address that is primary by now on a device which stays as it is stays there, too."""
+        for key in [key for key, (_, after) in self.restored.items() if "assigned_object" in after]:
+            if holder := self._holder_that_stays(key):
+                del self.restored[key]
+                self.conflicts[key] = holder
+
+    def _holder_that_stays(self, key: Key) -> str:
+        live = self.aftermath.live
+        there = (live.table(key[0]).by_id[key[1]].get("assigned_object") or {}).get("device") or {}
+        holder = live.holders.get(there.get("id", 0), {})
+        fields = [
+            name
+            for name in OBJECT_TYPES["devices"].links
+            if (holder.get(name) or {}).get("id") == key[1]
+            and not self._lets_go(("devices", holder["id"]), name)
+        ]
+        goes_back_to = self.restored[key][1]["assigned_object"]
+        home = live.table("interfaces").by_id.get(goes_back_to or 0, {}).get("device") or {}
+        if not fields or home.get("id") == there["id"]:
+            return ""
+        return f"device {holder.get('name')!r} has it as its {' and '.join(fields)}"
+
+    def _lets_go(self, key: Key, field: str) -> bool:
+        if key in self.deleted:
+            return True
+        _, after = self.restored.get(key, ({}, {}))
+        return field in after
+
     def drop_restores_of_what_goes(self) -> None:
         """Components that came with an object go with it; there is no use in restoring them first."""
-        going = {
-            one.key
-            for key in self.deleted
-            for one in self.aftermath.dependents.get(key, ())
-            if one.came_along
-        }
-        for key in going & self.restored.keys():
+        for key in [key for key in self.restored if self.along.get(key) in self.deleted]:
             del self.restored[key]
+
+    def _differences(self, deed: Deed, now: Mapping[str, Any]) -> tuple[Fields, Fields]:
+        """Of the fields that the batch changed, those that are not as they were: (now, then)."""
+        was = {name: value for name, value in deed.before.items() if name != "custom_fields"}
+        names = [name for name in was if not same(was[name], now.get(name))]
+        before, after = {name: now.get(name) for name in names}, {name: was[name] for name in names}
+        theirs = now.get("custom_fields") or {}
+        custom = {
+            name: value
+            for name, value in deed.before.get("custom_fields", {}).items()
+            if not same_custom_field(value, theirs.get(name))
+        }
+        for name in [name for name in custom if name not in theirs]:
+            del custom[name]  # NetBox shows every custom field that there is
+            self.warnings.append(f"{deed.label}: the custom field {name!r} is gone, and so is what it held")
+        if custom:
+            before["custom_fields"] = {name: custom_field_value(theirs.get(name)) for name in custom}
+            after["custom_fields"] = custom
+        return before, after
 
     # -- the changes --------------------------------------------------------------
 
@@ -150,7 +207,9 @@ class _Draft:
     def _targets(self, deed: Deed, linked: Fields, after_own: bool) -> tuple[str, ...]:
         links = OBJECT_TYPES[deed.object_type].links
         targets = [(links[name], value) for name, value in linked.items() if value is not None]
-        waits = {_id(key) for key in targets if self._builds(key)} | ({_id(deed.key)} if after_own else set())
+        waits = {_id(key) for key in targets if self._builds(key) or key in self.conflicts} | (
+            {_id(deed.key)} if after_own else set()
+        )
         return tuple(sorted(waits))
 
     def _builds(self, key: Key) -> bool:
@@ -198,10 +257,8 @@ class _Draft:
                 yield self._delete(deed)
 
     def _delete(self, deed: Deed) -> Change:
-        row = OBJECT_TYPES[deed.object_type]
-        pointing = self.aftermath.dependents.get(deed.key, ())
-        along = [one for one in pointing if one.came_along]
-        kinds = {OBJECT_TYPES[one.object_type].name.replace("_", " ") for one in along}
+        row, pointing = OBJECT_TYPES[deed.object_type], self.pointing.get(deed.key, ())
+        along = [one for one in pointing if one.came_along and one.key not in self.deleted]
         return Change(
             id=_id(deed.key),
             object_type=deed.object_type,
@@ -210,12 +267,12 @@ class _Draft:
             path=deed.path,
             live_id=deed.object_id,
             key=self._lane(deed),
-            depends_on=tuple(sorted({wait for one in pointing if (wait := self._before(one))})),
-            reason=f"with {len(along)} {' and '.join(sorted(kinds))} that came with it" if along else "",
+            depends_on=tuple(sorted({wait for one in pointing if (wait := self._cleared_by(one))})),
+            reason=_with(along, self.aftermath.changed.get(deed.key, "")),
             seconds=row.delete_seconds + row.component_seconds * 3 * len(along),
         )
 
-    def _before(self, one: Dependent) -> str:
+    def _cleared_by(self, one: Dependent) -> str:
         """The change that takes something out of the way of a delete; empty where none has to."""
         row = OBJECT_TYPES[one.object_type]
         if one.key in self.deleted:
@@ -231,22 +288,13 @@ class _Draft:
         return {row.lane: canonical_row(row, live).get(row.lane)} if row.lane and live else {}
 
 
+def _with(along: Sequence[Dependent], changed: str) -> str:
+    """What goes with a delete, and what somebody has made of it since (by force only)."""
+    kinds = " and ".join(sorted({OBJECT_TYPES[one.object_type].name.replace("_", " ") for one in along}))
+    told = [f"with {len(along)} {kinds} that came with it"] if along else []
+    told += [f"{one} {one.changed}" for one in along if one.changed][:_NAMED]
+    return "; ".join([*([changed] if changed else []), *told])
+
+
 def _id(key: Key) -> str:
     return f"{key[0]}/id {key[1]}"
-
-
-def _differences(deed: Deed, now: Mapping[str, Any]) -> tuple[Fields, Fields]:
-    """Of the fields that the batch changed, those that are not as they were: (now, then)."""
-    was = {name: value for name, value in deed.before.items() if name != "custom_fields"}
-    names = [name for name in was if not same(was[name], now.get(name))]
-    before, after = {name: now.get(name) for name in names}, {name: was[name] for name in names}
-    theirs = now.get("custom_fields") or {}
-    custom = {
-        name: value
-        for name, value in deed.before.get("custom_fields", {}).items()
-        if not same_custom_field(value, theirs.get(name))
-    }
-    if custom:
-        before["custom_fields"] = {name: custom_field_value(theirs.get(name)) for name in custom}
-        after["custom_fields"] = custom
-    return before, after

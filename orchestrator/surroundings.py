@@ -1,29 +1,49 @@
 """Reads what a plan must know beyond the objects that a document names.
 
 Which devices an address may have to leave (their primary address is let go
-first, release.py), and whether the token may define our custom fields
-(metadata.py). Asks nothing where the document gives no cause.
+first, release.py), and whether the token may define our custom fields, or make
+them fit for more types (metadata.py). Asks nothing where there is no cause.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.desired import Desired
+from orchestrator.errors import AccessError
 from orchestrator.live import Live
-from orchestrator.metadata import METADATA_FIELDS, has_custom_fields, stored_digests
-from orchestrator.models import Plan
+from orchestrator.metadata import METADATA_FIELDS, has_custom_fields, missing_definitions, stored_digests
+from orchestrator.models import Action, Plan
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.reading import read_live
 
 
 def read_world(desired: Desired, netbox: NetBox) -> Live:
     """Everything that `build_plan` looks at. Raises NetBoxError."""
-    live = read_live(desired, netbox)
-    if desired.options.metadata and not set(METADATA_FIELDS) <= set(live.table("custom_fields").labels()):
-        live.may_define = netbox.may_create("custom_fields")
+    if not desired.options.metadata:
+        return read_live(desired, netbox)
+    try:
+        live = read_live(desired, netbox)
+    except AccessError:
+        return _read_without_definitions(desired, netbox)
+    actions = {change.action for change in missing_definitions(live)}
+    live.may_define = (Action.CREATE not in actions or netbox.may_create("custom_fields")) and (
+        Action.UPDATE not in actions or netbox.may_change("custom_fields")
+    )
+    return live
+
+
+def _read_without_definitions(desired: Desired, netbox: NetBox) -> Live:
+    """The same for a token that may not see custom fields; raises AccessError if that was not the reason.
+
+    A document that names custom fields of its own cannot do without them: it raises, too.
+    """
+    plain = replace(desired.options, metadata=False)
+    live = read_live(replace(desired, options=plain), netbox)
+    live.sees_definitions = False
     return live
 
 

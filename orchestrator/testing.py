@@ -23,15 +23,17 @@ from orchestrator.errors import (
     UnknownOutcomeError,
     UnreachableError,
 )
-from orchestrator.netbox.changelog import parse_moment
+from orchestrator.netbox.changelog import is_message, parse_moment
 from orchestrator.netbox.queries import check_ids, check_query
 from orchestrator.netbox.rest import MAX_MESSAGE_LENGTH, to_wire
 from orchestrator.ports import LoggedChange, Query, Row, Written
 from orchestrator.schema import load_schema
 from orchestrator.testing_custom_fields import CHOICE_LABELS, fields_of, metadata_definitions
 from orchestrator.testing_deletes import ListDelete
-from orchestrator.testing_rules import ListWrite, MemoryTables, RefusalError
+from orchestrator.testing_rules import ListWrite, MemoryTables, RefusalError, points_to
 from orchestrator.values import host_of
+
+_METHODS = {"create": "POST", "update": "PATCH", "delete": "DELETE"}
 
 
 class Fault(StrEnum):
@@ -50,7 +52,8 @@ class MemoryNetBox:
 
     `faults` are used up by write requests in turn; `on_write` is called before
     each with verb, object type and rows (for a delete only their ids), and may
-    raise. `forbidden` are the object types that the token may not create. The
+    raise. `forbidden` are the object types that the token may not write, or
+    single actions on them: "delete sites" (read, create, update, delete). The
     custom fields for the metadata of an apply are there unless
     `metadata_fields` says otherwise.
     """
@@ -64,6 +67,7 @@ class MemoryNetBox:
         self.forbidden = set(forbidden)
         self.faults: deque[Fault] = deque()
         self.on_write: Callable[[str, str, Sequence[Row]], None] | None = None
+        self.attachments: dict[tuple[str, int], list[str]] = {}
         self.read_requests = 0
         self.write_requests = 0
         self._dry_run = dry_run
@@ -88,6 +92,8 @@ class MemoryNetBox:
         """All rows that match, in the order of their ids."""
         values = check_query(query)
         row = OBJECT_TYPES[query.object_type]
+        if f"read {row.name}" in self.forbidden:
+            raise AccessError(f"NetBox does not let this token GET {row.path}.")
         with self._lock:
             self.read_requests += 1
             if tree := _tree_filters(row.name).get(query.filter):
@@ -121,13 +127,13 @@ class MemoryNetBox:
         return self._request("delete", object_type, [{"id": id_} for id_ in ids], message).request_id
 
     def logged(self, message: str) -> list[LoggedChange]:
-        """The changelog entries with exactly this message, oldest first."""
+        """The changelog entries with this message, oldest first; a remark in brackets may follow it."""
         if not message.strip():
             raise NetBoxError("Without a message the whole changelog would be read; nothing was asked.")
         with self._lock:
             self.read_requests += 1
             text = message[:MAX_MESSAGE_LENGTH].strip()
-            return deepcopy([entry for entry in self.changelog if entry.message.strip() == text])
+            return deepcopy([entry for entry in self.changelog if is_message(entry.message, text)])
 
     def logged_since(self, object_type: str, ids: Sequence[int], since: str) -> list[LoggedChange]:
         """What the changelog says of these objects after a moment, oldest first."""
@@ -144,9 +150,24 @@ class MemoryNetBox:
                 ]
             )
 
+    def attached(self, object_type: str, ids: Sequence[int]) -> list[tuple[int, str]]:
+        """What `attachments` holds for these objects: types beyond the catalog do not exist here."""
+        return [(id_, words) for id_ in ids for words in self.attachments.get((object_type, id_), ())]
+
     def may_create(self, object_type: str) -> bool:
         """Whether the token may create objects of a type: all but the `forbidden` ones."""
-        return object_type not in self.forbidden
+        return self._may("create", object_type)
+
+    def may_change(self, object_type: str) -> bool:
+        """Whether the token may change objects of a type."""
+        return self._may("update", object_type)
+
+    def may_delete(self, object_type: str) -> bool:
+        """Whether the token may delete objects of a type."""
+        return self._may("delete", object_type)
+
+    def _may(self, verb: str, object_type: str) -> bool:
+        return not {object_type, f"{verb} {object_type}"} & self.forbidden
 
     def choices(self, object_type: str) -> Mapping[str, Mapping[str, str]]:
         """Field -> {value: label}, from the schema snapshot."""
@@ -160,8 +181,9 @@ class MemoryNetBox:
             return Written([])
         if self._dry_run:
             raise DryRunError(f"Dry-run is on: {len(rows)} {object_type} were not sent to NetBox.")
-        if verb == "create" and object_type in self.forbidden:
-            raise AccessError(f"NetBox does not let this token POST {OBJECT_TYPES[object_type].path}.")
+        if not self._may(verb, object_type):
+            method, path = _METHODS[verb], OBJECT_TYPES[object_type].path
+            raise AccessError(f"NetBox does not let this token {method} {path}.")
         if self.on_write is not None:
             self.on_write(verb, object_type, rows)
         with self._lock:
@@ -231,8 +253,10 @@ class MemoryNetBox:
             else:
                 shown[name] = deepcopy(value)
         for name, target in row.generic.items():
-            there = live.get(f"{name}_id")
-            shown[name] = self._nested(target, there) if there else None
+            there = points_to(row, name, live)
+            shown[name] = {"id": live[f"{name}_id"], "display": there} if there else None
+            if isinstance(there, int):
+                shown[name] = self._nested(target, there)
         if row.name == "device_types":
             shown["interface_template_count"] = len(self.interface_templates[live["id"]])
         return shown
@@ -276,13 +300,10 @@ def _rejected(refused: Mapping[int, str], sent: int) -> RejectedError:
 
 
 @cache
-def _columns(object_type: str) -> dict[str, str]:
-    """Filter by the id of a target -> column that holds it."""
+def _pointers(object_type: str) -> dict[str, str]:
+    """Filter by the id of a target -> field that points to it."""
     row = OBJECT_TYPES[object_type]
-    return {
-        row.pointer_filter(name): f"{name}_id" if name in row.generic else name
-        for name in row.all_references()
-    }
+    return {row.pointer_filter(name): name for name in row.all_references()}
 
 
 @cache
@@ -303,8 +324,8 @@ def _matcher(row: ObjectType, name: str, values: Iterable[str | int]) -> Callabl
         return lambda live: True
     if name == "address":
         return lambda live: live["address"] in texts or host_of(live["address"]) in texts
-    column = _columns(row.name).get(name, name.removesuffix("__ie"))
+    field = _pointers(row.name).get(name, name.removesuffix("__ie"))
     if name.endswith("__ie") or (row.fold_case and name == row.label):
         folded = {text.lower() for text in texts}
-        return lambda live: str(live.get(column)).lower() in folded
-    return lambda live: str(live.get(column)) in texts
+        return lambda live: str(points_to(row, field, live)).lower() in folded
+    return lambda live: str(points_to(row, field, live)) in texts

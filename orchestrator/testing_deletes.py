@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.ports import Row
-from orchestrator.testing_rules import MemoryTables
+from orchestrator.testing_rules import MemoryTables, points_to
 
 Spot = tuple[str, int]
 
@@ -138,7 +138,7 @@ class ListDelete:
                 column = f"{name}_id" if name in row.generic else name
                 lives = self._tables.rows[object_type]
                 for id_ in self._index(object_type, column).get(spot[1], ()):
-                    if id_ in lives and lives[id_][column] == spot[1]:
+                    if id_ in lives and points_to(row, name, lives[id_]) == spot[1]:
                         yield (object_type, id_), column, rule
 
     def _index(self, object_type: str, column: str) -> dict[int, list[int]]:

@@ -1,7 +1,8 @@
 """The clock and the changelog of the NetBox in memory (testing.py), in the notation of the real one.
 
-NetBox logs model fields: references and content types by id, tags by name,
-decimals as text. Its changelog leaves out when an object was made and changed.
+NetBox logs model fields: references and content types by id (the types of
+generic references are named, as RestNetBox does), tags by name, decimals as
+text. Its changelog leaves out when an object was made and changed.
 """
 
 from __future__ import annotations
@@ -96,8 +97,6 @@ def _logged_value(tables: Tables, row: ObjectType, name: str, value: Any) -> Any
         return sorted(tables["tags"][tag]["name"] for tag in value)
     if value is None:
         return "" if name in _EMPTY_TEXT else None
-    if name.removesuffix("_type") in row.generic:
-        return _MODELS[value]
     if name == "object_types":
         return sorted(_MODELS.get(model, 0) for model in value)
     if name in _DECIMAL_PLACES:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.generic import generic_value
 from orchestrator.ports import Row
 from orchestrator.schema import FieldSpec, load_schema
 from orchestrator.testing_custom_fields import (
@@ -208,8 +209,17 @@ def _empty(spec: FieldSpec) -> Any:
     return "" if spec.kind == "string" and not spec.nullable else None
 
 
+def points_to(row: ObjectType, name: str, live: Row) -> Any:
+    """What a field of a row points to: an id, or text where that is of a type beyond the catalog."""
+    return generic_value(row, name, live) if name in row.generic else live.get(name)
+
+
+def _interface_of(address: Row) -> Any:
+    return points_to(OBJECT_TYPES["ip_addresses"], "assigned_object", address)
+
+
 def _device_of(tables: MemoryTables, address: Row) -> int | None:
-    interface = tables.rows["interfaces"].get(address.get("assigned_object_id") or 0)
+    interface = tables.rows["interfaces"].get(_interface_of(address) or 0)
     return interface["device"] if interface else None
 
 
@@ -227,8 +237,10 @@ def _check_device(tables: MemoryTables, device: Row) -> None:
 
 
 def _check_address(tables: MemoryTables, address: Row) -> None:
-    if address["assigned_object_id"] and address["assigned_object_id"] not in tables.rows["interfaces"]:
-        raise RefusalError(f"assigned_object_id: There is no interface {address['assigned_object_id']}.")
+    interface = _interface_of(address)
+    # Of types beyond the catalog, interfaces of virtual machines for one, anything is taken to be there.
+    if isinstance(interface, int) and interface not in tables.rows["interfaces"]:
+        raise RefusalError(f"assigned_object_id: There is no interface {interface}.")
     host = _host_of(address["address"])
     for other in tables.rows["ip_addresses"].values():
         same = (

@@ -48,26 +48,6 @@ def coerce(field: str, spec: FieldSpec, value: Any) -> Any:
     return coerced
 
 
-def quick_check(spec: FieldSpec) -> Callable[[Any], bool] | None:
-    """Tells at a glance which values `coerce` would return as they are; None where it takes a closer look.
-
-    For fields that have no notation of their own (`has_notation`).
-    """
-    if spec.kind == "boolean":
-        return lambda value: type(value) is bool
-    if spec.kind == "integer":
-        low = -math.inf if spec.minimum is None else spec.minimum
-        high = math.inf if spec.maximum is None else spec.maximum
-        return lambda value: type(value) is int and low <= value <= high
-    if spec.kind == "choice":
-        known = frozenset(choice for choice in spec.choices if choice and choice == choice.strip())
-        return lambda value: type(value) is str and value in known
-    if spec.kind == "string":
-        longest = math.inf if spec.max_length is None else spec.max_length
-        return lambda value: type(value) is str and 0 < len(value) <= longest and value == value.strip()
-    return None
-
-
 def has_notation(field: str) -> bool:
     """Whether NetBox stores the text of a field in a notation of its own."""
     return field in _NOTATIONS

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
-from orchestrator.diff import compare
+from orchestrator.diff import compare, kept
 from orchestrator.errors import RejectedError, UnknownOutcomeError
 from orchestrator.ledger import Ledger, outcome_of
 from orchestrator.live import find_by_id, find_rows
@@ -42,12 +42,13 @@ class ListWriter:
         batch_id: str,
         checkpoint: Callable[[], None],
         settle_seconds: float,
+        undoes: str = "",
     ) -> None:
         self._netbox = netbox
         self._journal = journal
         self._ledger = ledger
         self._batch_id = batch_id
-        self._message = batch_message(batch_id)
+        self._message = batch_message(batch_id, undoes)
         self._checkpoint = checkpoint
         self._settle_seconds = settle_seconds
 
@@ -220,9 +221,7 @@ class ListWriter:
             # Someone else was faster: another create would be a second copy.
             self._adopt(row, [(write.change, live) for write, live in there if live["id"] not in ours])
         else:
-            landed = there = [
-                (write, live) for write, live in there if not compare(row, write.fields(), live)[1]
-            ]
+            landed = there = [(write, live) for write, live in there if kept(row, write.fields(), live)]
         self._done(row, [write for write, _ in landed], Written([live for _, live in landed]))
         settled = {write.change.id for write, _ in there}
         return [write for write in writes if write.change.id not in settled]

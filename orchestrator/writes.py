@@ -33,9 +33,12 @@ class Write:
         return {name: value for name, value in self.row.items() if name != "id"}
 
 
-def batch_message(batch_id: str) -> str:
-    """What NetBox's changelog says of everything that a batch writes; by it a batch is found again."""
-    return f"netbox-mcp batch {batch_id}"
+def batch_message(batch_id: str, undoes: str = "") -> str:
+    """What NetBox's changelog says of everything that a batch writes; by it a batch is found again.
+
+    A rollback says which batch it takes back, in brackets: whoever asks the changelog can tell it apart.
+    """
+    return f"netbox-mcp batch {batch_id}" + (f" (rollback of {undoes})" if undoes else "")
 
 
 def may_double(row: ObjectType, write: Write) -> bool:

@@ -57,12 +57,6 @@ class Batches:
         return sum(one.get("created", 0) + one.get("updated", 0) for one in counts)
 
     def note_undone(self, batch_id: str, by: str, whole: bool) -> None:
-        """Note on a batch that the rollback `by` took it back, or only a part of it.
-
-        What that batch had itself taken back counts as done again.
-        """
+        """Note on a batch that the rollback `by` took it back, or only a part of it."""
         field = UNDONE_BY if whole else UNDONE_IN_PART_BY
         self._redis.eval(NOTE, 1, keys.journal(batch_id), field, by)
-        facts = self.find(batch_id)
-        if facts is not None and facts.undoes and whole:
-            self._redis.hdel(keys.journal(facts.undoes), UNDONE_BY)

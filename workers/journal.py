@@ -110,6 +110,8 @@ class RedisJournal:
             plan.digest,
             "planned",
             totals,
+            "undoes",
+            plan.undoes,
         ]
         self._call(OPEN, [], facts)
 
@@ -188,6 +190,10 @@ class RedisJournal:
         """Every outcome, in order."""
         for _, row in self._rows("outcomes", 0):
             yield outcome_from(row)
+
+    def undoes(self) -> str:
+        """The batch that this one took back; empty unless it was a rollback."""
+        return text_of(self._redis.hget(keys.journal(self.batch_id), "undoes"))
 
     def remembers(self) -> bool:
         """Whether it can tell what the batch did; not once its entries are gone, or where it never was."""

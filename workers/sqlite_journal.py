@@ -74,6 +74,7 @@ class SqliteJournal:
             "target": plan.target,
             "digest": plan.digest,
             "planned": dump(plan.totals()).decode(),
+            "undoes": plan.undoes,
         }
         with self._write() as db:
             db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
@@ -122,7 +123,14 @@ class SqliteJournal:
     @property
     def target(self) -> str:
         """Where the batch was applied; empty if it never came that far."""
-        return next((value for (value,) in self._read("SELECT value FROM facts WHERE name = 'target'")), "")
+        return self._fact("target")
+
+    def undoes(self) -> str:
+        """The batch that this one took back; empty unless it was a rollback."""
+        return self._fact("undoes")
+
+    def _fact(self, name: str) -> str:
+        return next((value for (value,) in self._read("SELECT value FROM facts WHERE name = ?", name)), "")
 
     def unsettled(self) -> list[Intent]:
         """Intents of which nobody knows what became of them, in order: to be read back first."""
@@ -134,7 +142,7 @@ class SqliteJournal:
             yield from (orjson.loads(body) for _, body in found)
             place = found[-1][0]
 
-    def _read(self, query: str, *values: int) -> list[Any]:
+    def _read(self, query: str, *values: int | str) -> list[Any]:
         with self._lock, self._errors():
             return self._db.execute(query, values).fetchall()
 

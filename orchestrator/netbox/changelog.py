@@ -7,13 +7,14 @@ on the objects that were written, not on what NetBox changed along with them
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import NetBoxError
-from orchestrator.ports import LoggedChange
+from orchestrator.ports import LoggedChange, Row
 
 CHANGELOG_PATH = "core/object-changes"
 # Without `changed_object`, which would be the whole object as it is now.
@@ -38,6 +39,12 @@ def parse_moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def is_message(kept: str, message: str) -> bool:
+    """Whether the message of an entry is this one, or this one with a remark in brackets behind it."""
+    kept = kept.strip()
+    return kept == message or kept.startswith(f"{message} (")
+
+
 def parse_entry(entry: Mapping[str, Any]) -> LoggedChange | None:
     """One entry, or None when it is about an object type that the catalog does not know."""
     object_type = _TYPES.get(entry["changed_object_type"])
@@ -55,6 +62,38 @@ def parse_entry(entry: Mapping[str, Any]) -> LoggedChange | None:
         message=entry["message"] or "",
         label=entry["object_repr"],
     )
+
+
+def name_types(
+    changes: Iterable[LoggedChange], names_of: Callable[[set[int]], Mapping[int, str]]
+) -> list[LoggedChange]:
+    """The entries with the types of generic references by name; NetBox logs the ids of its content types.
+
+    `names_of` is only asked where there are any. A type that it does not know keeps its id.
+    """
+    changes = list(changes)
+    ids = {
+        row[name]
+        for change in changes
+        for row in (change.before, change.after)
+        for name in _type_fields(change)
+        if row.get(name) is not None
+    }
+    names = names_of(ids) if ids else {}
+    return [
+        replace(
+            change, before=_named(change, change.before, names), after=_named(change, change.after, names)
+        )
+        for change in changes
+    ]
+
+
+def _type_fields(change: LoggedChange) -> list[str]:
+    return [f"{name}_type" for name in OBJECT_TYPES[change.object_type].generic]
+
+
+def _named(change: LoggedChange, row: Row, names: Mapping[int, str]) -> Row:
+    return row | {name: names.get(row[name], row[name]) for name in _type_fields(change) if name in row}
 
 
 def _value(choice: Any) -> str:

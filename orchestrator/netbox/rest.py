@@ -13,9 +13,24 @@ from types import TracebackType
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
-from orchestrator.errors import DryRunError, NetBoxError, UnknownOutcomeError
+from orchestrator.errors import (
+    AccessError,
+    DryRunError,
+    NetBoxError,
+    RejectedError,
+    UnknownOutcomeError,
+)
+from orchestrator.generic import generic_fields
 from orchestrator.netbox.answers import not_netbox
-from orchestrator.netbox.changelog import CHANGELOG_PATH, changelog_parameters, parse_entry, parse_moment
+from orchestrator.netbox.attached import attachments_of, in_words
+from orchestrator.netbox.changelog import (
+    CHANGELOG_PATH,
+    changelog_parameters,
+    is_message,
+    name_types,
+    parse_entry,
+    parse_moment,
+)
 from orchestrator.netbox.queries import Values, check_ids, check_query, split_values
 from orchestrator.netbox.settings import NetBoxSettings
 from orchestrator.netbox.transport import Transport
@@ -28,6 +43,7 @@ MAX_MESSAGE_LENGTH = 200  # NetBox 4.7 answers 500 to one character more
 # gunicorn refuses request lines over 4,094 bytes; method, protocol and the cursor of later pages need some.
 _MAX_LINE_BYTES = 4_000
 _MESSAGE_SINCE = (4, 4)
+_CORE_TYPES_SINCE = (4, 4)  # before, object types were under extras
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +66,7 @@ class RestNetBox:
         self.settings = settings
         self._transport = Transport(settings)
         self._page_size = page_size
+        self._type_names: Mapping[int, str] = {}
 
     def __enter__(self) -> RestNetBox:
         return self
@@ -137,7 +154,10 @@ class RestNetBox:
         return request_id
 
     def logged(self, message: str) -> list[LoggedChange]:
-        """The changelog entries with exactly this message, oldest first. Raises NetBoxError before 4.4."""
+        """The changelog entries with this message, oldest first, also where a remark in brackets follows it.
+
+        Raises NetBoxError before 4.4.
+        """
         if not message.strip():
             raise NetBoxError("Without a message the whole changelog would be read; nothing was asked.")
         if not self._takes_messages():
@@ -148,7 +168,7 @@ class RestNetBox:
         text = message[:MAX_MESSAGE_LENGTH].strip()
         rows = self._read_pages(CHANGELOG_PATH, [*changelog_parameters(self._page_size), ("q", text)])
         # `q` searches: in other fields, too, and for a part of them.
-        return _logged([row for row in rows if row["message"].strip() == text])
+        return self._logged([row for row in rows if is_message(row["message"], text)])
 
     def logged_since(self, object_type: str, ids: Sequence[int], since: str) -> list[LoggedChange]:
         """What the changelog says of these objects after a moment (ISO 8601), oldest first."""
@@ -161,11 +181,44 @@ class RestNetBox:
         ]
         rows = self._read_filtered(CHANGELOG_PATH, base, "changed_object_id", list(dict.fromkeys(ids)))
         # `time_after` lets the moment itself through.
-        return _logged([row for row in rows if parse_moment(row["time"]) > moment])
+        return self._logged([row for row in rows if parse_moment(row["time"]) > moment])
+
+    def attached(self, object_type: str, ids: Sequence[int]) -> list[tuple[int, str]]:
+        """What hangs on these objects and is of no type in the catalog: (id of the object, words)."""
+        found: list[tuple[int, str]] = []
+        wanted = set(ids)
+        for attachment in attachments_of(object_type):
+            base = [*attachment.parameters(object_type), ("ordering", "id"), ("limit", self._page_size)]
+            for row in self._read_filtered(attachment.path, base, attachment.filter, sorted(wanted)):
+                target = attachment.target(object_type, row)
+                if target in wanted:
+                    found.append((target, in_words(attachment, row)))
+        return found
 
     def may_create(self, object_type: str) -> bool:
         """Whether the token may create objects of a type."""
         return "POST" in self._accepted(object_type)
+
+    def may_change(self, object_type: str) -> bool:
+        """Whether the token may change objects of a type; constraints on single ones are not looked at."""
+        return "PUT" in self._accepted(object_type)
+
+    def may_delete(self, object_type: str) -> bool:
+        """Whether the token may delete objects of a type; constraints on single ones are not looked at.
+
+        NetBox tells it of no endpoint, so it is asked to delete what no type ever has: the object with the
+        id 0. It looks at the permission first (403) and at the object then (404).
+        """
+        if self.settings.dry_run:
+            return True  # nothing is asked: the delete itself will be refused
+        try:
+            self._transport.write("DELETE", f"{OBJECT_TYPES[object_type].path}/0", [])
+        except AccessError:
+            self.status()  # or is the token wrong?
+            return False
+        except (RejectedError, UnknownOutcomeError):
+            return True  # where no answer came, the delete itself will tell
+        return True
 
     def choices(self, object_type: str) -> Mapping[str, Mapping[str, str]]:
         """Field -> {value: label}, as this NetBox is configured.
@@ -189,6 +242,20 @@ class RestNetBox:
             raise not_netbox(self.settings.url)
         accepted: Mapping[str, Any] = answer.get("actions", {})
         return accepted
+
+    def _logged(self, entries: Sequence[Row]) -> list[LoggedChange]:
+        parsed = [parse_entry(entry) for entry in sorted(entries, key=lambda entry: int(entry["id"]))]
+        return name_types((change for change in parsed if change is not None), self._names_of)
+
+    def _names_of(self, type_ids: set[int]) -> Mapping[int, str]:
+        """Content types by id, as `dcim.interface`. They are read once, and again where one is new."""
+        if not type_ids <= self._type_names.keys():
+            path = "core/object-types" if self._is_since(_CORE_TYPES_SINCE) else "extras/object-types"
+            rows = self._read_pages(
+                path, [("fields", "id,app_label,model"), ("ordering", "id"), ("limit", self._page_size)]
+            )
+            self._type_names = {row["id"]: f"{row['app_label']}.{row['model']}" for row in rows}
+        return self._type_names
 
     def _read_filtered(
         self, path: str, base: list[tuple[str, str | int]], name: str, values: Values
@@ -254,9 +321,12 @@ class RestNetBox:
         return {"changelog_message": message[:MAX_MESSAGE_LENGTH]}
 
     def _takes_messages(self) -> bool:
+        return self._is_since(_MESSAGE_SINCE)
+
+    def _is_since(self, release: tuple[int, int]) -> bool:
         if not self._transport.api_version:
             self.status()
-        return _release(self._transport.api_version) >= _MESSAGE_SINCE
+        return _release(self._transport.api_version) >= release
 
 
 def to_wire(row: ObjectType, canonical: Row) -> Row:
@@ -265,17 +335,10 @@ def to_wire(row: ObjectType, canonical: Row) -> Row:
     wire: Row = {}
     for name, value in canonical.items():
         if name in row.generic:
-            target = OBJECT_TYPES[row.generic[name]]
-            wire[f"{name}_type"] = None if value is None else target.model
-            wire[f"{name}_id"] = value
+            wire |= generic_fields(row, name, value)
         else:
             wire[name] = wire_value(specs.get(name), value)
     return wire
-
-
-def _logged(entries: Sequence[Row]) -> list[LoggedChange]:
-    parsed = [parse_entry(entry) for entry in sorted(entries, key=lambda entry: int(entry["id"]))]
-    return [change for change in parsed if change is not None]
 
 
 def open_netbox(settings: NetBoxSettings) -> RestNetBox:

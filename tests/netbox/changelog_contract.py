@@ -6,7 +6,10 @@ from uuid import uuid4
 
 import pytest
 
+from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import NetBoxError, RejectedError
+from orchestrator.generic import generic_value
+from orchestrator.live import all_fields, canonical_row
 from orchestrator.ports import LoggedChange, NetBox, Query, Row
 from tests.netbox.contract_rig import MESSAGE, Rig, World, create, named, read_one
 
@@ -52,6 +55,14 @@ class ChangelogContract:
         }
         assert [entry.time for entry in entries] == sorted(entry.time for entry in entries)
         assert netbox.logged("no such message") == []
+
+    def test_a_remark_in_brackets_may_follow_the_message(self, netbox: NetBox) -> None:
+        message = new_message()
+        remarks = ["", " (rollback of b-1)", "0", "0 (rollback of b-1)", "(b-1)"]
+        for number, remark in enumerate(remarks):
+            netbox.create("sites", [named(f"AMS{number}")], message + remark)
+        assert [entry.label for entry in netbox.logged(message)] == ["AMS0", "AMS1"]
+        assert [entry.message for entry in netbox.logged(message)] == [message, message + remarks[1]]
 
     def test_a_long_message_is_found_by_what_netbox_kept(self, netbox: NetBox) -> None:
         message = new_message() + " ü&%+#" * 50
@@ -117,11 +128,27 @@ class ChangelogContract:
     def test_generic_references_and_decimals_in_the_changelog(self, world: World) -> None:
         (entry,) = whole_story(world.netbox, "ip_addresses", world.address)
         assert entry.after["assigned_object_id"] == world.interface
-        assert isinstance(entry.after["assigned_object_type"], int)
+        assert entry.after["assigned_object_type"] == "dcim.interface"
         unit = {"weight_unit": "kg"}
         world.netbox.update("device_types", [{"id": world.device_type, "weight": 12.5, **unit}], MESSAGE)
         *_, entry = whole_story(world.netbox, "device_types", world.device_type)
         assert (entry.before["u_height"], entry.after["weight"]) == ("1.0", "12.50")
+
+    def test_an_address_of_a_virtual_machine_is_not_one_of_an_interface(self, rig: Rig, world: World) -> None:
+        """Type and id go out, come back and are logged together, whatever an id means elsewhere."""
+        netbox, message = rig.netbox, new_message()
+        value = f"virtualization.vminterface {rig.add_vm_interface()}"
+        netbox.update("ip_addresses", [{"id": world.address, "assigned_object": value}], message)
+        row = OBJECT_TYPES["ip_addresses"]
+        there = read_one(netbox, "ip_addresses", world.address, *all_fields(row))
+        assert canonical_row(row, there)["assigned_object"] == value
+        netbox.update("ip_addresses", [{"id": world.address, "assigned_object": world.interface}], message)
+        story = netbox.logged(message)
+        assert story == whole_story(netbox, "ip_addresses", world.address)[1:]
+        values = [
+            generic_value(row, "assigned_object", held) for one in story for held in (one.before, one.after)
+        ]
+        assert values == [world.interface, value, value, world.interface]
 
     def test_labels_say_more_than_the_name(self, world: World) -> None:
         netbox = world.netbox

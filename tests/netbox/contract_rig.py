@@ -20,6 +20,7 @@ class Rig:
     changelog: Callable[[], list[tuple[str, str]]]  # (action, message), oldest first
     user: str  # whose token it is
     onlooker: Callable[[], NetBox]  # with a token that may not write
+    add_vm_interface: Callable[[], int]
 
 
 @dataclass(frozen=True)

@@ -226,13 +226,23 @@ class NetBoxContract(DeleteContract, ChangelogContract):
         assert caught.value.rows[1] == "name: Only alphanumeric characters and underscores are allowed."
         assert caught.value.rows[2] == "type: bogus is not a valid choice."
 
-    def test_may_create(self, rig: Rig) -> None:
-        onlooker = rig.onlooker()
+    def test_what_the_token_may_do(self, rig: Rig) -> None:
+        (site,) = create(rig.netbox, "sites", named("AMS1"))
+        onlooker, before = rig.onlooker(), rig.changelog()
         for object_type in ("sites", "custom_fields"):
-            assert rig.netbox.may_create(object_type)
-            assert not onlooker.may_create(object_type)
-        with pytest.raises(AccessError):
-            onlooker.create("sites", [named("AMS1")], MESSAGE)
+            for netbox, may in ((rig.netbox, True), (onlooker, False)):
+                assert netbox.may_create(object_type) is may
+                assert netbox.may_change(object_type) is may
+                assert netbox.may_delete(object_type) is may
+        for attempt in (
+            lambda: onlooker.create("sites", [named("AMS2")], MESSAGE),
+            lambda: onlooker.update("sites", [{"id": site, "facility": "f"}], MESSAGE),
+            lambda: onlooker.delete("sites", [site], MESSAGE),
+        ):
+            with pytest.raises(AccessError):
+                attempt()
+        assert rig.netbox.count("sites") == 1
+        assert rig.changelog() == before
 
     def test_generic_references(self, world: World) -> None:
         fields = ("assigned_object_type", "assigned_object_id", "assigned_object")

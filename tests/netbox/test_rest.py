@@ -30,7 +30,7 @@ from orchestrator.schema import SNAPSHOT
 from tests.netbox.contract_rig import MESSAGE, Rig, create, named
 from tests.netbox.faulty_proxy import CUT, DROP, HANG, Answer, FaultyProxy
 from tests.netbox.netbox_contract import NetBoxContract
-from tests.netbox.tidy_fixture import call, changes, last_change, onlooker, settings_of
+from tests.netbox.tidy_fixture import add_vm_interface, call, changes, last_change, onlooker, settings_of
 
 SECRET = "9f31c2d4e5a6b7c8d9e0f1a2b3c4d5e6f7a8b9c0"  # no token of anything
 
@@ -50,7 +50,15 @@ class TestRestNetBox(NetBoxContract):
         dry = settings_of(tidy_netbox, dry_run=True)
         with open_netbox(settings_of(tidy_netbox)) as netbox, open_netbox(dry) as dry_netbox:
             user = tidy_netbox.username
-            yield Rig(netbox, dry_netbox, add_template, changelog, user, lambda: onlooker(tidy_netbox))
+            yield Rig(
+                netbox,
+                dry_netbox,
+                add_template,
+                changelog,
+                user,
+                lambda: onlooker(tidy_netbox),
+                lambda: add_vm_interface(tidy_netbox),
+            )
 
 
 # -- reading -----------------------------------------------------------------------

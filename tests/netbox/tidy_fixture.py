@@ -18,6 +18,7 @@ from tests.netbox.faulty_proxy import FaultyProxy
 # What tests may leave behind, those that others hang on last; devices take their interfaces along.
 SWEPT = {
     "ipam.ipaddress": "ipam/ip-addresses",
+    "virtualization.virtualmachine": "virtualization/virtual-machines",
     "dcim.device": "dcim/devices",
     "dcim.devicetype": "dcim/device-types",
     "dcim.platform": "dcim/platforms",
@@ -39,6 +40,15 @@ def call(info: SandboxInfo, method: str, path: str, **kwargs: Any) -> Any:
     response = requests.request(method, f"{info.url}/api/{path}/", headers=headers, timeout=60, **kwargs)
     response.raise_for_status()
     return response.json() if response.content else None
+
+
+def add_vm_interface(info: SandboxInfo) -> int:
+    """An interface of a new virtual machine, a type that the catalog does not know."""
+    site = call(info, "POST", "dcim/sites", json={"name": "VM site", "slug": "vm-site"})
+    machine = {"name": "vm-1", "site": site["id"]}
+    vm = call(info, "POST", "virtualization/virtual-machines", json=machine)
+    port = {"name": "eth0", "virtual_machine": vm["id"]}
+    return int(call(info, "POST", "virtualization/interfaces", json=port)["id"])
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,9 @@ class MemoryJournal:
     def settled(self) -> Iterator[Outcome]:
         return iter(self.outcomes.values())
 
+    def undoes(self) -> str:
+        return self.plans[-1].undoes if self.plans else ""
+
     def results(self) -> dict[str, str]:
         return {change_id: outcome.result.value for change_id, outcome in self.outcomes.items()}
 

@@ -8,15 +8,15 @@ become of it since (`changed`, `dependents` and `others`, by object type and id)
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.aftermath import Aftermath, Dependent
+from orchestrator.aftermath import Aftermath
 from orchestrator.catalog import ENSURED, OBJECT_TYPES
 from orchestrator.deeds import Deed, Key
+from orchestrator.dependents import Dependent
 from orchestrator.errors import DocumentError
 from orchestrator.live import Live
 from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD
@@ -33,7 +33,7 @@ CASES = sorted(GOLDEN.glob("*.yaml"))
 
 def snapshot(case: dict[str, Any]) -> Live:
     """The live rows of a case. Our two custom fields are there unless it says `defined: false`."""
-    live = Live(may_define=case.get("may_define", True))
+    live = Live(may_define=case.get("may_define", True), sees_definitions=case.get("sees", True))
     for name, some in case["live"].items():
         live.table(name).add(some)
     if case.get("defined", True):
@@ -55,19 +55,18 @@ def keyed(facts: dict[str, Any] | None) -> dict[Key, Any]:
 
 
 def rollback(case: dict[str, Any], reverse: bool) -> Plan:
-    found = Aftermath(live=snapshot({**case, "defined": False}), changed=keyed(case.get("changed")))
-    for key, pointing in keyed(case.get("dependents")).items():
-        found.dependents[key] = [Dependent(**one) for one in pointing]
-    found.others.update(keyed(case.get("others")))
-    deeds = [Deed(**deed) for deed in case["deeds"]]
-    plan = plan_rollback(
-        case["undoes"], deeds[::-1] if reverse else deeds, found, force=case.get("force", False)
-    )
+    live = snapshot({**case, "defined": False})
     labels = {
         name: {id_: str(row[OBJECT_TYPES[name].label]) for id_, row in table.by_id.items()}
-        for name, table in found.live.tables.items()
+        for name, table in live.tables.items()
     }
-    return replace(plan, names=labels)
+    found = Aftermath(live=live, changed=keyed(case.get("changed")), names=labels)
+    for key, pointing in keyed(case.get("dependents")).items():
+        found.dependents.pointing[key] = [Dependent(**one) for one in pointing]
+    found.dependents.others.update(keyed(case.get("others")))
+    deeds = [Deed(**deed) for deed in case["deeds"]]
+    deeds = deeds[::-1] if reverse else deeds
+    return plan_rollback(case["undoes"], deeds, found, force=case.get("force", False))
 
 
 def plan_or_problems(case: dict[str, Any], reverse: bool = False) -> str:

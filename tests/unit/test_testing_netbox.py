@@ -36,6 +36,7 @@ class TestMemoryNetBox(NetBoxContract):
             lambda: [(entry.action, entry.message) for entry in memory.changelog],
             "memory",
             lambda: MemoryNetBox(forbidden=OBJECT_TYPES),
+            lambda: 1,
         )
 
 

@@ -1,0 +1,146 @@
+"""What depends on the objects that a rollback would delete.
+
+NetBox refuses to orphan some of it and deletes the rest along with the object,
+without a word. Components that it made along with an object are told apart:
+they go as they came, unless somebody has made something of them since.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.deeds import Key
+from orchestrator.errors import AccessError
+from orchestrator.footprints import Footprints, net_change
+from orchestrator.graph import type_order
+from orchestrator.live import canonical_row
+from orchestrator.ports import NetBox, Query, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Dependent:
+    """Something that points at an object: which field of what.
+
+    `came_along` marks a component that NetBox itself made along with the
+    object; `changed` says who has changed that since.
+    """
+
+    object_type: str
+    object_id: int
+    label: str
+    field: str
+    came_along: bool = False
+    changed: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What tells the object apart."""
+        return self.object_type, self.object_id
+
+    def __str__(self) -> str:
+        """`interface 'Gi1/0/1'`."""
+        return f"{OBJECT_TYPES[self.object_type].noun} {self.label!r}"
+
+
+@dataclass(slots=True)
+class Dependents:
+    """By object: what points at it, and in words what hangs on it beyond the catalog."""
+
+    pointing: dict[Key, list[Dependent]] = field(default_factory=lambda: defaultdict(list))
+    others: dict[Key, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+def read_dependents(netbox: NetBox, created: Mapping[Key, Row], footprints: Footprints) -> Dependents:
+    """Look at everything that hangs on these objects, which the batch created. Raises NetBoxError.
+
+    Parents first, so that what came along with an object is looked at as well.
+    """
+    found = Dependents()
+    going: dict[str, set[int]] = defaultdict(set)
+    for object_type, object_id in created:
+        going[object_type].add(object_id)
+    for name in type_order():
+        if not going[name]:
+            continue
+        for row, pointer in _pointers_to(name):
+            for target, one in _pointing(netbox, row, pointer, going[name], created, footprints):
+                found.pointing[name, target].append(one)
+                if one.came_along:
+                    going[row.name].add(one.object_id)
+        for object_id, words in netbox.attached(name, sorted(going[name])):
+            found.others[name, object_id].append(words)
+    _count_others(netbox, created, found)
+    return found
+
+
+def _pointers_to(object_type: str) -> Iterator[tuple[ObjectType, str]]:
+    for row in OBJECT_TYPES.values():
+        for name, target in row.all_references().items():
+            if target == object_type and row.pointer_filter(name):
+                yield row, name
+
+
+def _pointing(
+    netbox: NetBox,
+    row: ObjectType,
+    pointer: str,
+    ids: set[int],
+    created: Mapping[Key, Row],
+    footprints: Footprints,
+) -> Iterator[tuple[int, Dependent]]:
+    """Who points at these objects by one field, with the id of what it points at."""
+    pair = {f"{pointer}_type", f"{pointer}_id"} if pointer in row.generic else set()
+    fields = tuple(sorted({"id", row.label, pointer, *pair}))
+    rows = netbox.read(Query(row.name, fields, row.pointer_filter(pointer), sorted(ids)))
+    components = row.child_of == pointer
+    strangers = [live["id"] for live in rows if (row.name, live["id"]) not in created]
+    came = _came_along(row, strangers, footprints) if components else {}
+    for live in rows:
+        label = str(live.get(row.label) or f"id {live['id']}")
+        one = Dependent(row.name, live["id"], label, pointer)
+        if live["id"] in came:
+            one = replace(one, came_along=True, changed=came[live["id"]])
+        yield canonical_row(row, live)[pointer], one
+
+
+def _came_along(row: ObjectType, ids: Iterable[int], footprints: Footprints) -> dict[int, str]:
+    """Of these components, those that NetBox made along with their parent; who has changed each since."""
+    try:
+        logged = footprints.of(row.name, ids)
+    except AccessError:
+        return {}
+    return {
+        object_id: net_change(footprints.after_ours(entries))
+        for object_id, entries in logged.items()
+        if footprints.made_along(entries)
+    }
+
+
+def _count_others(netbox: NetBox, created: Mapping[Key, Row], found: Dependents) -> None:
+    """What NetBox itself counts on an object, of types beyond the catalog."""
+    brought = _brought_by_types(netbox, created)
+    for (name, object_id), live in created.items():
+        own = brought.get(canonical_row(OBJECT_TYPES[name], live).get("device_type") or 0, {})
+        for count in OBJECT_TYPES[name].counted:
+            more = int(live.get(count) or 0) - int(own.get(_template(count)) or 0)
+            if more > 0:
+                words = count.removesuffix("_count").replace("_", " ")
+                found.others[name, object_id].append(f"{more} {words}{'s' if more > 1 else ''}")
+
+
+def _brought_by_types(netbox: NetBox, created: Mapping[Key, Row]) -> dict[int, Row]:
+    """How many components of each kind a device comes with, by the id of its type."""
+    row = OBJECT_TYPES["devices"]
+    devices = [live for (name, _), live in created.items() if name == row.name]
+    types = {canonical_row(row, live)["device_type"] for live in devices if any(map(live.get, row.counted))}
+    if not types:
+        return {}
+    fields = tuple(_template(count) for count in row.counted)
+    return {live["id"]: live for live in netbox.read(Query("device_types", fields, "id", sorted(types)))}
+
+
+def _template(count: str) -> str:
+    return count.replace("_count", "_template_count")

@@ -1,0 +1,126 @@
+"""Who has changed the objects of a batch since, as NetBox's changelog tells.
+
+An object whose `last_updated` is the one that NetBox answered our last write
+with has been changed by nobody. For all others the changelog is asked; where it
+says nothing, we do not know, and what we do not know we do not undo.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from orchestrator.deeds import Deed, Key
+from orchestrator.errors import AccessError, NetBoxError
+from orchestrator.ports import LoggedChange, NetBox, Row
+from orchestrator.writes import batch_message
+
+_UNKNOWN = "changed since, and NetBox's changelog does not tell by whom"
+
+
+class Footprints:
+    """Tells our own entries in the changelog from those of others, for one batch."""
+
+    def __init__(self, netbox: NetBox, deeds: Sequence[Deed], batch_id: str) -> None:
+        self._netbox = netbox
+        self._message = batch_message(batch_id)
+        self._requests = {one for deed in deeds for one in deed.request_ids}
+        self._unanswered = any(not deed.request_ids for deed in deeds)
+        # Our clock may be ahead of NetBox's; what is read too much is told apart by its request.
+        begun = min((deed.since for deed in deeds), default="")
+        self._since = (datetime.fromisoformat(begun) - timedelta(hours=1)).isoformat() if begun else ""
+
+    def ours(self, entry: LoggedChange) -> bool:
+        """Whether our batch made this change, or NetBox along with one of ours."""
+        return entry.message == self._message or entry.request_id in self._requests
+
+    def of(self, object_type: str, ids: Iterable[int]) -> dict[int, list[LoggedChange]]:
+        """What was logged about these objects since the batch began, oldest first. Raises AccessError."""
+        wanted = sorted(ids)
+        found: dict[int, list[LoggedChange]] = defaultdict(list)
+        if wanted:
+            self._know_all_requests()
+            for entry in self._netbox.logged_since(object_type, wanted, self._since):
+                found[entry.object_id].append(entry)
+        return found
+
+    def _know_all_requests(self) -> None:
+        """Requests whose answer nobody saw are known by the message on what they wrote."""
+        if not self._unanswered:
+            return
+        self._unanswered = False
+        try:
+            self._requests |= {entry.request_id for entry in self._netbox.logged(self._message)}
+        except AccessError:
+            raise
+        except NetBoxError:  # a NetBox that keeps no messages (before 4.4)
+            return
+
+    def after_ours(self, entries: Sequence[LoggedChange]) -> list[LoggedChange] | None:
+        """What was logged after our own last change; None where that is not there (any more)."""
+        places = [place for place, entry in enumerate(entries) if self.ours(entry)]
+        return list(entries[places[-1] + 1 :]) if places else None
+
+    def made_along(self, entries: Sequence[LoggedChange]) -> bool:
+        """Whether NetBox made the object in one of our requests."""
+        return bool(entries) and entries[0].action == "create" and self.ours(entries[0])
+
+
+def changed_since(
+    footprints: Footprints,
+    object_type: str,
+    deeds: Sequence[Deed],
+    row_of: Callable[[Key], Row | None],
+    created: set[Key],
+) -> dict[Key, str]:
+    """Who has changed which of these objects, in words."""
+    moved = [
+        deed
+        for deed in deeds
+        if (live := row_of(deed.key)) is not None
+        and (not deed.last_updated or live.get("last_updated") != deed.last_updated)
+    ]
+    try:
+        logged = footprints.of(object_type, (deed.object_id for deed in moved))
+    except AccessError:
+        return {deed.key: f"{_UNKNOWN} (this token may not read it)" for deed in moved}
+    found = {}
+    for deed in moved:
+        entries = footprints.after_ours(logged.get(deed.object_id, ()))
+        lost = {name for name, target in deed.link_targets() if target in created and row_of(target) is None}
+        why = net_change(entries, lost, certain=not deed.last_updated)
+        if why:
+            found[deed.key] = why
+    return found
+
+
+def net_change(
+    entries: Sequence[LoggedChange] | None, lost: Collection[str] = (), certain: bool = True
+) -> str:
+    """What others have changed in all, in words; empty where they have put everything back.
+
+    `lost` are links that went because the batch's own object behind them is gone. Where nothing was
+    logged, it depends on whether we are `certain` to have seen the object as we left it.
+    """
+    if entries is None or (not entries and not certain):
+        return _UNKNOWN
+    if not entries:
+        return ""
+    names = [name for name in differing(entries[0].before, entries[-1].after) if name not in lost]
+    last = entries[-1]
+    return (
+        f"changed since by {last.user or 'someone'} at {last.time[:19]}Z: {', '.join(names)}" if names else ""
+    )
+
+
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The fields that differ between two states of an object in the changelog."""
+    names = (name for name in {*before, *after} if not name.startswith("_"))
+    return sorted(name for name in names if _known(before.get(name)) != _known(after.get(name)))
+
+
+def _known(value: Any) -> Any:
+    """A custom field that is new is null everywhere; that is no change of any object."""
+    return {key: one for key, one in value.items() if one is not None} if isinstance(value, dict) else value

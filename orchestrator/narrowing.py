@@ -1,0 +1,49 @@
+"""Which of several candidates is meant: what rows, Nodes and the values of an entry have in common.
+
+Used by resolve.py, where a name alone does not tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.catalog import ObjectType
+from orchestrator.live import canonical_field
+from orchestrator.ports import Row
+from orchestrator.register import SHARED_ROLES, Node
+
+
+def agrees(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
+    """Whether a live row with the same label is the one meant: it has the key fields that the entry sets."""
+    for name in row.key:
+        if name == row.label or name == row.child_of:
+            continue  # it was found by them
+        if name in values and canonical_field(row, live, name) != values[name]:
+            return False
+    for name in row.optional_key:
+        # An address without a VRF means the global table; elsewhere what is left out matches anything.
+        given = name in values or row.by_host
+        if given and canonical_field(row, live, name) != values.get(name):
+            return False
+    shared = row.by_host and values.get("role") in SHARED_ROLES and "assigned_object" in values
+    return not shared or canonical_field(row, live, "assigned_object") == values["assigned_object"]
+
+
+def narrow_addresses(row: ObjectType, values: Mapping[str, Any], rows: list[Row]) -> list[Row]:
+    """Where NetBox allows duplicates: the one on the same interface, then the one with the same mask."""
+    for name in ("assigned_object", "role", "address"):
+        if name in values:
+            same = [live for live in rows if canonical_field(row, live, name) == values[name]]
+            rows = same or rows
+    return rows
+
+
+def narrow(found: list[Node], scope: Mapping[str, Any]) -> list[Node]:
+    """Of several objects those that have most in common with the values of who refers to them."""
+    for name in scope:
+        if len(found) < 2:
+            break
+        same = [node for node in found if name in node.values and node.values[name] == scope[name]]
+        found = same or found
+    return found
