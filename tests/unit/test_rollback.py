@@ -164,6 +164,16 @@ def test_what_others_depend_on_stays_even_by_force(netbox: MemoryNetBox) -> None
     assert [row["name"] for row in netbox.tables["devices"].values()] == ["sw-01"]
 
 
+def test_what_hangs_on_an_object_beyond_the_catalog_keeps_it(netbox: MemoryNetBox) -> None:
+    journal = MemoryJournal()
+    apply(netbox, switches(2), journal)
+    device = next(row for row in netbox.tables["devices"].values() if row["name"] == "sw-01")
+    netbox.attachments["devices", device["id"]] = ["service 'ssh'", "journal entry 'outage'"]
+    told = reasons(netbox, journal, force=True)
+    assert told["sw-01"] == "others depend on it: service 'ssh', journal entry 'outage'"
+    assert told["AMS1"] == "others depend on it: device 'sw-01'"
+
+
 def test_components_that_came_with_a_device_go_with_it(netbox: MemoryNetBox) -> None:
     apply(netbox, {"device_types": [{"manufacturer": {"name": "Cisco"}, "model": "C9300-48P"}]})
     netbox.interface_templates[next(iter(netbox.tables["device_types"]))] = [

@@ -1,0 +1,114 @@
+"""What NetBox would delete along with an object, or what stands in the way: seen on the real one."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from netbox_mcp.sandbox import SandboxInfo
+from orchestrator.netbox import NetBoxSettings, RestNetBox
+from tests.integration.worker_process import NetBoxOverHttp
+
+
+@pytest.fixture
+def web(netbox_sandbox: SandboxInfo) -> NetBoxOverHttp:
+    return NetBoxOverHttp(netbox_sandbox.url, netbox_sandbox.token_v2)
+
+
+@pytest.fixture
+def netbox(netbox_sandbox: SandboxInfo) -> RestNetBox:
+    token = SecretStr(netbox_sandbox.token_v2)
+    return RestNetBox(NetBoxSettings(url=netbox_sandbox.url, token=token))
+
+
+@pytest.fixture
+def name() -> str:
+    return f"at-{secrets.token_hex(4)}"
+
+
+def slugged(web: NetBoxOverHttp, path: str, name: str, **fields: Any) -> int:
+    return int(web.create(path, name=name, slug=name, **fields)["id"])
+
+
+def kinds(found: list[tuple[int, str]]) -> list[str]:
+    """The nouns of what was found."""
+    return sorted(words.partition(" '")[0] for _, words in found)
+
+
+def on_anything(web: NetBoxOverHttp, name: str, model: str, object_id: int) -> list[str]:
+    """A contact and a journal entry, which anything can have."""
+    contact = web.create("tenancy/contacts", name=name)["id"]
+    role = slugged(web, "tenancy/contact-roles", name)
+    who = {"contact": contact, "role": role, "object_type": model, "object_id": object_id}
+    web.create("tenancy/contact-assignments", **who)
+    what = {"assigned_object_type": model, "assigned_object_id": object_id, "comments": "outage"}
+    web.create("extras/journal-entries", **what)
+    return ["contact assignment", "journal entry"]
+
+
+def test_on_a_site(web: NetBoxOverHttp, netbox: RestNetBox, name: str) -> None:
+    site, other = slugged(web, "dcim/sites", name), slugged(web, "dcim/sites", f"{name}-2")
+    scope = {"scope_type": "dcim.site", "scope_id": site}
+    slugged(web, "ipam/vlan-groups", name, **scope)
+    web.create("ipam/prefixes", prefix="198.51.100.0/24", **scope)
+    web.create("ipam/vlans", vid=5, name=name, site=site)
+    web.create(
+        "virtualization/clusters", name=name, type=slugged(web, "virtualization/cluster-types", name), **scope
+    )
+    web.create("wireless/wireless-lans", ssid=name, **scope)
+    web.create("dcim/power-panels", name=name, site=site)
+    expected = ["VLAN", "VLAN group", "cluster", "power panel", "prefix", "wireless LAN"]
+    expected += on_anything(web, name, "dcim.site", site)
+    found = netbox.attached("sites", [site, other])
+    assert {target for target, _ in found} == {site}
+    assert kinds(found) == sorted(expected)
+
+
+def test_on_a_device_and_its_interfaces(web: NetBoxOverHttp, netbox: RestNetBox, name: str) -> None:
+    maker = slugged(web, "dcim/manufacturers", name)
+    kind = web.create("dcim/device-types", manufacturer=maker, model=name, slug=name)["id"]
+    parents = {
+        "device_type": kind,
+        "role": slugged(web, "dcim/device-roles", name),
+        "site": slugged(web, "dcim/sites", name),
+    }
+    device, other = (int(web.create("dcim/devices", name=f"{name}-{n}", **parents)["id"]) for n in (1, 2))
+    port, far = (
+        int(web.create("dcim/interfaces", device=one, name="e0", type="1000base-t")["id"])
+        for one in (device, other)
+    )
+    web.create(
+        "ipam/services",
+        name=name,
+        protocol="tcp",
+        ports=[22],
+        parent_object_type="dcim.device",
+        parent_object_id=device,
+    )
+    web.create("dcim/virtual-device-contexts", name=name, device=device, status="active", identifier=1)
+    consoles = [
+        int(web.create("dcim/console-ports", device=one, name="con")["id"]) for one in (device, other)
+    ]
+    server = int(web.create("dcim/console-server-ports", device=other, name="srv")["id"])
+    ends = [("dcim.consoleport", consoles[0]), ("dcim.consoleserverport", server)]
+    cable(web, *ends)
+    expected = ["cabled console port", "service", "virtual device context"]
+    expected += on_anything(web, name, "dcim.device", device)
+    assert kinds(netbox.attached("devices", [device])) == sorted(expected)
+
+    on_port = {"assigned_object_type": "dcim.interface", "assigned_object_id": port}
+    web.create("dcim/mac-addresses", mac_address="00:11:22:33:44:55", **on_port)
+    web.create("vpn/l2vpn-terminations", l2vpn=slugged(web, "vpn/l2vpns", name, type="vxlan"), **on_port)
+    part = {"component_type": "dcim.interface", "component_id": port}
+    web.create("dcim/inventory-items", device=device, name="sfp", **part)
+    cable(web, ("dcim.interface", port), ("dcim.interface", far))
+    found = netbox.attached("interfaces", [port])
+    assert kinds(found) == ["L2VPN termination", "MAC address", "cable at the interface", "inventory item"]
+
+
+def cable(web: NetBoxOverHttp, left: tuple[str, int], right: tuple[str, int]) -> None:
+    ends = [[{"object_type": kind, "object_id": object_id}] for kind, object_id in (left, right)]
+    web.create("dcim/cables", a_terminations=ends[0], b_terminations=ends[1])
