@@ -237,6 +237,8 @@ def _check_device(tables: MemoryTables, device: Row) -> None:
 
 
 def _check_address(tables: MemoryTables, address: Row) -> None:
+    if not isinstance(address["assigned_object_id"], int | None):
+        raise RefusalError("assigned_object_id: A valid integer is required.")
     interface = _interface_of(address)
     # Of types beyond the catalog, interfaces of virtual machines for one, anything is taken to be there.
     if isinstance(interface, int) and interface not in tables.rows["interfaces"]:

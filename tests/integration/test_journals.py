@@ -90,6 +90,13 @@ def test_what_was_planned_and_what_became_of_it_is_noted_in_the_file(
     assert results == [("sites:1", "sites", "created"), ("sites:2", "sites", "failed")]
 
 
+@pytest.mark.parametrize("undoes", ["", "b-0"])
+def test_a_journal_tells_whether_it_is_that_of_a_rollback(journal: AnyJournal, undoes: str) -> None:
+    assert journal.undoes() == ""
+    journal.open(Plan("lab", (change(1),), digest="abc", undoes=undoes))
+    assert journal.undoes() == undoes
+
+
 def test_an_intent_is_open_until_it_is_settled(journal: AnyJournal) -> None:
     announce(journal, 1, 2, 3)
     journal.settle([outcome(2)])

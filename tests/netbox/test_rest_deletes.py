@@ -9,8 +9,8 @@ import pytest
 from netbox_mcp.sandbox import SandboxInfo
 from orchestrator.errors import NetBoxError, RejectedError, UnknownOutcomeError
 from orchestrator.netbox import RestNetBox
-from tests.netbox.changelog_contract import new_message
-from tests.netbox.contract_rig import MESSAGE, create, named
+from tests.netbox.changelog_contract import LONG_AGO, new_message, whole_story
+from tests.netbox.contract_rig import MESSAGE, build_world, create, named
 from tests.netbox.faulty_proxy import CUT, DROP, Answer, FaultyProxy
 from tests.netbox.tidy_fixture import call, settings_of
 
@@ -95,3 +95,39 @@ def test_netbox_before_4_4_has_no_messages_to_find(swept_netbox: SandboxInfo, pr
         with pytest.raises(NetBoxError, match=r"NetBox 4\.3 keeps no messages"):
             netbox.logged(MESSAGE)
         assert len(proxy.seen) == 1
+
+
+def test_content_types_are_read_once_and_only_where_some_are_logged(
+    tidy_netbox: SandboxInfo, proxy: FaultyProxy
+) -> None:
+    def asked() -> int:
+        return sum("/api/core/object-types/" in seen.line for seen in proxy.seen)
+
+    with RestNetBox(settings_of(tidy_netbox, url=proxy.url)) as netbox:
+        world = build_world(netbox)
+        whole_story(netbox, "sites", *world.sites)
+        (loose,) = create(netbox, "ip_addresses", {"address": "192.0.2.9/24"})
+        assert whole_story(netbox, "ip_addresses", loose)[0].after["assigned_object_type"] is None
+        assert asked() == 0
+        for _ in range(2):
+            (entry,) = whole_story(netbox, "ip_addresses", world.address)
+            assert entry.after["assigned_object_type"] == "dcim.interface"
+        assert asked() == 1
+
+
+def test_netbox_before_4_4_has_its_content_types_elsewhere(
+    tidy_netbox: SandboxInfo, proxy: FaultyProxy
+) -> None:
+    """Two answers of such a NetBox: an entry as today's, and its types at another place."""
+    version = (("API-Version", "4.3"),)
+    with RestNetBox(settings_of(tidy_netbox, url=proxy.url)) as netbox:
+        world = build_world(netbox)
+        of_address = {"changed_object_type": "ipam.ipaddress", "changed_object_id": world.address}
+        entries = call(tidy_netbox, "GET", "core/object-changes", params=of_address)
+        number = entries["results"][0]["postchange_data"]["assigned_object_type"]
+        types = {"count": 1, "results": [{"id": number, "app_label": "dcim", "model": "interface"}]}
+        proxy.aim("GET", "core/object-changes", Answer(200, json.dumps(entries).encode(), version))
+        proxy.aim("GET", "extras/object-types", Answer(200, json.dumps(types).encode(), version))
+        (entry,) = netbox.logged_since("ip_addresses", [world.address], LONG_AGO)
+    assert entry.after["assigned_object_type"] == "dcim.interface"
+    assert proxy.missed == 0
