@@ -47,10 +47,14 @@ class Dependent:
 
 @dataclass(slots=True)
 class Dependents:
-    """By object: what points at it, and in words what hangs on it beyond the catalog."""
+    """By object: what points at it, and in words what hangs on it beyond the catalog.
+
+    `unseen` are kinds of objects that the token may not see: what of them hangs on something, nobody knows.
+    """
 
     pointing: dict[Key, list[Dependent]] = field(default_factory=lambda: defaultdict(list))
     others: dict[Key, list[str]] = field(default_factory=lambda: defaultdict(list))
+    unseen: set[str] = field(default_factory=set)
 
 
 def read_dependents(netbox: NetBox, created: Mapping[Key, Row], footprints: Footprints) -> Dependents:
@@ -70,7 +74,9 @@ def read_dependents(netbox: NetBox, created: Mapping[Key, Row], footprints: Foot
                 found.pointing[name, target].append(one)
                 if one.came_along:
                     going[row.name].add(one.object_id)
-        for object_id, words in netbox.attached(name, sorted(going[name])):
+        attached = netbox.attached(name, sorted(going[name]))
+        found.unseen.update(attached.unseen)
+        for object_id, words in attached.words:
             found.others[name, object_id].append(words)
     _count_others(netbox, created, found)
     return found

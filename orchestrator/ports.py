@@ -8,7 +8,7 @@ of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orchestrator.models import Change, Intent, Outcome, Plan, Stage
@@ -38,6 +38,14 @@ class Written:
 
     rows: list[Row]
     request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What hangs on objects, in words by their ids; `unseen` are kinds that the token may not see."""
+
+    words: list[tuple[int, str]] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +108,8 @@ class NetBox(Protocol):
         """What the changelog says of these objects after a moment (ISO 8601), oldest first."""
         ...
 
-    def attached(self, object_type: str, ids: Sequence[int]) -> list[tuple[int, str]]:
-        """What hangs on these live objects and is of no type in the catalog: (id of the object, words)."""
+    def attached(self, object_type: str, ids: Sequence[int]) -> Attached:
+        """What hangs on these live objects and is of no type in the catalog."""
         ...
 
     def may_create(self, object_type: str) -> bool:

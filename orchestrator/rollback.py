@@ -45,7 +45,7 @@ def plan_rollback(
     draft.keep_addresses_that_others_need()
     draft.drop_restores_of_what_goes()
     writes, lost = release_first([*draft.restores(), *draft.deletes()], aftermath.live)
-    told = (*warnings, *draft.warnings, *lost)
+    told = (*warnings, *draft.warnings, *_of_the_unseen(aftermath), *lost)
     plan = Plan(
         target,
         (*writes, *draft.untouched()),
@@ -55,6 +55,13 @@ def plan_rollback(
         force=force,
     )
     return replace(plan, digest=digest_of(plan))
+
+
+def _of_the_unseen(aftermath: Aftermath) -> list[str]:
+    if not (unseen := aftermath.dependents.unseen):
+        return []
+    kinds = ", ".join(f"{noun}s" for noun in sorted(unseen))
+    return [f"This token may not see {kinds}: whatever of these hangs on a deleted object goes along unseen"]
 
 
 class _Draft:

@@ -26,7 +26,7 @@ from orchestrator.errors import (
 from orchestrator.netbox.changelog import is_message, parse_moment
 from orchestrator.netbox.queries import check_ids, check_query
 from orchestrator.netbox.rest import MAX_MESSAGE_LENGTH, to_wire
-from orchestrator.ports import LoggedChange, Query, Row, Written
+from orchestrator.ports import Attached, LoggedChange, Query, Row, Written
 from orchestrator.schema import load_schema
 from orchestrator.testing_custom_fields import CHOICE_LABELS, fields_of, metadata_definitions
 from orchestrator.testing_deletes import ListDelete
@@ -150,9 +150,10 @@ class MemoryNetBox:
                 ]
             )
 
-    def attached(self, object_type: str, ids: Sequence[int]) -> list[tuple[int, str]]:
+    def attached(self, object_type: str, ids: Sequence[int]) -> Attached:
         """What `attachments` holds for these objects: types beyond the catalog do not exist here."""
-        return [(id_, words) for id_ in ids for words in self.attachments.get((object_type, id_), ())]
+        held = self.attachments
+        return Attached([(id_, words) for id_ in ids for words in held.get((object_type, id_), ())])
 
     def may_create(self, object_type: str) -> bool:
         """Whether the token may create objects of a type: all but the `forbidden` ones."""

@@ -34,7 +34,7 @@ from orchestrator.netbox.changelog import (
 from orchestrator.netbox.queries import Values, check_ids, check_query, split_values
 from orchestrator.netbox.settings import NetBoxSettings
 from orchestrator.netbox.transport import Transport
-from orchestrator.ports import LoggedChange, Query, Row, Written
+from orchestrator.ports import Attached, LoggedChange, Query, Row, Written
 from orchestrator.schema import load_schema
 from orchestrator.values import wire_value
 
@@ -183,16 +183,18 @@ class RestNetBox:
         # `time_after` lets the moment itself through.
         return self._logged([row for row in rows if parse_moment(row["time"]) > moment])
 
-    def attached(self, object_type: str, ids: Sequence[int]) -> list[tuple[int, str]]:
-        """What hangs on these objects and is of no type in the catalog: (id of the object, words)."""
-        found: list[tuple[int, str]] = []
-        wanted = set(ids)
-        for attachment in attachments_of(object_type):
-            base = [*attachment.parameters(object_type), ("ordering", "id"), ("limit", self._page_size)]
-            for row in self._read_filtered(attachment.path, base, attachment.filter, sorted(wanted)):
-                target = attachment.target(object_type, row)
-                if target in wanted:
-                    found.append((target, in_words(attachment, row)))
+    def attached(self, object_type: str, ids: Sequence[int]) -> Attached:
+        """What hangs on these objects and is of no type in the catalog (attached.py)."""
+        found, wanted = Attached(), set(ids)
+        for kind in attachments_of(object_type):
+            base = [*kind.parameters(object_type), ("ordering", "id"), ("limit", self._page_size)]
+            try:
+                rows = self._read_filtered(kind.path, base, kind.filter, sorted(wanted))
+            except AccessError:
+                found.unseen.append(kind.noun)
+                continue
+            pairs = ((kind.target(object_type, row), in_words(kind, row)) for row in rows)
+            found.words.extend(pair for pair in pairs if pair[0] in wanted)
         return found
 
     def may_create(self, object_type: str) -> bool:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from netbox_mcp.sandbox import SandboxInfo
 from orchestrator.netbox import NetBoxSettings, RestNetBox
+from orchestrator.ports import Attached
 from tests.integration.worker_process import NetBoxOverHttp
 
 
@@ -33,9 +34,10 @@ def slugged(web: NetBoxOverHttp, path: str, name: str, **fields: Any) -> int:
     return int(web.create(path, name=name, slug=name, **fields)["id"])
 
 
-def kinds(found: list[tuple[int, str]]) -> list[str]:
+def kinds(found: Attached) -> list[str]:
     """The nouns of what was found."""
-    return sorted(words.partition(" '")[0] for _, words in found)
+    assert found.unseen == []
+    return sorted(words.partition(" '")[0] for _, words in found.words)
 
 
 def on_anything(web: NetBoxOverHttp, name: str, model: str, object_id: int) -> list[str]:
@@ -63,7 +65,7 @@ def test_on_a_site(web: NetBoxOverHttp, netbox: RestNetBox, name: str) -> None:
     expected = ["VLAN", "VLAN group", "cluster", "power panel", "prefix", "wireless LAN"]
     expected += on_anything(web, name, "dcim.site", site)
     found = netbox.attached("sites", [site, other])
-    assert {target for target, _ in found} == {site}
+    assert {target for target, _ in found.words} == {site}
     assert kinds(found) == sorted(expected)
 
 
