@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-pytest_plugins = ["tests.redis_fixture", "tests.sandbox_fixture", "tests.netbox.tidy_fixture"]
+pytest_plugins = [
+    "tests.redis_fixture",
+    "tests.sandbox_fixture",
+    "tests.netbox.tidy_fixture",
+    "tests.netbox.fault_fixture",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

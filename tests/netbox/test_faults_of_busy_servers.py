@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from netbox_mcp.sandbox import Sandbox, SandboxInfo
+from netbox_mcp.sandbox import SandboxInfo
 from orchestrator.errors import UnreachableError
 from orchestrator.netbox import NetBoxSettings, RestNetBox
 from orchestrator.ports import Query
@@ -16,18 +16,6 @@ from tests.netbox.faulty_batches import later
 from tests.netbox.faulty_proxy import TRUNCATE, Answer, FaultyProxy
 
 SITES = Query("sites", ("name",))
-
-
-@pytest.fixture(scope="module")
-def swept_netbox(netbox_sandbox: SandboxInfo) -> SandboxInfo:
-    Sandbox(netbox_sandbox.name).reset()
-    return netbox_sandbox
-
-
-@pytest.fixture
-def proxy(swept_netbox: SandboxInfo) -> Iterator[FaultyProxy]:
-    with FaultyProxy(swept_netbox.url) as proxy:
-        yield proxy
 
 
 @pytest.fixture

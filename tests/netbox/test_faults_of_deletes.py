@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
-from netbox_mcp.sandbox import Sandbox, SandboxInfo
 from orchestrator.models import Action, Change, Plan, Report
-from tests.netbox.faulty_batches import DEADLOCK, Case, Plain
+from tests.netbox.faulty_batches import DEADLOCK, Case
 from tests.netbox.faulty_proxy import (
     CUT,
     DROP,
@@ -18,10 +16,11 @@ from tests.netbox.faulty_proxy import (
     SILENCE,
     Answer,
     Fault,
-    FaultyProxy,
     First,
     Instead,
 )
+
+pytestmark = pytest.mark.usefixtures("parents")
 
 SITES = 3
 PATH = "dcim/sites"
@@ -36,19 +35,6 @@ DONE: dict[str, Fault] = {
     "504": Instead(Answer(504)),
     "an HTML page": Instead(Answer(200, b"<html>")),
 }
-
-
-@pytest.fixture(scope="module")
-def swept_netbox(netbox_sandbox: SandboxInfo) -> SandboxInfo:
-    Sandbox(netbox_sandbox.name).reset()
-    Plain(netbox_sandbox).make_parents()
-    return netbox_sandbox
-
-
-@pytest.fixture
-def case(swept_netbox: SandboxInfo) -> Iterator[Case]:
-    with FaultyProxy(swept_netbox.url) as proxy:
-        yield Case(swept_netbox, proxy)
 
 
 @pytest.fixture

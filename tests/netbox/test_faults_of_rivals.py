@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 
-from netbox_mcp.sandbox import Sandbox, SandboxInfo
-from tests.netbox.faulty_batches import DEVICES, DUPLICATE, Case, Plain
+from netbox_mcp.sandbox import SandboxInfo
+from tests.netbox.faulty_batches import DEVICES, DUPLICATE, Case
 from tests.netbox.faulty_proxy import FaultyProxy, First, Meanwhile
 
+pytestmark = pytest.mark.usefixtures("parents")
+
 ROUNDS = 6
-
-
-@pytest.fixture(scope="module")
-def swept_netbox(netbox_sandbox: SandboxInfo) -> SandboxInfo:
-    Sandbox(netbox_sandbox.name).reset()
-    Plain(netbox_sandbox).make_parents()
-    return netbox_sandbox
-
-
-@pytest.fixture
-def proxy(swept_netbox: SandboxInfo) -> Iterator[FaultyProxy]:
-    with FaultyProxy(swept_netbox.url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def case(swept_netbox: SandboxInfo, proxy: FaultyProxy) -> Case:
-    return Case(swept_netbox, proxy)
 
 
 @pytest.mark.parametrize(("answer", "metadata"), [(None, "on"), (DUPLICATE, "on"), (DUPLICATE, "off")])

@@ -7,11 +7,10 @@ the primary addresses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
-from netbox_mcp.sandbox import Sandbox, SandboxInfo
 from orchestrator.errors import UnreachableError
 from tests.netbox.faulty_batches import API, DEADLOCK, DEVICES, DUPLICATE, Case, server_error
 from tests.netbox.faulty_proxy import (
@@ -23,7 +22,6 @@ from tests.netbox.faulty_proxy import (
     TRUNCATE,
     Answer,
     Fault,
-    FaultyProxy,
     Instead,
     Late,
 )
@@ -50,18 +48,6 @@ WRITTEN: dict[str, tuple[Fault, Fault, Fault]] = {
     "500, page, short": (BROKEN, Instead(PAGE), SHORT),
     "short, 500, page": (SHORT, BROKEN, Instead(PAGE)),
 }
-
-
-@pytest.fixture(scope="module")
-def swept_netbox(netbox_sandbox: SandboxInfo) -> SandboxInfo:
-    Sandbox(netbox_sandbox.name).reset()
-    return netbox_sandbox
-
-
-@pytest.fixture
-def case(swept_netbox: SandboxInfo) -> Iterator[Case]:
-    with FaultyProxy(swept_netbox.url) as proxy:
-        yield Case(swept_netbox, proxy)
 
 
 def run_with(case: Case, faults: Sequence[Sequence[Fault]]) -> list[int]:

@@ -6,31 +6,18 @@ the list would simply be written beside the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from netbox_mcp.sandbox import Sandbox, SandboxInfo
-from tests.netbox.faulty_batches import Case, Plain
-from tests.netbox.faulty_proxy import FaultyProxy, Late
+from tests.netbox.faulty_batches import Case
+from tests.netbox.faulty_proxy import Late
+
+pytestmark = pytest.mark.usefixtures("parents")
 
 ADDRESSES = 80
 LONG_ENOUGH = 8.0
 PATH = "ipam/ip-addresses"
-
-
-@pytest.fixture(scope="module")
-def swept_netbox(netbox_sandbox: SandboxInfo) -> SandboxInfo:
-    Sandbox(netbox_sandbox.name).reset()
-    Plain(netbox_sandbox).make_parents()
-    return netbox_sandbox
-
-
-@pytest.fixture
-def case(swept_netbox: SandboxInfo) -> Iterator[Case]:
-    with FaultyProxy(swept_netbox.url) as proxy:
-        yield Case(swept_netbox, proxy)
 
 
 def document(case: Case, addresses: int) -> dict[str, Any]:
