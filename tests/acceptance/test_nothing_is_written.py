@@ -66,7 +66,7 @@ def test_without_confirm_the_plan_is_shown_and_the_reply_says_what_to_do(
     started, ensured, tasks = Users(watched).over_http(ask)
     for reply in (started, ensured):
         assert reply["status"] == "confirmation_required"
-        assert reply["totals"]["create"] == 5
+        assert reply["totals"]["create"] == 5 + 2  # our two custom fields come first
         assert "confirm=true" in reply["next"]
     assert tasks["tasks"] == []
     assert proxy.writes() == []

@@ -65,7 +65,7 @@ def test_three_hundred_devices_from_nothing_and_again_for_nothing(
     task_id = users.over_stdio(start)
     status = users.over_http(lambda client: follow(client, task_id))
     assert status["status"] == "completed", status
-    parents = len(SITES) + len(TYPES) + 3 + 2
+    parents = len(SITES) + len(TYPES) + 3 + 2 + 2  # makers, roles, and our two custom fields
     assert status["counts"] == {"created": parents + 300 * 6, "updated": 300}
 
     read_back(netbox)
