@@ -74,7 +74,7 @@ def write(
         "Written by `make bench`. Ratios compare speeds within one run on one machine: the median over",
         "rounds in which all contestants take turns. Seconds and objects/s depend on the machine.",
         "",
-        *([f"**A shortened trial that proves nothing: {shortened}.**", ""] if shortened else []),
+        *([f"**Less than a full run: {shortened}.**", ""] if shortened else []),
         "| what | must reach | reached | least and most | |",
         "|---|---|---|---|---|",
         *(row.line() for row in rows),
