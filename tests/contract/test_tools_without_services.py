@@ -20,13 +20,14 @@ TOOLS = {
     "netbox_plan_bulk",
     "netbox_bulk_ensure_devices",
     "netbox_start_bulk_async",
+    "netbox_rollback_batch",
     "netbox_get_task_status",
     "netbox_get_task_report",
     "netbox_list_active_tasks",
     "netbox_get_queue_info",
     "netbox_health_check",
 }
-WRITING = {"netbox_bulk_ensure_devices", "netbox_start_bulk_async"}
+WRITING = {"netbox_bulk_ensure_devices", "netbox_start_bulk_async", "netbox_rollback_batch"}
 BACKGROUND_CALLS = [
     ("netbox_start_bulk_async", {"batch": {"manufacturers": [{"name": "Acme"}]}, "confirm": True}),
     ("netbox_start_bulk_async", {"batch": {"manufacturers": [{"name": "Acme"}]}}),
