@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 
 from netbox_mcp.dependencies import get_engine, get_settings, get_task_manager
@@ -16,12 +16,12 @@ from netbox_mcp.failures import UsageError
 from netbox_mcp.next_steps import DRY_RUN, before_rollback
 from netbox_mcp.replies import RollbackReply
 from netbox_mcp.service import DEFAULT_TARGET, get_service
-from netbox_mcp.summaries import next_step, plan_parts, rollback_parts
-from netbox_mcp.sync_apply import Applied, Checkpoint, SyncApply, SyncProgress
+from netbox_mcp.summaries import plan_parts, rollback_parts, started_parts
+from netbox_mcp.sync_apply import Applied, Checkpoint, SyncProgress, open_sync_apply
 from orchestrator.models import Plan
 from orchestrator.ports import History
 from orchestrator.stale import date_plan
-from workers.connection import connect_briefly, redis_errors
+from workers.connection import redis_errors
 from workers.errors import PlanRequiredError, RedisUnavailableError
 from workers.manager import AsyncTaskManager
 from workers.sqlite_journal import SqliteJournal
@@ -108,8 +108,8 @@ def roll_back_now(
         raise UsageError(DRY_RUN, "Unset NETBOX_DRY_RUN to roll back.")
     if settings.plan_required:
         raise PlanRequiredError(f"Plan and start it in the background: netbox-mcp rollback {batch_id}")
-    with connect_briefly(settings) if settings.redis_url is not None else nullcontext() as redis:
-        applied = SyncApply(settings, redis).apply(
+    with open_sync_apply(settings) as sync:
+        applied = sync.apply(
             get_engine(target),
             lambda: plan_rollback(batch_id, target, force, here=True),
             progress,
@@ -184,18 +184,9 @@ def _roll_back_large(batch_id: str, target: str, force: bool, confirm: bool, siz
 def _started(status: TaskStatus, batch_id: str, force: bool, plan: Plan | None = None) -> RollbackReply:
     parts = plan_parts(plan) | rollback_parts(plan) if plan is not None else {"objects": status.total}
     return RollbackReply(
-        status=status.status.value,
-        target=status.target,
-        task_id=status.task_id,
-        batch_id=status.batch_id,
-        kind=status.kind,
-        total=status.total or None,
-        poll_after_seconds=status.poll_after_seconds,
         undoes=batch_id,
         force=force,
-        **parts,
-        plan_id=status.plan_id,
-        next=next_step(status),
+        **parts | started_parts(status),
     )
 
 

@@ -7,7 +7,6 @@ needs Redis as well, and says so in one sentence where there is none.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -42,18 +41,17 @@ from netbox_mcp.replies import (
     TaskReply,
 )
 from netbox_mcp.summaries import (
-    next_step,
     plan_parts,
     report_parts,
+    started_parts,
     status_of,
     task_reply,
     task_row,
 )
-from netbox_mcp.sync_apply import Applied, Checkpoint, SyncApply, SyncProgress
+from netbox_mcp.sync_apply import Applied, Checkpoint, SyncProgress, open_sync_apply
 from orchestrator.errors import DocumentError, NetBoxError
 from orchestrator.models import Plan
 from orchestrator.stale import date_plan
-from workers.connection import connect_briefly
 from workers.errors import PlanRequiredError, RedisUnavailableError
 from workers.roster import QueueInfo
 from workers.status import TaskStatus
@@ -164,11 +162,9 @@ class BulkService:
             raise UsageError(DRY_RUN, "Unset NETBOX_DRY_RUN to apply.")
         if settings.plan_required:
             raise PlanRequiredError
-        with connect_briefly(settings) if settings.redis_url is not None else nullcontext() as redis:
-            engine = get_engine(target)
-            return SyncApply(settings, redis).apply(
-                engine, lambda: engine.plan(document), progress, shown, stop
-            )
+        engine = get_engine(target)
+        with open_sync_apply(settings) as sync:
+            return sync.apply(engine, lambda: engine.plan(document), progress, shown, stop)
 
     # Background work
 
@@ -188,17 +184,7 @@ class BulkService:
         if get_settings().dry_run or not confirm:
             return self._show_before_start(document, plan_id, target)
         status = self.start_task(document, plan_id=plan_id, target=target, idempotency_key=idempotency_key)
-        return StartReply(
-            status=status.status.value,
-            target=status.target,
-            task_id=status.task_id,
-            batch_id=status.batch_id,
-            kind=status.kind,
-            total=status.total or None,
-            poll_after_seconds=status.poll_after_seconds,
-            plan_id=status.plan_id,
-            next=next_step(status),
-        )
+        return StartReply(**started_parts(status))
 
     def start_task(
         self, document: Any, *, plan_id: str | None, target: str | None, idempotency_key: str | None

@@ -42,6 +42,21 @@ def plan_parts(plan: Plan) -> dict[str, Any]:
     }
 
 
+def started_parts(status: TaskStatus) -> dict[str, Any]:
+    """The fields of a StartReply about a task that was put in line."""
+    return {
+        "status": status.status.value,
+        "target": status.target,
+        "task_id": status.task_id,
+        "batch_id": status.batch_id,
+        "kind": status.kind,
+        "total": status.total or None,
+        "poll_after_seconds": status.poll_after_seconds,
+        "plan_id": status.plan_id,
+        "next": next_step(status),
+    }
+
+
 def report_parts(report: Report) -> dict[str, Any]:
     """The fields of an EnsureReply that say what was done, in place of what was planned."""
     return {

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from orchestrator.errors import JournalError
 from orchestrator.models import Outcome, Plan, Report, Stage
 from orchestrator.stale import refuse_moved
 from workers.connection import check as check_redis
-from workers.connection import redis_errors
+from workers.connection import connect_briefly, redis_errors
 from workers.errors import TargetBusyError
 from workers.lease import Heartbeat, Lease
 from workers.records import new_batch_id
@@ -81,6 +81,13 @@ class Applied:
     plan: Plan
     report: Report
     undone: Undone | None = None
+
+
+@contextmanager
+def open_sync_apply(settings: WorkerSettings) -> Iterator[SyncApply]:
+    """Applying in this process, with a connection to Redis where one is configured."""
+    with connect_briefly(settings) if settings.redis_url is not None else nullcontext() as redis:
+        yield SyncApply(settings, redis)
 
 
 class SyncApply:

@@ -14,6 +14,7 @@ from orchestrator.footprints import Footprints, changed_since
 from orchestrator.live import Live, all_fields
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.surroundings import read_holders
+from orchestrator.values import live_value
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ def _read_names(netbox: NetBox, deeds: Iterable[Deed], live: Live) -> dict[str, 
 def _ids(value: Any) -> list[int]:
     """The ids in a reference, or in a list of them, of either side."""
     values = value if isinstance(value, tuple | list) else (value,)
-    return [one for one in map(_id, values) if isinstance(one, int)]
+    return [one for one in map(live_value, values) if isinstance(one, int)]
 
 
 def _read_holders(netbox: NetBox, addresses: Iterable[Deed], live: Live) -> None:
@@ -100,10 +101,6 @@ def _read_holders(netbox: NetBox, addresses: Iterable[Deed], live: Live) -> None
         query = Query("interfaces", ("name", "device"), "id", sorted(before))
         live.table("interfaces").add(netbox.read(query))
     interfaces = (row.get("assigned_object") or {} for row in live.table("ip_addresses").by_id.values())
-    devices = {_id(interface.get("device")) for interface in interfaces} - {None}
+    devices = {live_value(interface.get("device")) for interface in interfaces} - {None}
     if devices:
         live.holders = read_holders(netbox, devices)
-
-
-def _id(nested: Any) -> Any:
-    return nested["id"] if isinstance(nested, Mapping) else nested

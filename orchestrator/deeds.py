@@ -134,7 +134,6 @@ def deeds_logged(entries: Iterable[LoggedChange], tags: Mapping[str, int]) -> li
         before, after = _logged_fields(entry, entry.before, tags), _logged_fields(entry, entry.after, tags)
         written = {name: value for name, value in after.items() if deed.created or before.get(name) != value}
         deed.add({} if deed.created else _as_before(before, written), written)
-        deed.last_updated = str(entry.after.get("last_updated") or "")
         deed.request_ids.add(entry.request_id)
     return list(deeds.values())
 

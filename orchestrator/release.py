@@ -19,6 +19,7 @@ from orchestrator.live import Live, canonical_row
 from orchestrator.models import Action, Change, Pass, Planned
 from orchestrator.ports import Row
 from orchestrator.schema import load_schema
+from orchestrator.values import live_value
 
 Edges = dict[str, set[str]]
 Key = tuple[Any, ...]
@@ -74,7 +75,7 @@ def _let_addresses_go(
     warnings = []
     for address_id, change in sorted(moving.items(), key=lambda item: item[1].id):
         holder = _holder(change, live, interfaces)
-        fields = [name for name in OBJECT_TYPES["devices"].links if _id(holder.get(name)) == address_id]
+        fields = held_as(holder, address_id)
         if not fields:
             continue
         link = links.get(holder["id"])
@@ -93,6 +94,11 @@ def _let_addresses_go(
     return warnings
 
 
+def held_as(holder: Row, address_id: int | None) -> list[str]:
+    """The fields in which a device has an address as its own: primary or out-of-band."""
+    return [name for name in OBJECT_TYPES["devices"].links if live_value(holder.get(name)) == address_id]
+
+
 def _links_device(change: Change) -> bool:
     return change.object_type == "devices" and change.passes is Pass.LINK and change.live_id is not None
 
@@ -105,7 +111,7 @@ def _lets_go(link: Change, fields: Iterable[str]) -> bool:
 def _holder(change: Change, live: Live, interfaces: Mapping[str, Change]) -> Row:
     """The device that an address leaves; empty where it stays on it, or was on none."""
     there = live.table("ip_addresses").by_id.get(change.live_id or 0, {})
-    device_id = _id((there.get("assigned_object") or {}).get("device"))
+    device_id = live_value((there.get("assigned_object") or {}).get("device"))
     if device_id is None or _device_of(change.after["assigned_object"], live, interfaces) == device_id:
         return {}
     return live.holders.get(device_id, {})
@@ -114,11 +120,7 @@ def _holder(change: Change, live: Live, interfaces: Mapping[str, Change]) -> Row
 def _device_of(interface: Any, live: Live, interfaces: Mapping[str, Change]) -> Any:
     if isinstance(interface, Planned):
         return interfaces[interface.change_id].after.get("device")
-    return _id(live.table("interfaces").by_id.get(interface or 0, {}).get("device"))
-
-
-def _id(nested: Any) -> Any:
-    return nested["id"] if isinstance(nested, dict) else nested
+    return live_value(live.table("interfaces").by_id.get(interface or 0, {}).get("device"))
 
 
 # -- names that swap, or move on from one object to the next --------------------------
@@ -252,7 +254,7 @@ def _release(
 ) -> Change:
     """The release change of an object; there is one, whatever it has to let go."""
     release_id = f"{row.name}/id {live['id']}#release"
-    theirs = {name: _id(live.get(name)) for name in after}
+    theirs = {name: live_value(live.get(name)) for name in after}
     for at, known in enumerate(releases):
         if known.id == release_id:
             both = replace(known, before={**known.before, **theirs}, after={**known.after, **after})

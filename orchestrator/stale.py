@@ -38,17 +38,9 @@ class Dated(Protocol):
         ...
 
 
-def what_moved(stored: Plan, fresh: Plan) -> list[str]:
-    """One sentence for each object that the plan made just now treats otherwise than the stored one.
-
-    `device 'sw-1': status is now 'offline' (was 'active')`. Empty while the digests are equal.
-    """
-    return [moved.message for moved in _moves(stored, fresh)]
-
-
 def refuse_moved(stored: Plan, fresh: Plan, name: str = "the plan") -> None:
     """Raise StalePlanError, naming what has moved, unless both plans would do the same."""
-    moves = _moves(stored, fresh)
+    moves = what_moved(stored, fresh)
     if moves:
         raise StalePlanError(
             f"NetBox has changed since {name} was made; nothing was written. What has moved: "
@@ -98,7 +90,7 @@ def date_plan(plan: Plan, now: datetime, valid_seconds: int) -> Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class _Move:
+class Moved:
     """An object that is not as the plan found it."""
 
     object_type: str
@@ -106,6 +98,7 @@ class _Move:
     message: str
 
     def as_dict(self) -> dict[str, Any]:
+        """As errors carry it."""
         return {"object_type": self.object_type, "label": self.label, "message": self.message}
 
 
@@ -122,19 +115,24 @@ class _Item:
         return self.change.action is Action.CREATE
 
 
-def _moves(stored: Plan, fresh: Plan) -> list[_Move]:
+def what_moved(stored: Plan, fresh: Plan) -> list[Moved]:
+    """Each object that the plan made just now treats otherwise than the stored one.
+
+    Its message is a sentence: `device 'sw-1': status is now 'offline' (was 'active')`. Empty while the
+    digests are equal.
+    """
     if stored.digest == fresh.digest:
         return []
     then, now = _items(stored), _items(fresh)
     moves = [
-        _Move(item.change.object_type, item.change.label, f"{_named(item.change)}{said}")
+        Moved(item.change.object_type, item.change.label, f"{_named(item.change)}{said}")
         for key in {**then, **now}
         for item in [now.get(key) or then[key]]
         for said in [_difference(then.get(key), now.get(key), stored)]
         if said
     ]
     if not moves:  # such as another on_error, or an order that other references ask for
-        moves.append(_Move("", "", "what would be done is no longer the same"))
+        moves.append(Moved("", "", "what would be done is no longer the same"))
     return moves
 
 

@@ -173,7 +173,7 @@ class ListWriter:
 
     def _refuse_delete(self, row: ObjectType, refused: Sequence[tuple[Write, str]]) -> None:
         """What someone else has deleted meanwhile is as it should be; what others depend on stays."""
-        found = find_by_id(self._netbox, row, [write.row["id"] for write, _ in refused])
+        found = self._read_back(row, [write for write, _ in refused])
         pairs = list(zip(refused, found, strict=True))
         self._fail([pair for pair, live in pairs if live is not None])
         gone = [write for (write, _), live in pairs if live is None]
@@ -227,18 +227,16 @@ class ListWriter:
         return [write for write in writes if write.change.id not in settled]
 
     def _settle_gone(self, row: ObjectType, writes: Sequence[Write]) -> list[Write]:
-        pairs = list(
-            zip(writes, find_by_id(self._netbox, row, [write.row["id"] for write in writes]), strict=True)
-        )
+        pairs = list(zip(writes, self._read_back(row, writes), strict=True))
         gone = [write for write, live in pairs if live is None]
         self._done(row, gone, Written([write.row for write in gone]))
         return [write for write, live in pairs if live is not None]
 
     def _read_back(self, row: ObjectType, writes: Sequence[Write]) -> list[Row | None]:
-        if writes[0].change.action is Action.UPDATE:
-            return find_by_id(self._netbox, row, [write.row["id"] for write in writes])
-        keys = [self._ledger.fill_in(write.change.key) for write in writes]
-        return find_rows(self._netbox, row, keys)
+        if writes[0].change.action is Action.CREATE:
+            keys = [self._ledger.fill_in(write.change.key) for write in writes]
+            return find_rows(self._netbox, row, keys)
+        return find_by_id(self._netbox, row, [write.row["id"] for write in writes])
 
     def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -250,10 +248,10 @@ class ListWriter:
 
     def _send_missing(self, row: ObjectType, changes: Sequence[Change]) -> None:
         """Components may have come with their parent: only what did not is created."""
-        found = self._read_back(row, [self._create(change) for change in changes])
-        pairs = list(zip(changes, found, strict=True))
-        self._adopt(row, [(change, live) for change, live in pairs if live is not None])
-        absent = [self._create(change) for change, live in pairs if live is None]
+        writes = [self._create(change) for change in changes]
+        pairs = list(zip(writes, self._read_back(row, writes), strict=True))
+        self._adopt(row, [(write.change, live) for write, live in pairs if live is not None])
+        absent = [write for write, live in pairs if live is None]
         incomplete = {write.change.id: lack for write in absent if (lack := lacking(row, write))}
         self._fail(
             [(write, incomplete[write.change.id]) for write in absent if write.change.id in incomplete]

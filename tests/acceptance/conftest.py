@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -114,6 +116,18 @@ async def apply(client: Client, batch: Any) -> dict[str, Any]:
     started = await call(client, "netbox_start_bulk_async", confirm=True, **{argument: batch})
     assert "task_id" in started, started
     return await follow(client, started["task_id"])
+
+
+async def start_and_kill(client: Client, batch: Any, pid: int) -> dict[str, Any]:
+    """Start a batch and kill its worker while objects are being created; the status just before."""
+    started = await call(client, "netbox_start_bulk_async", batch=batch, confirm=True)
+    while True:
+        status = await call(client, "netbox_get_task_status", task_id=started["task_id"], wait_seconds=1)
+        if status["counts"].get("created", 0) > 10:
+            break
+        assert status["status"] in ("queued", "planning", "running"), status
+    os.kill(pid, signal.SIGKILL)
+    return status
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from typing import Any
 
@@ -12,7 +10,7 @@ from mcp.client import Client
 from redis import Redis
 
 from netbox_mcp.stack import Stack
-from tests.acceptance.conftest import PlainNetBox, Users, apply, call, follow
+from tests.acceptance.conftest import PlainNetBox, Users, apply, call, follow, start_and_kill
 
 TOUCHED = (
     "dcim/manufacturers",
@@ -174,14 +172,8 @@ def test_two_batches_one_of_them_killed_and_the_way_back(
 async def apply_and_kill(client: Client, pid: int) -> dict[str, Any]:
     """Start a second batch and kill its worker while devices are being created; how the task has ended."""
     document = {"devices": [switches("sw-[101-140]", 0), {"name": "sw-[01-24]", "status": "offline"}]}
-    started = await call(client, "netbox_start_bulk_async", batch=document, confirm=True)
-    while True:
-        status = await call(client, "netbox_get_task_status", task_id=started["task_id"], wait_seconds=1)
-        if status["counts"].get("created", 0) > 10:
-            break
-        assert status["status"] in ("queued", "planning", "running"), status
-    os.kill(pid, signal.SIGKILL)
-    return await follow(client, started["task_id"])
+    status = await start_and_kill(client, document, pid)
+    return await follow(client, status["task_id"])
 
 
 def test_a_batch_of_which_only_netbox_knows_any_more(

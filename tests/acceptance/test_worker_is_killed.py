@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from typing import Any
 
 from mcp.client import Client
 
 from netbox_mcp.stack import Stack
-from tests.acceptance.conftest import PlainNetBox, Users, apply, call
+from tests.acceptance.conftest import PlainNetBox, Users, apply, call, start_and_kill
 
 DOCUMENT = {
     "devices": [
@@ -33,17 +31,11 @@ def test_a_killed_worker_is_noticed_and_nothing_is_doubled(
     stack.start_server()
 
     async def kill_in_the_middle(client: Client) -> dict[str, Any]:
-        started = await call(client, "netbox_start_bulk_async", batch=DOCUMENT, confirm=True)
-        while True:
-            status = await call(client, "netbox_get_task_status", task_id=started["task_id"], wait_seconds=1)
-            if status["counts"].get("created", 0) > 10:
-                break
-            assert status["status"] in ("queued", "planning", "running"), status
-        os.kill(worker.pid, signal.SIGKILL)
+        status = await start_and_kill(client, DOCUMENT, worker.pid)
         killed_at = time.monotonic()
         while status["status"] == "running":
             assert time.monotonic() - killed_at < NOTICED_SECONDS, status
-            status = await call(client, "netbox_get_task_status", task_id=started["task_id"], wait_seconds=1)
+            status = await call(client, "netbox_get_task_status", task_id=status["task_id"], wait_seconds=1)
         return status
 
     status = users.over_http(kill_in_the_middle)

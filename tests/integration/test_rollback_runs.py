@@ -51,6 +51,11 @@ def sites(prefix: str, number: int = 3, **fields: Any) -> dict[str, Any]:
     return {"sites": [{"name": f"{prefix}-[1-{number}]", **fields}]}
 
 
+def change_one_by_hand(netbox: NetBoxOverHttp, prefix: str) -> None:
+    (site,) = netbox.rows("dcim/sites", name=f"{prefix}-2")
+    netbox.update("dcim/sites", site["id"], description="mine now")
+
+
 def test_a_rollback_restores_and_deletes(
     manager: AsyncTaskManager,
     worker: WorkerProcess,
@@ -124,8 +129,7 @@ def test_a_rollback_is_refused_where_netbox_has_moved(
 ) -> None:
     batch = apply(manager, sites(prefix))
     plan_id = plan_back(batch.batch_id or "")
-    (site,) = netbox.rows("dcim/sites", name=f"{prefix}-2")
-    netbox.update("dcim/sites", site["id"], description="mine now")
+    change_one_by_hand(netbox, prefix)
     ended = wait_until_ended(manager, manager.start_apply_plan(plan_id).task_id)
     assert (ended.status, ended.code) == (TaskState.FAILED, "stale_plan")
     assert f"'{prefix}-2'" in ended.message
@@ -182,8 +186,7 @@ def test_force_is_part_of_the_plan(
     plan_back: Callable[..., str],
 ) -> None:
     batch = apply(manager, sites(prefix))
-    (site,) = netbox.rows("dcim/sites", name=f"{prefix}-2")
-    netbox.update("dcim/sites", site["id"], description="mine now")
+    change_one_by_hand(netbox, prefix)
     gently = wait_until_ended(manager, manager.start_apply_plan(plan_back(batch.batch_id or "")).task_id)
     assert (gently.status, gently.counts) == (
         TaskState.COMPLETED_WITH_ERRORS,

@@ -46,9 +46,13 @@ def set_field(netbox: MemoryNetBox, object_type: str, label: str, **fields: Any)
     netbox.tables[object_type][id_of(netbox, object_type, label)].update(fields)
 
 
+def told(stored: Plan, fresh: Plan) -> list[str]:
+    return [moved.message for moved in what_moved(stored, fresh)]
+
+
 def test_nothing_has_moved(netbox: MemoryNetBox) -> None:
     stored = load_plan(dump_plan(planned(netbox)))
-    assert what_moved(stored, planned(netbox)) == []
+    assert told(stored, planned(netbox)) == []
     refuse_moved(stored, planned(netbox))
 
 
@@ -60,13 +64,13 @@ def test_the_digest_survives_being_kept(netbox: MemoryNetBox) -> None:
 def test_a_field_that_the_plan_touches(netbox: MemoryNetBox) -> None:
     stored = planned(netbox)
     set_field(netbox, "devices", "sw-01", status="planned")
-    assert what_moved(stored, planned(netbox)) == ["device 'sw-01': status is now 'planned' (was 'active')"]
+    assert told(stored, planned(netbox)) == ["device 'sw-01': status is now 'planned' (was 'active')"]
 
 
 def test_a_field_that_somebody_has_set_as_the_plan_would(netbox: MemoryNetBox) -> None:
     stored = planned(netbox)
     set_field(netbox, "devices", "sw-01", status="offline")
-    assert what_moved(stored, planned(netbox)) == ["device 'sw-01': status is now 'offline' (was 'active')"]
+    assert told(stored, planned(netbox)) == ["device 'sw-01': status is now 'offline' (was 'active')"]
 
 
 def test_a_field_that_was_as_it_should_be(netbox: MemoryNetBox) -> None:
@@ -74,21 +78,19 @@ def test_a_field_that_was_as_it_should_be(netbox: MemoryNetBox) -> None:
     assert stored.writes == 0
     set_field(netbox, "devices", "sw-02", status="planned")
     fresh = planned(netbox, AS_IT_IS)
-    assert what_moved(stored, fresh) == ["device 'sw-02': status is now 'planned' (was 'active')"]
+    assert told(stored, fresh) == ["device 'sw-02': status is now 'planned' (was 'active')"]
 
 
 def test_a_field_that_the_document_does_not_name_is_no_move(netbox: MemoryNetBox) -> None:
     stored = planned(netbox)
     set_field(netbox, "devices", "sw-01", comments="painted red")
-    assert what_moved(stored, planned(netbox)) == []
+    assert told(stored, planned(netbox)) == []
 
 
 def test_a_link(netbox: MemoryNetBox) -> None:
     stored = planned(netbox)
     set_field(netbox, "devices", "sw-01", primary_ip4=None)
-    assert what_moved(stored, planned(netbox)) == [
-        "device 'sw-01': primary_ip4 is now none (was '192.0.2.1/24')"
-    ]
+    assert told(stored, planned(netbox)) == ["device 'sw-01': primary_ip4 is now none (was '192.0.2.1/24')"]
 
 
 def test_an_object_that_is_gone(netbox: MemoryNetBox) -> None:
@@ -96,7 +98,7 @@ def test_an_object_that_is_gone(netbox: MemoryNetBox) -> None:
     address = id_of(netbox, "ip_addresses", "192.0.2.2/24")
     set_field(netbox, "devices", "sw-02", primary_ip4=None)
     del netbox.tables["ip_addresses"][address]
-    assert what_moved(stored, planned(netbox)) == [
+    assert told(stored, planned(netbox)) == [
         "device 'sw-02': primary_ip4 is now none (was '192.0.2.2/24')",
         "IP address '192.0.2.2/24' is gone",
     ]
@@ -108,13 +110,13 @@ def test_what_exists_by_now_is_told_without_what_only_follows_from_it() -> None:
     stored = planned(netbox, document)
     apply(netbox, {"options": {"metadata": "off"}, "sites": [{"name": "AMS1"}]})
     # The devices refer to the site by its id now; that is no news of theirs.
-    assert what_moved(stored, planned(netbox, document)) == ["site 'AMS1' exists by now"]
+    assert told(stored, planned(netbox, document)) == ["site 'AMS1' exists by now"]
 
 
 def test_another_order_of_errors_is_told_though_no_object_differs(netbox: MemoryNetBox) -> None:
     stored = planned(netbox)
     other = planned(netbox, {"options": {"on_error": "stop"}, **WANTED})
-    assert what_moved(stored, other) == ["what would be done is no longer the same"]
+    assert told(stored, other) == ["what would be done is no longer the same"]
 
 
 def test_the_refusal_names_the_first_and_holds_them_all() -> None:
