@@ -18,7 +18,7 @@ from orchestrator.catalog import ENSURED, OBJECT_TYPES
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD, digests_of
 from orchestrator.models import Plan
-from orchestrator.ports import LoggedChange, Query, Row, Written
+from orchestrator.ports import Extent, LoggedChange, Query, Row, Written
 
 ROUNDS = 5
 SMALL, LARGE = 2_000, 200_000
@@ -40,9 +40,13 @@ class PreparedNetBox:
         """All rows of the type."""
         return self._tables.get(query.object_type, [])
 
-    def count(self, object_type: str) -> int:
+    def read_all(self, queries: Sequence[Query]) -> list[list[Row]]:
+        """All rows of the types."""
+        return [self.read(query) for query in queries]
+
+    def extents(self, object_types: Sequence[str]) -> list[Extent]:
         """How many rows there are."""
-        return len(self._tables.get(object_type, ()))
+        return [Extent(len(self._tables.get(name, ()))) for name in object_types]
 
     def create(self, object_type: str, rows: Sequence[Row], message: str) -> Written:
         """Refused: planning writes nothing."""

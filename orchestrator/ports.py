@@ -17,19 +17,29 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """How many objects of a type there are, and the highest of their ids (0 where there is none)."""
+
+    count: int
+    last_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """Which rows of one object type to read.
 
     Without `filter` the whole list is meant; with it, rows where the field has
     one of `values`, of which there must be at least one. They are spread over
     as many requests as NetBox's limit on request lines demands. `fields` limits
-    what comes back.
+    what comes back. `extent`, where it is known, lets the parts of a whole
+    list be read side by side.
     """
 
     object_type: str
     fields: tuple[str, ...]
     filter: str = ""
     values: Sequence[str | int] = ()
+    extent: Extent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +88,12 @@ class NetBox(Protocol):
         """All rows that match, in no particular order. Safe to call from several threads."""
         ...
 
-    def count(self, object_type: str) -> int:
-        """How many objects of a type there are."""
+    def read_all(self, queries: Sequence[Query]) -> list[list[Row]]:
+        """The rows of several queries, in their order; they may be read side by side."""
+        ...
+
+    def extents(self, object_types: Sequence[str]) -> list[Extent]:
+        """How much there is of each of these types."""
         ...
 
     def create(self, object_type: str, rows: Sequence[Row], message: str) -> Written:

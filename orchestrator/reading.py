@@ -1,13 +1,14 @@
 """Reads from NetBox what a document may touch: what to look for, and in which way it is cheapest.
 
 Small tables are read whole, large ones by the names, parents and hosts that
-the document mentions, components by their parents. live.py keeps the rows.
+the document mentions, components by their parents; side by side as far as
+nobody has to wait for the ids of parents. live.py keeps the rows.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from orchestrator.catalog import OBJECT_TYPES, ObjectType, Reading
 from orchestrator.desired import Desired, Entry, Reference
 from orchestrator.graph import type_order
 from orchestrator.live import Live, Table, fields_of, label_key
-from orchestrator.ports import NetBox, Query
+from orchestrator.ports import Extent, NetBox, Query
 from orchestrator.values import host_of
 
 # Above this many keys we ask how long the whole list is: a filter with many values costs NetBox
@@ -24,12 +25,17 @@ _MANY_KEYS = 100
 
 
 def read_live(desired: Desired, netbox: NetBox) -> Live:
-    """Read every object that the document declares or refers to, parents first."""
+    """Read every object that the document declares or refers to."""
     wanted = _Collector(desired).collect()
+    left = [OBJECT_TYPES[name] for name in type_order() if name in wanted]
+    whole = _cheaper_whole(left, wanted, netbox)
     live = Live()
-    for name in type_order():
-        if name in wanted:
-            _read_table(OBJECT_TYPES[name], wanted[name], live, netbox)
+    while left:
+        ready = [row for row in left if row.name in whole or not _asks_parents(row, left)]
+        queries = [query for row in ready for query in _queries(row, wanted[row.name], live, whole)]
+        for query, rows in zip(queries, netbox.read_all(queries), strict=True):
+            live.table(query.object_type).add(rows)
+        left = [row for row in left if row not in ready]
     return live
 
 
@@ -157,35 +163,58 @@ def _want_parent(row: ObjectType, want: _Wanted, parent: Any) -> None:
 # -- how to read it --------------------------------------------------------------------
 
 
-def _read_table(row: ObjectType, want: _Wanted, live: Live, netbox: NetBox) -> None:
-    table = live.table(row.name)
+def _cheaper_whole(
+    rows: Iterable[ObjectType], wanted: Mapping[str, _Wanted], netbox: NetBox
+) -> dict[str, Extent]:
+    """The large tables of which the document mentions so much that they are read whole, with their extent."""
+    keys = {row.name: _keys_of(row, wanted[row.name]) for row in rows if row.reading is not Reading.WHOLE}
+    many = [name for name, count in keys.items() if count > _MANY_KEYS]
+    extents = zip(many, netbox.extents(many), strict=True) if many else ()
+    return {name: extent for name, extent in extents if extent.count <= 2 * keys[name]}
+
+
+def _keys_of(row: ObjectType, want: _Wanted) -> int:
+    """How many values a filter would need, at most."""
+    return max(len(want.parents), want.declared) if row.reading is Reading.BY_PARENT else len(want.labels)
+
+
+def _asks_parents(row: ObjectType, unread: Sequence[ObjectType]) -> bool:
+    """Whether the ids of its parents, which it is asked for by, are yet to be read."""
+    return row.reading is Reading.BY_PARENT and OBJECT_TYPES[row.references[row.child_of]] in unread
+
+
+def _queries(row: ObjectType, want: _Wanted, live: Live, whole: Mapping[str, Extent]) -> list[Query]:
+    """What finds all that is wanted of one type."""
     fields = fields_of(row, want.fields)
-    for query in _READERS[row.reading](row, want, live, netbox, fields):
-        table.add(netbox.read(query))
+    if row.reading is Reading.WHOLE or row.name in whole:
+        return [Query(row.name, fields, extent=whole.get(row.name))]
+    keys = {**_FILTERS[row.reading](row, want, live), "id": want.ids}
+    # An empty filter would mean everything (design rule 9).
+    return [Query(row.name, fields, name, sorted(values)) for name, values in keys.items() if values]
 
 
-def _whole(
-    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
-) -> list[Query]:
-    return [Query(row.name, fields)]
+_Keys = dict[str, set[str] | set[int]]
 
 
-def _by_name(
-    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
-) -> list[Query]:
-    if _whole_is_cheaper(row, len(want.labels), netbox):
-        return [Query(row.name, fields)]
-    return _keyed(row, fields, {f"{row.label}__ie": want.labels, "id": want.ids, **want.others})
+def _by_name(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
+    return {f"{row.label}__ie": want.labels, **want.others}
 
 
-def _by_parent(
-    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
-) -> list[Query]:
+def _by_parent(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
     parents = live.table(row.references[row.child_of])
     ids = {object_id for reference in want.parents for object_id in _ids_of(reference, parents)}
-    if _whole_is_cheaper(row, max(len(ids), want.declared), netbox):
-        return [Query(row.name, fields)]
-    return _keyed(row, fields, {f"{row.child_of}_id": ids, "id": want.ids})
+    return {f"{row.child_of}_id": ids}
+
+
+def _by_address(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
+    return {"address": want.labels}
+
+
+_FILTERS: dict[Reading, Callable[[ObjectType, _Wanted, Live], _Keys]] = {
+    Reading.BY_NAME: _by_name,
+    Reading.BY_PARENT: _by_parent,
+    Reading.BY_ADDRESS: _by_address,
+}
 
 
 def _ids_of(reference: Reference, table: Table) -> set[int]:
@@ -206,29 +235,3 @@ def _ids_named(fields: Mapping[str, Any], table: Table) -> set[int]:
         if fields.get(key):
             ids.update(row["id"] for row in table.with_other_key(key, fields[key]))
     return ids
-
-
-def _by_address(
-    row: ObjectType, want: _Wanted, live: Live, netbox: NetBox, fields: tuple[str, ...]
-) -> list[Query]:
-    if _whole_is_cheaper(row, len(want.labels), netbox):
-        return [Query(row.name, fields)]
-    return _keyed(row, fields, {"address": want.labels, "id": want.ids})
-
-
-def _keyed(row: ObjectType, fields: tuple[str, ...], keys: Mapping[str, set[str] | set[int]]) -> list[Query]:
-    """One query per filter that has values: an empty one would mean everything (design rule 9)."""
-    return [Query(row.name, fields, name, sorted(values)) for name, values in keys.items() if values]
-
-
-_Reader = Callable[[ObjectType, _Wanted, Live, NetBox, tuple[str, ...]], list[Query]]
-_READERS: dict[Reading, _Reader] = {
-    Reading.WHOLE: _whole,
-    Reading.BY_NAME: _by_name,
-    Reading.BY_PARENT: _by_parent,
-    Reading.BY_ADDRESS: _by_address,
-}
-
-
-def _whole_is_cheaper(row: ObjectType, keys: int, netbox: NetBox) -> bool:
-    return keys > _MANY_KEYS and netbox.count(row.name) <= 2 * keys

@@ -26,7 +26,7 @@ from orchestrator.errors import (
 from orchestrator.netbox.changelog import is_message, parse_moment
 from orchestrator.netbox.queries import check_ids, check_query
 from orchestrator.netbox.rest import MAX_MESSAGE_LENGTH, to_wire
-from orchestrator.ports import Attached, LoggedChange, Query, Row, Written
+from orchestrator.ports import Attached, Extent, LoggedChange, Query, Row, Written
 from orchestrator.schema import load_schema
 from orchestrator.testing_custom_fields import CHOICE_LABELS, fields_of, metadata_definitions
 from orchestrator.testing_deletes import ListDelete
@@ -105,11 +105,16 @@ class MemoryNetBox:
                 for shown in self._all_shown(row, rows)
             ]
 
-    def count(self, object_type: str) -> int:
-        """How many objects of a type there are."""
+    def read_all(self, queries: Sequence[Query]) -> list[list[Row]]:
+        """The rows of several queries, one after another."""
+        return [self.read(query) for query in queries]
+
+    def extents(self, object_types: Sequence[str]) -> list[Extent]:
+        """How much there is of each of these types."""
         with self._lock:
-            self.read_requests += 1
-            return len(self.tables[object_type])
+            self.read_requests += len(object_types)
+            tables = [self.tables[name] for name in object_types]
+            return [Extent(len(table), max(table, default=0)) for table in tables]
 
     def create(self, object_type: str, rows: Sequence[Row], message: str) -> Written:
         """Create all rows or none."""

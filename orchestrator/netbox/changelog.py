@@ -22,12 +22,9 @@ _FIELDS = (
     "id,time,user_name,request_id,action,changed_object_type,changed_object_id,"
     "object_repr,message,prechange_data,postchange_data"
 )
+CHANGELOG_PARAMETERS: tuple[tuple[str, str | int], ...] = (("fields", _FIELDS),)
+"""What every question to the changelog has in common."""
 _TYPES: Mapping[str, str] = {row.model: row.name for row in OBJECT_TYPES.values()}
-
-
-def changelog_parameters(page_size: int) -> list[tuple[str, str | int]]:
-    """What every question to the changelog has in common; pages go by id."""
-    return [("fields", _FIELDS), ("ordering", "id"), ("limit", page_size)]
 
 
 def parse_moment(text: str) -> datetime:

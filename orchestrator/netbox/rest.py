@@ -1,14 +1,16 @@
 """The engine's NetBox port (ports.py) over REST: raw rows in, raw rows out.
 
-Reads go by id from page to page, so that rows which others add or delete
-meanwhile shift nothing; writes are one list request each, all or none.
+How lists are read is pages.py's business; writes are one list request each,
+all or none.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, islice
 from types import TracebackType
 from typing import Any
 
@@ -22,26 +24,25 @@ from orchestrator.errors import (
 )
 from orchestrator.generic import generic_fields
 from orchestrator.netbox.answers import not_netbox
-from orchestrator.netbox.attached import attachments_of, in_words
+from orchestrator.netbox.attached import Attachment, attachments_of, in_words
 from orchestrator.netbox.changelog import (
+    CHANGELOG_PARAMETERS,
     CHANGELOG_PATH,
-    changelog_parameters,
     is_message,
     name_types,
     parse_entry,
     parse_moment,
 )
-from orchestrator.netbox.queries import Values, check_ids, check_query, split_values
+from orchestrator.netbox.pages import PageReader, Walk
+from orchestrator.netbox.queries import check_ids, check_query
 from orchestrator.netbox.settings import NetBoxSettings
 from orchestrator.netbox.transport import Transport
-from orchestrator.ports import Attached, LoggedChange, Query, Row, Written
+from orchestrator.ports import Attached, Extent, LoggedChange, Query, Row, Written
 from orchestrator.schema import load_schema
 from orchestrator.values import wire_value
 
 PAGE_SIZE = 1000
 MAX_MESSAGE_LENGTH = 200  # NetBox 4.7 answers 500 to one character more
-# gunicorn refuses request lines over 4,094 bytes; method, protocol and the cursor of later pages need some.
-_MAX_LINE_BYTES = 4_000
 _MESSAGE_SINCE = (4, 4)
 _CORE_TYPES_SINCE = (4, 4)  # before, object types were under extras
 
@@ -65,7 +66,7 @@ class RestNetBox:
     def __init__(self, settings: NetBoxSettings, page_size: int = PAGE_SIZE) -> None:
         self.settings = settings
         self._transport = Transport(settings)
-        self._page_size = page_size
+        self._pages = PageReader(self._transport, settings.url, page_size, settings.read_connections)
         self._type_names: Mapping[int, str] = {}
 
     def __enter__(self) -> RestNetBox:
@@ -83,6 +84,7 @@ class RestNetBox:
 
     def close(self) -> None:
         """Close all connections."""
+        self._pages.close()
         self._transport.close()
 
     def status(self, patience_seconds: float | None = None) -> NetBoxStatus:
@@ -106,18 +108,18 @@ class RestNetBox:
 
     def read(self, query: Query) -> list[Row]:
         """All rows that match, each once. Refuses filters that NetBox would ignore (NetBoxError)."""
-        path = OBJECT_TYPES[query.object_type].path
-        values = check_query(query)
-        fields = [("fields", ",".join(sorted({"id", *query.fields})))] if query.fields else []
-        base: list[tuple[str, str | int]] = [*fields, ("ordering", "id"), ("limit", self._page_size)]
-        if not query.filter:
-            return self._read_pages(path, base)
-        return self._read_filtered(path, base, query.filter, values)
+        return self.read_all([query])[0]
 
-    def count(self, object_type: str) -> int:
-        """How many objects of a type there are."""
-        answer = self._page(OBJECT_TYPES[object_type].path, [("fields", "id"), ("limit", 1)])
-        return int(answer["count"])
+    def read_all(self, queries: Sequence[Query]) -> list[list[Row]]:
+        """The rows of several queries, read side by side over the target's `read_connections`."""
+        walks = [self._walks(query) for query in queries]
+        found = iter(self._pages.read_all(list(chain.from_iterable(walks))))
+        return [_each_once(islice(found, len(parts))) for parts in walks]
+
+    def extents(self, object_types: Sequence[str]) -> list[Extent]:
+        """How much there is of each of these types."""
+        paths = [OBJECT_TYPES[name].path for name in object_types]
+        return self._pages.side_by_side([partial(self._pages.extent, path) for path in paths])
 
     def create(self, object_type: str, rows: Sequence[Row], message: str) -> Written:
         """Create all rows in one request or none; answers in the same order."""
@@ -166,7 +168,7 @@ class RestNetBox:
                 "They came with NetBox 4.4.",
             )
         text = message[:MAX_MESSAGE_LENGTH].strip()
-        rows = self._read_pages(CHANGELOG_PATH, [*changelog_parameters(self._page_size), ("q", text)])
+        rows = self._pages.read(Walk(CHANGELOG_PATH, [*CHANGELOG_PARAMETERS, ("q", text)]))
         # `q` searches: in other fields, too, and for a part of them.
         return self._logged([row for row in rows if is_message(row["message"], text)])
 
@@ -175,27 +177,37 @@ class RestNetBox:
         moment = parse_moment(since)
         row = OBJECT_TYPES[object_type]
         base = [
-            *changelog_parameters(self._page_size),
+            *CHANGELOG_PARAMETERS,
             ("changed_object_type", row.model),
             ("time_after", moment.isoformat()),
         ]
-        rows = self._read_filtered(CHANGELOG_PATH, base, "changed_object_id", list(dict.fromkeys(ids)))
+        walks = self._pages.cut_by_values(CHANGELOG_PATH, base, "changed_object_id", list(dict.fromkeys(ids)))
+        rows = _each_once(self._pages.read_all(walks))
         # `time_after` lets the moment itself through.
         return self._logged([row for row in rows if parse_moment(row["time"]) > moment])
 
     def attached(self, object_type: str, ids: Sequence[int]) -> Attached:
         """What hangs on these objects and is of no type in the catalog (attached.py)."""
-        found, wanted = Attached(), set(ids)
-        for kind in attachments_of(object_type):
-            base = [*kind.parameters(object_type), ("ordering", "id"), ("limit", self._page_size)]
-            try:
-                rows = self._read_filtered(kind.path, base, kind.filter, sorted(wanted))
-            except AccessError:
+        kinds, found = list(attachments_of(object_type)), Attached()
+        calls = [partial(self._attached, kind, object_type, frozenset(ids)) for kind in kinds]
+        for kind, words in zip(kinds, self._pages.side_by_side(calls), strict=True):
+            if words is None:
                 found.unseen.append(kind.noun)
-                continue
-            pairs = ((kind.target(object_type, row), in_words(kind, row)) for row in rows)
-            found.words.extend(pair for pair in pairs if pair[0] in wanted)
+            else:
+                found.words.extend(words)
         return found
+
+    def _attached(
+        self, kind: Attachment, object_type: str, ids: frozenset[int]
+    ) -> list[tuple[int, str]] | None:
+        """What of one kind hangs on these objects; None where the token may not see it."""
+        walks = self._pages.cut_by_values(kind.path, kind.parameters(object_type), kind.filter, sorted(ids))
+        try:
+            rows = _each_once(self._pages.read(walk) for walk in walks)
+        except AccessError:
+            return None
+        pairs = ((kind.target(object_type, row), in_words(kind, row)) for row in rows)
+        return [pair for pair in pairs if pair[0] in ids]
 
     def may_create(self, object_type: str) -> bool:
         """Whether the token may create objects of a type."""
@@ -253,47 +265,17 @@ class RestNetBox:
         """Content types by id, as `dcim.interface`. They are read once, and again where one is new."""
         if not type_ids <= self._type_names.keys():
             path = "core/object-types" if self._is_since(_CORE_TYPES_SINCE) else "extras/object-types"
-            rows = self._read_pages(
-                path, [("fields", "id,app_label,model"), ("ordering", "id"), ("limit", self._page_size)]
-            )
+            rows = self._pages.read(Walk(path, [("fields", "id,app_label,model")]))
             self._type_names = {row["id"]: f"{row['app_label']}.{row['model']}" for row in rows}
         return self._type_names
 
-    def _read_filtered(
-        self, path: str, base: list[tuple[str, str | int]], name: str, values: Values
-    ) -> list[Row]:
-        """All rows that a filter lets through for one of the values, each once."""
-
-        def filtered(chunk: Values) -> list[tuple[str, str | int]]:
-            return [*base, *((name, value) for value in chunk)]
-
-        rows: dict[int, Row] = {}
-        for chunk in split_values(
-            values, lambda chunk: self._transport.line_length(path, filtered(chunk)), _MAX_LINE_BYTES
-        ):
-            rows.update((row["id"], row) for row in self._read_pages(path, filtered(chunk)))
-        return list(rows.values())
-
-    def _read_pages(self, path: str, parameters: list[tuple[str, str | int]]) -> list[Row]:
-        """Follow a list by id. A page may be shorter than asked for (MAX_PAGE_SIZE): only `count` ends it."""
-        rows: list[Row] = []
-        last = 0
-        while True:
-            cursor: list[tuple[str, str | int]] = [("id__gt", last)] if last else []
-            answer = self._page(path, [*parameters, *cursor])
-            page: list[Row] = answer["results"]
-            if page and page[0]["id"] <= last:
-                raise NetBoxError(f"NetBox gave {path} out of order; reading it would have no end.")
-            rows += page
-            if not page or len(page) >= answer["count"]:
-                return rows
-            last = page[-1]["id"]
-
-    def _page(self, path: str, parameters: Sequence[tuple[str, str | int]]) -> dict[str, Any]:
-        answer = self._transport.get(path, parameters)
-        if not isinstance(answer, dict) or "results" not in answer:
-            raise not_netbox(self.settings.url)
-        return answer
+    def _walks(self, query: Query) -> list[Walk]:
+        path = OBJECT_TYPES[query.object_type].path
+        values = check_query(query)
+        fields = [("fields", ",".join(sorted({"id", *query.fields})))] if query.fields else []
+        if query.filter:
+            return self._pages.cut_by_values(path, fields, query.filter, values)
+        return self._pages.cut_by_ids(Walk(path, fields), query.extent)
 
     def _write(self, method: str, object_type: str, rows: Sequence[Row], message: str) -> Written:
         row = OBJECT_TYPES[object_type]
@@ -350,3 +332,8 @@ def open_netbox(settings: NetBoxSettings) -> RestNetBox:
 
 def _release(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
+
+
+def _each_once(parts: Iterable[list[Row]]) -> list[Row]:
+    """Rows that several requests have brought."""
+    return list({row["id"]: row for part in parts for row in part}.values())

@@ -37,6 +37,7 @@ _VARIABLES = {
     "connect_timeout_seconds": "NETBOX_MCP_CONNECT_TIMEOUT_SECONDS",
     "read_timeout_seconds": "NETBOX_MCP_READ_TIMEOUT_SECONDS",
     "max_requests_per_second": "NETBOX_MCP_MAX_REQUESTS_PER_SECOND",
+    "read_connections": "NETBOX_MCP_READ_CONNECTIONS",
 }
 _FILE_KEYS = (*(name for name in _VARIABLES if name != "token"), "token_env", "token_file")
 
@@ -72,6 +73,9 @@ class NetBoxSettings(BaseModel):
         allow_inf_nan=False,
         description="Reads and writes together that each of our processes sends to this NetBox at most, "
         "evenly spaced. Unset: no limit.",
+    )
+    read_connections: int = Field(
+        default=2, ge=1, le=8, description="Read requests to this NetBox at the same time, by one plan."
     )
 
     @field_validator("name")
@@ -159,6 +163,9 @@ class _Environment(BaseSettings):
     )
     max_requests_per_second: str | None = Field(
         default=None, validation_alias=AliasChoices("NETBOX_MCP_MAX_REQUESTS_PER_SECOND")
+    )
+    read_connections: str | None = Field(
+        default=None, validation_alias=AliasChoices("NETBOX_MCP_READ_CONNECTIONS")
     )
 
     def given(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.catalog import ENSURED, OBJECT_TYPES
 from orchestrator.errors import AccessError, DryRunError, NetBoxError, RejectedError
 from orchestrator.netbox.queries import known_filters
-from orchestrator.ports import NetBox, Query, Row, Written
+from orchestrator.ports import Extent, NetBox, Query, Row, Written
 from orchestrator.schema import load_schema
 from tests.netbox.changelog_contract import ChangelogContract
 from tests.netbox.contract_rig import MESSAGE, Rig, World, build_world, create, named, read_one
@@ -45,9 +45,21 @@ class NetBoxContract(DeleteContract, ChangelogContract):
         assert row["device_type"]["id"] == world.device_type
         assert row["tenant"] is None
 
-    def test_counts(self, world: World) -> None:
-        assert world.netbox.count("sites") == 2
-        assert world.netbox.count("vrfs") == 0
+    def test_tells_how_much_there_is(self, world: World) -> None:
+        sites, vrfs = world.netbox.extents(["sites", "vrfs"])
+        assert (sites, vrfs) == (Extent(2, max(world.sites)), Extent(0, 0))
+
+    def test_several_queries_are_answered_in_their_order(self, world: World) -> None:
+        queries = [
+            Query("sites", ("name",), extent=Extent(2, max(world.sites))),
+            Query("vrfs", ("name",)),
+            Query("devices", ("name",), "id", [world.device]),
+        ]
+        sites, vrfs, devices = world.netbox.read_all(queries)
+        assert sorted(row["name"] for row in sites) == ["AMS1", "AMS2"]
+        assert vrfs == []
+        assert [row["id"] for row in devices] == [world.device]
+        assert world.netbox.read_all([]) == []
 
     def test_many_values_are_all_asked_for(self, netbox: NetBox) -> None:
         names = [f"site {number:03} with a name that fills the request line" for number in range(300)]
@@ -241,7 +253,7 @@ class NetBoxContract(DeleteContract, ChangelogContract):
         ):
             with pytest.raises(AccessError):
                 attempt()
-        assert rig.netbox.count("sites") == 1
+        assert rig.netbox.extents(["sites"])[0].count == 1
         assert rig.changelog() == before
 
     def test_generic_references(self, world: World) -> None:
@@ -287,7 +299,7 @@ class NetBoxContract(DeleteContract, ChangelogContract):
         assert "no more than 100 characters" in refused[3]
         assert refused[4] == "status: bogus is not a valid choice."
         assert refused[5].startswith("tenant: Related object not found")
-        assert netbox.count("sites") == 1
+        assert netbox.extents(["sites"])[0].count == 1
 
     def test_updates_name_the_row_too(self, netbox: NetBox) -> None:
         ids = create(netbox, "sites", named("AMS1"), named("AMS2"), named("AMS3"))
@@ -366,4 +378,4 @@ class NetBoxContract(DeleteContract, ChangelogContract):
         (site,) = create(rig.netbox, "sites", named("AMS2"))
         with pytest.raises(DryRunError):
             rig.dry.delete("sites", [site], MESSAGE)
-        assert rig.netbox.count("sites") == 1
+        assert rig.netbox.extents(["sites"])[0].count == 1

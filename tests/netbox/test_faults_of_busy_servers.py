@@ -98,7 +98,7 @@ def test_the_rate_limit_spaces_requests_of_all_threads(swept_netbox: SandboxInfo
         def work(netbox: RestNetBox, name: str) -> None:
             netbox.read(SITES)
             create_site(netbox, name)
-            netbox.count("sites")
+            netbox.extents(["sites"])
 
         threads = [
             threading.Thread(target=work, args=(netbox, f"paced-{number}"))
