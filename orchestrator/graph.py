@@ -8,22 +8,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.models import Action, Change, Pass, Stage
 
 
-def type_order(types: Mapping[str, ObjectType] = OBJECT_TYPES) -> list[str]:
-    """All object types, each after those it refers to; link fields do not count.
+@cache
+def type_order() -> tuple[str, ...]:
+    """All object types of the catalog, each after those it refers to; link fields do not count."""
+    return order_of(OBJECT_TYPES)
 
-    Raises ValueError naming the cycle when the catalog's references have one.
-    """
+
+def order_of(types: Mapping[str, ObjectType]) -> tuple[str, ...]:
+    """The same for any table of types. Raises ValueError naming the cycle when their references have one."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for row in types.values():
         sorter.add(row.name, *row.references.values(), *row.generic.values())
     try:
-        return list(sorter.static_order())
+        return tuple(sorter.static_order())
     except CycleError as error:
         raise ValueError(f"references form a cycle: {' -> '.join(error.args[1])}") from error
 

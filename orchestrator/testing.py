@@ -257,7 +257,7 @@ class MemoryNetBox:
             elif row.name == "custom_fields" and name in CHOICE_LABELS:
                 shown[name] = {"value": value, "label": CHOICE_LABELS[name][value]}
             else:
-                shown[name] = deepcopy(value)
+                shown[name] = deepcopy(value) if isinstance(value, dict | list) else value
         for name, target in row.generic.items():
             there = points_to(row, name, live)
             shown[name] = {"id": live[f"{name}_id"], "display": there} if there else None
