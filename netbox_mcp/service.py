@@ -273,6 +273,11 @@ class BulkService:
             status = await manager.wait(task_id, wait_seconds)
         return task_reply(status, needs_approval=get_settings().require_approval)
 
+    def cancel(self, task_id: str) -> TaskReply:
+        """Ask a task to stop. Raises UnknownTaskError, TaskEndedError."""
+        with background() as manager:
+            return task_reply(manager.cancel(task_id))
+
     def report(
         self, task_id: str, outcome: str | None, object_type: str | None, cursor: str | None, limit: int
     ) -> ReportReply:

@@ -13,6 +13,8 @@ OrchestratorError (orchestrator/errors.py)
 +-- StoredPlanError          the stored plan is not what its digest says
 +-- ForbiddenJobError         a job names a function that workers do not run
 +-- TaskTimeoutError          the task ran longer than it may
++-- TaskCancelledError        somebody has asked the task to stop
++-- TaskEndedError            the task that is to be cancelled has ended already
 +-- TaskFailedError           tells the queue that a task has failed; its reason is in the task's status
 """
 
@@ -155,6 +157,27 @@ class TaskTimeoutError(OrchestratorError):
         super().__init__(
             "The task ran longer than it may and was stopped.",
             hint="Raise NETBOX_MCP_JOB_TIMEOUT and send the document again: it does the rest.",
+        )
+
+
+class TaskCancelledError(OrchestratorError):
+    """Somebody has asked the task to stop: it sends nothing more."""
+
+    code = "task_cancelled"
+
+    def __init__(self) -> None:
+        super().__init__("Cancelled; nothing more was sent.")
+
+
+class TaskEndedError(OrchestratorError):
+    """A task that has ended cannot be cancelled any more."""
+
+    code = "task_ended"
+
+    def __init__(self, task_id: str, state: str, batch_id: str | None) -> None:
+        super().__init__(
+            f"The task {task_id} has ended already ({state}); there is nothing left to cancel.",
+            hint=f"To undo what it did: {how_to_roll_back(batch_id)}." if batch_id else "",
         )
 
 

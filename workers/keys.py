@@ -5,6 +5,7 @@ key                             type    lives for            written by
 nmo:task:<task>                 hash    task retention       records.py: what was asked for, never changed
 nmo:progress:<task>             hash    task retention       tracker.py: where it stands, how it ended
 nmo:alive:<task>                string  lease ttl (15 s)     lease.py: the process that runs it lives
+nmo:cancel:<task>               string  task retention       cancellation.py: somebody wants it to stop
 nmo:tasks                       zset    task retention       records.py: task -> time of creation
 nmo:tasks:active                zset    task retention       records.py: those that have not ended
 nmo:idempotency:<digest>        string  task retention       idempotency.py: <task> <what it stands for>
@@ -42,6 +43,11 @@ def progress(task_id: str) -> str:
 def alive(task_id: str) -> str:
     """Sign of life of the process that runs the task."""
     return f"nmo:alive:{task_id}"
+
+
+def cancellation(task_id: str) -> str:
+    """There when the task is to stop."""
+    return f"nmo:cancel:{task_id}"
 
 
 def idempotency(digest: str) -> str:

@@ -21,8 +21,9 @@ from orchestrator.models import Outcome, Plan
 from orchestrator.stale import refuse_outdated, refuse_unapplyable
 from workers.approvals import Approval, Approvals
 from workers.batches import Batches, BatchFacts
+from workers.cancellation import Cancellation
 from workers.connection import check, redis_errors
-from workers.errors import PlanRequiredError, UnfinishedBatchError, UnknownTaskError
+from workers.errors import PlanRequiredError, TaskEndedError, UnfinishedBatchError, UnknownTaskError
 from workers.idempotency import IdempotencyKeys
 from workers.journal import RedisJournal
 from workers.journal_entries import Counts
@@ -31,7 +32,7 @@ from workers.records import TaskRecord, TaskRecords
 from workers.roster import QueueInfo, read_queue_info
 from workers.settings import WorkerSettings
 from workers.snapshots import read_snapshots
-from workers.status import RERUNNABLE, TaskStatus, derive_status
+from workers.status import RERUNNABLE, TaskState, TaskStatus, derive_status
 from workers.store import Document, Store
 
 FIRST_POLL_SECONDS = 0.1
@@ -242,6 +243,23 @@ class AsyncTaskManager:
         if not self._checked:
             check(self._redis)
             self._checked = True
+
+    # Stopping
+
+    def cancel(self, task_id: str) -> TaskStatus:
+        """Ask a task to stop before its next write; one that still waits in the queue never begins.
+
+        What was written stays, and the journal knows it. Cancelling twice is cancelling once. Raises
+        UnknownTaskError, and TaskEndedError for a task that has ended in another way.
+        """
+        with redis_errors():
+            status = self._status(task_id)
+            if status.ended and status.status is not TaskState.CANCELLED:
+                raise TaskEndedError(task_id, status.status.value, status.batch_id)
+            if not status.ended:
+                Cancellation(self._redis, task_id, self._settings.task_retention_seconds).ask()
+                status = self._status(task_id)
+            return status
 
     # Following
 

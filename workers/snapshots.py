@@ -38,6 +38,7 @@ def read_snapshots(redis: Redis, settings: WorkerSettings, task_ids: Sequence[st
         pipe.hlen(keys.journal(record.batch_id, "pending"))
         pipe.hmget(keys.journal(record.batch_id), [UNDONE_BY, UNDONE_IN_PART_BY])
         pipe.get(keys.lease(record.target))
+        pipe.exists(keys.cancellation(record.task_id))
         pipe.zrange(RateLimitRegistry(rate_limit_key(record.target), redis).allowed_key, 0, 0)
     answers = pipe.execute()
     now = datetime.now(UTC)
@@ -51,7 +52,9 @@ def read_snapshots(redis: Redis, settings: WorkerSettings, task_ids: Sequence[st
 def _snapshot(
     record: TaskRecord, now: datetime, workers: int, queue: str, answers: Sequence[Any]
 ) -> TaskSnapshot:
-    (status, started_at, ended_at), progress, alive, counts, in_doubt, undone, lease, allowed = answers
+    (status, started_at, ended_at), progress, alive, counts, in_doubt, undone, lease, cancel, allowed = (
+        answers
+    )
     return TaskSnapshot(
         record=record,
         now=now,
@@ -65,6 +68,7 @@ def _snapshot(
         undone_by=text_of(undone[0]),
         undone_in_part_by=text_of(undone[1]),
         holder=_holder(record, lease, allowed),
+        cancel_asked=bool(cancel),
         workers=workers,
         queue=queue,
     )

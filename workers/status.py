@@ -129,6 +129,7 @@ class TaskSnapshot:
     undone_by: str = ""
     undone_in_part_by: str = ""
     holder: str = ""
+    cancel_asked: bool = False
     workers: int = 0
     queue: str = ""
 
@@ -193,11 +194,12 @@ def _verdict(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
     if progress.state in ENDED:
         return _ended(snapshot, done, total)
     if snapshot.alive:
-        return _alive(snapshot)
-    if snapshot.job_status in WAITING_IN_RQ and not progress.started_at:
-        return _queued(snapshot)
-    if snapshot.job_status == "canceled":
+        return _cancelling(snapshot) if snapshot.cancel_asked else _alive(snapshot)
+    waiting = snapshot.job_status in WAITING_IN_RQ and not progress.started_at
+    if snapshot.job_status == "canceled" or (waiting and snapshot.cancel_asked):
         return Verdict(TaskState.CANCELLED, "Cancelled before it began; nothing was written.")
+    if waiting:
+        return _queued(snapshot)
     if _about_to_begin(snapshot):
         return Verdict(TaskState.QUEUED, "A worker is about to begin.")
     return _dead(snapshot, done, total)
@@ -223,6 +225,12 @@ def _alive(snapshot: TaskSnapshot) -> Verdict:
     if snapshot.progress.state == TaskState.RUNNING:
         return Verdict(TaskState.RUNNING, snapshot.progress.message)
     return Verdict(TaskState.PLANNING, "Reading NetBox and working out what is to be done.")
+
+
+def _cancelling(snapshot: TaskSnapshot) -> Verdict:
+    if snapshot.progress.state == TaskState.RUNNING:
+        return Verdict(TaskState.CANCELLING, "Stops once NetBox has answered what is on its way.")
+    return Verdict(TaskState.CANCELLING, "Stops before anything is written.")
 
 
 def _queued(snapshot: TaskSnapshot) -> Verdict:
@@ -257,10 +265,12 @@ def _about_to_begin(snapshot: TaskSnapshot) -> bool:
 def _ended(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
     """In the words of the process that ended it; if that was in the midst, with what was done."""
     progress = snapshot.progress
-    message = progress.message
-    if progress.state == TaskState.FAILED and _touched(snapshot):
+    message, hint = progress.message, progress.hint
+    if progress.state in (TaskState.FAILED, TaskState.CANCELLED) and _touched(snapshot):
         message += f" {_so_far(snapshot, done, total)}"
-    return Verdict(TaskState(progress.state), message, progress.code, progress.hint)
+    if progress.state == TaskState.CANCELLED:
+        hint = _how_to_go_on(snapshot.record) if _touched(snapshot) else "Send it again to do it after all."
+    return Verdict(TaskState(progress.state), message, progress.code, hint)
 
 
 def _dead(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
@@ -282,12 +292,15 @@ def _dead(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
         message += f" in the {progress.passes} pass, at {progress.stage}"
     message += f". {_so_far(snapshot, done, total)}"
     message += f" The journal of batch {record.batch_id} is kept; the task does not go on by itself."
-    hint = "Send the document again: it finds what is already there, leaves it alone, and does the rest."
+    return Verdict(TaskState.FAILED, message, "worker_lost", _how_to_go_on(record))
+
+
+def _how_to_go_on(record: TaskRecord) -> str:
+    """What to do about a batch of which a part was written."""
     if record.kind == "rollback":
-        hint = "Roll the batch back again: it finds what is already undone, and does the rest."
-    elif record.batch_id:
-        hint += f" Or undo what was done: {how_to_roll_back(record.batch_id)}."
-    return Verdict(TaskState.FAILED, message, "worker_lost", hint)
+        return "Roll the batch back again: it finds what is already undone, and does the rest."
+    hint = "Send the document again: it finds what is already there, leaves it alone, and does the rest."
+    return f"{hint} Or undo what was done: {how_to_roll_back(record.batch_id)}." if record.batch_id else hint
 
 
 def _touched(snapshot: TaskSnapshot) -> bool:

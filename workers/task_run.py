@@ -6,7 +6,7 @@ tasks.py holds what a task does; this is what makes it safe to do.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,10 +23,12 @@ from orchestrator.netbox import ConfigError, load_targets, open_netbox
 from orchestrator.stale import refuse_moved, refuse_outdated, refuse_unapplyable
 from workers.approvals import Approvals
 from workers.batches import Batches
+from workers.cancellation import Cancellation
 from workers.connection import explain
 from workers.errors import (
     PlanRequiredError,
     RedisUnavailableError,
+    TaskCancelledError,
     TaskFailedError,
     TaskTimeoutError,
     UnknownTargetError,
@@ -71,13 +73,16 @@ class TaskRun:
         self._redis = redis
         self._settings = settings
         self._records = TaskRecords(redis, settings)
+        self.cancellation = Cancellation(redis, record.task_id, settings.task_retention_seconds)
         self._life = SignOfLife(redis, record.task_id, settings.lease_ttl_seconds)
-        self._heartbeat = Heartbeat(settings.heartbeat_seconds, [self._life.renew, self.tracker.flush])
+        beats = [self._life.renew, self.tracker.flush, self.cancellation.look]
+        self._heartbeat = Heartbeat(settings.heartbeat_seconds, beats)
 
     @contextmanager
     def alive(self) -> Iterator[None]:
         """Be seen as alive while the block runs, and as gone right after it."""
         self._life.renew()
+        self.cancellation.look()
         self.tracker.started()
         try:
             with self._heartbeat:
@@ -87,10 +92,14 @@ class TaskRun:
 
     @contextmanager
     def lease(self) -> Iterator[Lease]:
-        """Hold the target while the block runs, once others have let it go. Raises TargetBusyError."""
+        """Hold the target while the block runs, once others have let it go.
+
+        Raises TargetBusyError, and TaskCancelledError if that is asked for while it waits.
+        """
+        self.cancellation.check()
         target, task_id = self.record.target, self.record.task_id
         lease = Lease(self._redis, target, task_id, self._settings.lease_ttl_seconds)
-        lease.acquire(self._settings.lease_wait_seconds, on_wait=self.tracker.waiting)
+        lease.acquire(self._settings.lease_wait_seconds, on_wait=self._wait_behind)
         self.tracker.planning()
         self._heartbeat.add(lease.renew)
         try:
@@ -98,6 +107,19 @@ class TaskRun:
         finally:
             self._heartbeat.remove(lease.renew)
             lease.release()
+
+    def _wait_behind(self, holder: str) -> None:
+        self.tracker.waiting(holder)
+        self.cancellation.check()
+
+    def checkpoint(self, lease: Lease) -> Callable[[], None]:
+        """What is to be called before each write: it raises LeaseLostError or TaskCancelledError."""
+
+        def check() -> None:
+            lease.check()
+            self.cancellation.check()
+
+        return check
 
     @contextmanager
     def engine(self) -> Iterator[NetBoxBulkOrchestrator]:
@@ -125,8 +147,11 @@ class TaskRun:
         """Plan what the task is about: its document, or how to take back the batch that it names."""
         undoes = self.record.undoes
         if undoes:
-            return engine.plan_rollback(undoes, self.batches.history(undoes), self.record.force)
-        return engine.plan(self.store.load_document(self.record.document_id))
+            plan = engine.plan_rollback(undoes, self.batches.history(undoes), self.record.force)
+        else:
+            plan = engine.plan(self.store.load_document(self.record.document_id))
+        self.cancellation.check()
+        return plan
 
     def take_back(self, engine: NetBoxBulkOrchestrator, failed: Report, lease: Lease) -> Undone:
         """Undo what the task has just applied, as a batch of its own (`on_error: rollback`)."""
@@ -192,6 +217,9 @@ def running(task_id: str) -> Iterator[TaskRun]:
         with run.alive():
             try:
                 yield run
+            except TaskCancelledError as error:
+                log.info("task cancelled", kind=record.kind)
+                run.tracker.cancelled(error)
             except Exception as error:
                 known = _known(error)
                 log.error("task failed", code=known.code, error=known.message)

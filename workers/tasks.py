@@ -11,7 +11,8 @@ def run_apply(task_id: str) -> None:
     with running(task_id) as run, run.lease() as lease, run.engine() as engine:
         plan = run.permitted(run.make_plan(engine))
         journal = run.journal(lease)
-        report = engine.apply(plan, run.record.batch_id, journal, run.tracker, checkpoint=lease.check)
+        checkpoint = run.checkpoint(lease)
+        report = engine.apply(plan, run.record.batch_id, journal, run.tracker, checkpoint)
         if must_undo(plan, report):
             run.tracker.taken_back(report, run.take_back(engine, report, lease))
         else:
@@ -22,8 +23,8 @@ def run_rollback(task_id: str) -> None:
     """Take back the batch that the task names: what it created is deleted, what it changed is restored."""
     with running(task_id) as run, run.lease() as lease, run.engine() as engine:
         plan = run.permitted(run.make_plan(engine))
-        batch_id = run.record.batch_id
-        report = engine.apply(plan, batch_id, run.journal(lease), run.tracker, checkpoint=lease.check)
+        batch_id, checkpoint = run.record.batch_id, run.checkpoint(lease)
+        report = engine.apply(plan, batch_id, run.journal(lease), run.tracker, checkpoint)
         run.batches.note_undone(plan.undoes, batch_id, report.ok)
         run.tracker.undone(report, plan.conflicts)
 

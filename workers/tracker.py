@@ -25,6 +25,7 @@ from orchestrator.models import Change, Outcome, Plan, Report, Result, Stage
 from orchestrator.ports import Progress
 from workers import keys
 from workers.connection import text_of
+from workers.errors import TaskCancelledError
 from workers.logs import redact
 from workers.settings import DAY_SECONDS
 from workers.undo import Undone, what_failed
@@ -157,6 +158,12 @@ class TaskTracker:
         with self._lock:
             errors = [*self._errors, *details][:MAX_ERRORS]
         self._end("failed", errors, message=error.message, code=error.code, hint=error.hint)
+
+    def cancelled(self, error: TaskCancelledError) -> None:
+        """The end of a task that was asked to stop."""
+        with self._lock:
+            errors = list(self._errors)
+        self._end("cancelled", errors, message=error.message)
 
     def _end(self, state: str, errors: list[dict[str, str]], *, message: str, **fields: Any) -> None:
         # The first end stands. What comes after it tells it once more, in case Redis did not take it.

@@ -1,4 +1,4 @@
-"""`netbox-mcp status`, `tasks` and `report`: what became of background work."""
+"""`netbox-mcp status`, `tasks`, `report` and `cancel`: what became of background work, and stopping it."""
 
 from __future__ import annotations
 
@@ -36,6 +36,23 @@ def status(
         print_json(found)
     else:
         _print_status(found)
+
+
+def cancel(task_id: TaskArgument, as_json: JsonFlag = False) -> None:
+    """Stop a task before its next write to NetBox, and wait until it has stopped.
+
+    What was written stays: send the document again to do the rest, or roll the batch back. The exit code is
+    0 once the task is cancelled, and that of the task where it ended by itself first.
+    """
+    with background() as manager:
+        asked = manager.cancel(task_id)
+    ended = asked if asked.ended else follow(task_id)
+    if ended.status is not TaskState.CANCELLED:
+        end_with(ended, as_json)
+    elif as_json:
+        print_json(ended)
+    else:
+        _print_status(ended)
 
 
 def tasks(

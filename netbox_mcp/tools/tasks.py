@@ -1,4 +1,4 @@
-"""The tools that follow background work: status, report, list and queue."""
+"""The tools that follow background work, or stop it: status, cancel, report, list and queue."""
 
 from __future__ import annotations
 
@@ -23,10 +23,21 @@ async def netbox_get_task_status(
 ) -> TaskReply:
     """Where a background task stands: state, pass, stage, counts, percent, rate, ETA, first errors.
 
-    States: queued, planning, running, and in the end completed, completed_with_errors, failed or rolled_back.
+    States: queued, planning, running, cancelling; in the end completed, completed_with_errors, failed,
+    cancelled or rolled_back.
     Use wait_seconds=30 to wait instead of asking often. For single objects see netbox_get_task_report.
     """
     return await get_service().status(task_id, wait_seconds)
+
+
+@mcp_tool(category="bulk", title="Cancel a task", read_only=False, idempotent=True)
+def netbox_cancel_task(task_id: TaskId) -> TaskReply:
+    """Stop a background task before its next write to NetBox; one that is still queued never begins.
+
+    What was written stays and is in the task's report: send the document again to do the rest, or undo it
+    with netbox_rollback_batch.
+    """
+    return get_service().cancel(task_id)
 
 
 @mcp_tool(category="bulk", title="Task report", read_only=True)

@@ -40,7 +40,18 @@ def assert_sentence(run: Run, code: ExitCode, *words: str) -> None:
 def test_help_names_the_commands_and_the_exit_codes(cli: CommandLine) -> None:
     run = cli("--help", COLUMNS="300")
     assert run.code == 0
-    for command in ("serve", "worker", "plan", "apply", "status", "tasks", "report", "doctor", "sandbox"):
+    for command in (
+        "serve",
+        "worker",
+        "plan",
+        "apply",
+        "status",
+        "tasks",
+        "report",
+        "cancel",
+        "doctor",
+        "sandbox",
+    ):
         assert re.search(rf"\b{command}\b", run.out), command
     for code in ExitCode:
         assert re.search(rf"\b{code.value}\b", run.out.partition("Exit codes")[2]), code
@@ -383,6 +394,8 @@ def test_a_task_is_followed_listed_and_reported(
         assert len(report.json["rows"]) == 7
         assert len(cli("report", task["task_id"], "--type", "devices", "--limit", "2").out.splitlines()) == 3
         assert cli("status", task["task_id"], "--watch").code == 0
+        too_late = cli("cancel", task["task_id"])
+        assert_sentence(too_late, ExitCode.ERROR, "has ended already", "netbox-mcp rollback")
         stale = cli("apply", "--plan", plan_id[1], "--yes")
         assert stale.code == ExitCode.ERROR
         assert "has changed since" in stale.out + stale.err
@@ -392,6 +405,33 @@ def test_a_task_is_followed_listed_and_reported(
     assert netbox.count("dcim/devices", name__isw=prefix) == 3
 
 
+def test_a_running_task_is_cancelled_and_followed_to_its_end(
+    netbox: NetBoxOverHttp, with_redis: str, cli: CommandLine, prefix: str
+) -> None:
+    name = write(cli, {"sites": [{"name": f"{prefix}-[001-600]"}]})
+    log = cli.folder / "apply.log"
+    worker = cli.start("worker", log=cli.folder / "worker.log")
+    applying = cli.start("apply", name, "--yes", log=log)
+    try:
+        deadline = time.monotonic() + 60
+        while not netbox.count("dcim/sites", name__isw=prefix):
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        [task] = cli("tasks", "--json").json
+        cancelled = cli("cancel", task["task_id"], "--json")
+        assert (cancelled.code, cancelled.json["status"]) == (0, "cancelled")
+        assert 0 < cancelled.json["done"] < 600
+        # Who follows the task learns of it, and that it has not done its work.
+        assert applying.wait(30) == ExitCode.ERROR
+        assert "Send the document again" in log.read_text()
+        again = cli("cancel", task["task_id"])
+        assert (again.code, "Cancelled" in again.out) == (0, True)
+    finally:
+        worker.terminate()
+        worker.wait(20)
+    assert netbox.count("dcim/sites", name__isw=prefix) == cancelled.json["done"]
+
+
 def test_an_unknown_task_is_one_sentence(with_redis: str, cli: CommandLine, tmp_path: Path) -> None:
-    for command in ("status", "report"):
+    for command in ("status", "report", "cancel"):
         assert_sentence(cli(command, "t-000000000000"), ExitCode.ERROR, "There is no task")

@@ -166,7 +166,26 @@ def test_a_report_without_rows_says_why(dead_netbox: str, with_redis: str) -> No
     assert wrong.data["hint"] == "Did you mean devices?"
 
 
-@pytest.mark.parametrize("tool", ["netbox_get_task_status", "netbox_get_task_report"])
+def test_a_queued_task_is_cancelled_at_once(dead_netbox: str, with_redis: str) -> None:
+    task_id = call("netbox_start_bulk_async", batch=BATCH, confirm=True).data["task_id"]
+    reply = call("netbox_cancel_task", task_id=task_id)
+    assert (reply.data["status"], reply.data["next"]) == ("cancelled", "")
+    assert reply.data["message"] == "Cancelled before it began; nothing was written."
+    assert call("netbox_cancel_task", task_id=task_id).data == reply.data
+    assert call("netbox_list_active_tasks").data["tasks"] == []
+    assert call("netbox_start_bulk_async", batch=BATCH, confirm=True).data["status"] == "queued"
+
+
+def test_an_ended_task_is_not_cancelled(netbox: NetBoxOverHttp, worker: None, prefix: str) -> None:
+    task_id = call("netbox_start_bulk_async", batch=campus(prefix), confirm=True).data["task_id"]
+    wait_for_end(task_id)
+    reply = call("netbox_cancel_task", task_id=task_id)
+    assert reply.is_error
+    assert reply.data["code"] == "task_ended"
+    assert "netbox_rollback_batch" in reply.data["hint"]
+
+
+@pytest.mark.parametrize("tool", ["netbox_get_task_status", "netbox_get_task_report", "netbox_cancel_task"])
 def test_an_unknown_task_is_one_sentence(dead_netbox: str, with_redis: str, tool: str) -> None:
     reply = call(tool, task_id="t-000000000000")
     assert reply.data["code"] == "unknown_task"

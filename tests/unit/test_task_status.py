@@ -98,6 +98,51 @@ CASES = {
         "failed",
         "before anything was written",
     ),
+    "cancelled while it waits for a worker": (
+        snapshot(cancel_asked=True),
+        "cancelled",
+        "Cancelled before it began; nothing was written.",
+    ),
+    "cancelled while it waits for its target": (
+        snapshot(job_status="rate_limited", holder="t-0", cancel_asked=True),
+        "cancelled",
+        "Cancelled before it began; nothing was written.",
+    ),
+    "alive, asked to stop while planning": (
+        snapshot(
+            job_status="started",
+            alive=True,
+            cancel_asked=True,
+            progress=TaskProgress(state="planning", started_at=JUST_NOW),
+        ),
+        "cancelling",
+        "Stops before anything is written.",
+    ),
+    "alive, asked to stop while writing": (
+        snapshot(job_status="started", alive=True, cancel_asked=True, progress=MIDWAY),
+        "cancelling",
+        "Stops once NetBox has answered what is on its way.",
+    ),
+    "cancelled in the midst": (
+        snapshot(
+            job_status="finished",
+            cancel_asked=True,
+            progress=TaskProgress(state="cancelled", stage="devices", message="Cancelled.", total=10),
+            journal_counts={"created": 4},
+        ),
+        "cancelled",
+        "Cancelled. Done so far: 4 of 10 objects (4 created).",
+    ),
+    "dead, though asked to stop": (
+        snapshot(job_status="started", cancel_asked=True, progress=MIDWAY, journal_counts={"created": 30}),
+        "failed",
+        "Done so far: 30 of 100 objects (30 created).",
+    ),
+    "completed before it saw that it was asked to stop": (
+        snapshot(job_status="finished", cancel_asked=True, progress=TaskProgress(state="completed")),
+        "completed",
+        "",
+    ),
     "taken out of the queue": (snapshot(job_status="canceled"), "cancelled", "nothing was written"),
     "completed": (
         snapshot(job_status="finished", progress=TaskProgress(state="completed", message="Done: 3 created.")),
