@@ -194,7 +194,8 @@ def _verdict(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
     if progress.state in ENDED:
         return _ended(snapshot, done, total)
     if snapshot.alive:
-        return _cancelling(snapshot) if snapshot.cancel_asked else _alive(snapshot)
+        undoing = bool(progress.message)  # which is brought to its end
+        return _cancelling(snapshot) if snapshot.cancel_asked and not undoing else _alive(snapshot)
     waiting = snapshot.job_status in WAITING_IN_RQ and not progress.started_at
     if snapshot.job_status == "canceled" or (waiting and snapshot.cancel_asked):
         return Verdict(TaskState.CANCELLED, "Cancelled before it began; nothing was written.")

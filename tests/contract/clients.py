@@ -18,6 +18,7 @@ import requests
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from netbox_mcp.cli.output import ExitCode
 from netbox_mcp.dependencies import forget, get_settings
 from netbox_mcp.server import build_server
 
@@ -137,3 +138,15 @@ def wait_until_healthy(url: str, process: subprocess.Popen[str], seconds: float 
         except requests.ConnectionError:
             assert time.monotonic() < deadline, "the server does not answer"
             time.sleep(0.05)
+
+
+def write(cli: CommandLine, document: object, name: str = "document.json") -> str:
+    (cli.folder / name).write_text(json.dumps(document))
+    return name
+
+
+def assert_sentence(run: Run, code: ExitCode, *words: str) -> None:
+    assert run.code == code, run.err
+    assert "Traceback" not in run.out + run.err
+    for word in words:
+        assert word in run.err

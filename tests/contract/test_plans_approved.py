@@ -14,9 +14,18 @@ import requests
 
 from netbox_mcp.cli.output import ExitCode
 from netbox_mcp.sandbox.ports import choose_port
-from tests.contract.clients import CommandLine, Reply, ask, call, over_http, wait_until_healthy
+from tests.contract.clients import (
+    CommandLine,
+    Reply,
+    ask,
+    assert_sentence,
+    call,
+    over_http,
+    wait_until_healthy,
+    write,
+)
 from tests.contract.documents import campus
-from tests.contract.test_command_line import assert_sentence, open_terminal, read_terminal, write
+from tests.contract.test_command_line import open_terminal, read_terminal
 from tests.contract.test_tools_in_background import wait_for_end
 from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam
 

@@ -15,9 +15,8 @@ from netbox_mcp.dependencies import forget
 from netbox_mcp.failures import MAX_REPLY_CHARS
 from netbox_mcp.service import get_service
 from netbox_mcp.sync_apply import SyncProgress
-from tests.contract.clients import CommandLine, Reply, call, in_memory
+from tests.contract.clients import CommandLine, Reply, assert_sentence, call, in_memory, write
 from tests.contract.documents import campus
-from tests.contract.test_command_line import assert_sentence, write
 from tests.contract.test_tools_in_background import wait_for_end
 from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam
 from workers import keys

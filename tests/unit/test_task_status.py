@@ -208,6 +208,16 @@ CASES = {
         "rolled_back",
         "sites 'a' failed: taken.",
     ),
+    "asked to stop while it undoes what it has done": (
+        snapshot(
+            job_status="started",
+            alive=True,
+            cancel_asked=True,
+            progress=TaskProgress(state="running", message="sites 'a' failed. Undoing the batch: 1 of 9."),
+        ),
+        "running",
+        "Undoing the batch: 1 of 9.",
+    ),
     "alive, undoing what it has done": (
         snapshot(
             job_status="started",
