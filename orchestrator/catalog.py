@@ -32,7 +32,8 @@ class ObjectType:
     they point to; `links` are references written in the link pass, because the
     object they point to may itself need this one. `unique` are the sets of fields
     that NetBox's models let exist once; a set does not bind where its last field
-    is empty, and text is compared as `fold_case` says. `counted` are fields in
+    is empty, and text is compared as `fold_case` says; `unique_by_setting` are those that
+    hold where NetBox is configured so: to heed them elsewhere costs nothing. `counted` are fields in
     which NetBox counts what hangs on an object and is of no type in this
     catalog. `lane` names the field whose
     row in the database concurrent writers would fight for.
@@ -53,6 +54,7 @@ class ObjectType:
     generic: Mapping[str, str] = field(default_factory=dict)
     children: Mapping[str, str] = field(default_factory=dict)
     unique: tuple[tuple[str, ...], ...] = ()
+    unique_by_setting: tuple[tuple[str, ...], ...] = ()
     counted: tuple[str, ...] = ()
     child_of: str = ""
     slug_from: str = ""
@@ -202,6 +204,7 @@ _ROWS = (
         by_host=True,
         key=("address",),
         optional_key=("vrf",),
+        unique_by_setting=(("vrf", "address"),),
         references={"vrf": "vrfs", "tenant": "tenants"},
         generic={"assigned_object": "interfaces"},
         links={"nat_inside": "ip_addresses"},

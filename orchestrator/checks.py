@@ -52,7 +52,7 @@ class Checks:
     def derive_slugs(self) -> set[Node]:
         """At create only: what exists keeps its slug, whatever the name says. The Nodes that got one."""
         derived: set[Node] = set()
-        taken = self._live_slugs()
+        taken, faulty = self._live_slugs(), _with_prefixes(one.path for one in self.resolver.problems)
         for node in self.register.in_order():
             row = node.row
             if not row.slug_from or node.live is not None:
@@ -61,6 +61,8 @@ class Checks:
             slug = given or slugify(str(node.values.get(row.slug_from) or ""))
             place = (row.name, node.values.get(_SLUG_SCOPE), slug)
             owner = taken.get(place) if slug else None
+            if not slug and self._untold(node, faulty):
+                continue
             if not slug:
                 self.problem(node.path, f"no slug can be derived from {node.label!r}", "add slug: ...")
             elif owner is not None:
@@ -94,7 +96,7 @@ class Checks:
             if not missing:
                 continue
             namesakes = self._namesakes(node)
-            if namesakes and not faulty.get(node.path):
+            if namesakes and not self._untold(node, faulty):
                 self._not_that_one(node, namesakes)
             else:
                 for name in missing:
@@ -122,10 +124,14 @@ class Checks:
 
     def _missing(self, node: Node, name: str, faulty: Mapping[str, bool]) -> None:
         path = f"{node.path}.{name}"
-        if faulty.get(node.path) or {path, f"{path}_id", f"{node.path}.match"} & faulty.keys():
+        if self._untold(node, faulty) or {path, f"{path}_id"} & faulty.keys():
             return  # it was given, but wrongly, or the object meant could not be told
         hint = f"there is no {node.row.noun} {node.label!r} in NetBox yet, and a new one needs it"
         self.problem(path, f"{name} is missing", hint)
+
+    def _untold(self, node: Node, faulty: Mapping[str, bool]) -> bool:
+        """Whether it is not known which object an entry means, which has been said already."""
+        return bool(faulty.get(node.path) or {f"{node.path}.match", f"{node.path}.id"} & faulty.keys())
 
     def warn_of_near_misses(self) -> None:
         """A declared object is created as asked, but a look-alike is worth a word."""

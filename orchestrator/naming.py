@@ -14,6 +14,9 @@ from orchestrator.graph import type_order
 from orchestrator.models import Change
 from orchestrator.register import Node, Register
 
+LINK_MARK = "#link"
+"""What ends the id of the link change of an object."""
+
 
 def name_nodes(register: Register) -> None:
     """Give every Node a readable id that does not depend on the order of the document, and sort by it."""
@@ -23,6 +26,9 @@ def name_nodes(register: Register) -> None:
             node.full_name = _full_name(register, node)
             node.id = f"{name}/{'/'.join(node.full_name)}"
         used = {node.id for node in nodes}
+        for node in nodes:
+            if node.id.endswith(LINK_MARK):  # or it would be taken for another object's link change
+                node.id = f"{node.id}~"
         if len(used) < len(nodes):
             _tell_apart(nodes, used)
         nodes.sort(key=lambda node: node.id)

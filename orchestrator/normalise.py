@@ -144,7 +144,7 @@ class _Reader:
             return self.references.by_id(row.name, object_id, f"{path}.id")
         elif isinstance(given, Mapping):
             # A component is renamed on its own device, unless the match names another.
-            own = {row.child_of: raw[row.child_of]} if row.child_of in raw and "id" not in given else {}
+            own = {} if "id" in given else _own_parent(row, raw)
             return self.references.reference(row.name, {**own, **given}, f"{path}.match")
         elif given is not None:
             self.problem(f"{path}.match", "must be a mapping, such as {name: OLD-NAME}")
@@ -223,6 +223,14 @@ class _Reader:
         if not identified and not matched and path not in self.troubled:
             others = " or ".join(("id", *row.other_keys))
             self.problem(path, f"{row.label} is missing", f"or identify the object by {others}")
+
+
+def _own_parent(row: ObjectType, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What an entry says of what it hangs on, in the one spelling that a reference takes."""
+    if row.child_of and row.child_of in raw:
+        return {row.child_of: raw[row.child_of]}
+    given = raw.get(f"{row.child_of}_id")
+    return {} if given is None else {row.child_of: {"id": given}}
 
 
 def _quick_checks(row: ObjectType, specs: Mapping[str, FieldSpec]) -> Mapping[str, Callable[[Any], bool]]:

@@ -20,7 +20,7 @@ from orchestrator.graph import type_order
 from orchestrator.live import Live, canonical_field
 from orchestrator.metadata import Metadata, read_metadata
 from orchestrator.models import NOTHING, Action, Change, Pass, Plan
-from orchestrator.naming import name_nodes, names_in, title
+from orchestrator.naming import LINK_MARK, name_nodes, names_in, title
 from orchestrator.register import Node, natural_key
 from orchestrator.release import release_first
 from orchestrator.resolve import Resolver
@@ -89,6 +89,8 @@ class _Draft:
         self.links: dict[Node, dict[str, Node | None]] = {}
         self.derived_slugs: set[Node] = set()
         self.metadata = Metadata()
+        # Addresses that stay on another interface than the document wants them on.
+        self.kept_in_place: set[Node] = set()
 
     # -- the steps, in order ---------------------------------------------------
 
@@ -97,6 +99,7 @@ class _Draft:
         for name in type_order():
             for entry in _telling_first(OBJECT_TYPES[name], self.desired.entries.get(name, ())):
                 self.resolver.declare(entry)
+        self.resolver.refuse_names_given_up()
         for node in self.register.in_order():
             node.may_exist = node.may_exist or self.register.comes_with_parent(node)
 
@@ -126,7 +129,7 @@ class _Draft:
                 )
 
     def _link_target(self, node: Node, reference: Reference) -> Node | None:
-        scope = {name: node.values[name] for name in (node.row.child_of,) if name in node.values}
+        scope = {node.row.child_of: node.parent} if node.row.child_of else {}
         owner = node if node.row.name == "devices" else None
         target = self.resolver.resolve(reference, scope, owner=owner)
         if target is not None and owner is not None:
@@ -181,14 +184,33 @@ class _Draft:
         for node in self.register.in_order():
             if node not in self.links:
                 continue
-            wanted = {name: target.token if target else None for name, target in self.links[node].items()}
+            links = {
+                name: target
+                for name, target in self.links[node].items()
+                if self._may_link(node, name, target)
+            }
+            wanted = {name: target.token if target else None for name, target in links.items()}
             live = node.live
             before = {name: canonical_field(node.row, live, name) if live else None for name in wanted}
             after = {name: value for name, value in wanted.items() if value != before[name]}
             if after:
-                targets = [target for target in self.links[node].values() if target is not None]
+                targets = [target for target in links.values() if target is not None]
                 before = {name: before[name] for name in after}
                 yield self._judged(node, wanted, before, after, Pass.LINK, [node, *targets])
+
+    def _may_link(self, node: Node, name: str, target: Node | None) -> bool:
+        """Not where the address stays on the device that somebody has moved it to (`on_drift: keep`)."""
+        if target is None or target not in self.kept_in_place or node.row.name != "devices":
+            return True
+        there = ((target.live or {}).get("assigned_object") or {}).get("device") or {}
+        if there.get("id") == node.token:
+            return True
+        holder = self.live.holders.get(there.get("id") or 0, {}).get("name")
+        where = f"on {holder!r}" if holder else "where it is"
+        self.resolver.warnings.append(
+            f"{node.path}.{name}: {target.label} stays {where}, and so {name} stays as it is (on_drift: keep)"
+        )
+        return False
 
     # -- one change --------------------------------------------------------------
 
@@ -250,6 +272,8 @@ class _Draft:
         """An update of these fields, once it is known what of it is drift."""
         is_link = passes is Pass.LINK
         verdict = self.metadata.judge(node.row, wanted, node.live or {}, before, after)
+        if "assigned_object" in after and "assigned_object" not in verdict.after:
+            self.kept_in_place.add(node)
         action, reason = Action.UPDATE if verdict.after else Action.UNCHANGED, ""
         if verdict.drift and self.metadata.on_drift == "fail":
             action, reason = (
@@ -257,7 +281,7 @@ class _Draft:
                 f"changed in NetBox since our last apply: {', '.join(verdict.drift)}",
             )
         return Change(
-            id=f"{node.id}#link" if is_link else node.id,
+            id=f"{node.id}{LINK_MARK}" if is_link else node.id,
             object_type=node.row.name,
             action=action,
             label=title(self.register, node),

@@ -17,7 +17,7 @@ from orchestrator.desired import Desired, Entry, Reference
 from orchestrator.graph import type_order
 from orchestrator.live import Live, Table, fields_of, label_key
 from orchestrator.ports import Extent, NetBox, Query
-from orchestrator.values import host_of
+from orchestrator.values import host_of, live_value
 
 # Above this many keys we ask how long the whole list is: a filter with many values costs NetBox
 # about as much as a page of a thousand rows (measured on 4.7).
@@ -36,7 +36,21 @@ def read_live(desired: Desired, netbox: NetBox) -> Live:
         for query, rows in zip(queries, netbox.read_all(queries), strict=True):
             live.table(query.object_type).add(rows)
         left = [row for row in left if row not in ready]
+    _read_neighbours({name: want for name, want in wanted.items() if name not in whole}, live, netbox)
     return live
+
+
+def _read_neighbours(wanted: Mapping[str, _Wanted], live: Live, netbox: NetBox) -> None:
+    """A component that is named by its id links to others by name: on which device is known only now."""
+    queries = []
+    for name, want in wanted.items():
+        row = OBJECT_TYPES[name]
+        if row.child_of and want.ids and not row.links.keys().isdisjoint(want.fields):
+            found = (live.table(name).by_id.get(object_id, {}) for object_id in want.ids)
+            parents = {live_value(one.get(row.child_of)) for one in found} - {None}
+            queries += _asking(row, fields_of(row, want.fields), {f"{row.child_of}_id": parents})
+    for query, rows in zip(queries, netbox.read_all(queries), strict=True):
+        live.table(query.object_type).add(rows)
 
 
 # -- what to look for ----------------------------------------------------------------
@@ -188,12 +202,15 @@ def _queries(row: ObjectType, want: _Wanted, live: Live, whole: Mapping[str, Ext
     fields = fields_of(row, want.fields)
     if row.reading is Reading.WHOLE or row.name in whole:
         return [Query(row.name, fields, extent=whole.get(row.name))]
-    keys = {**_FILTERS[row.reading](row, want, live), "id": want.ids}
-    # An empty filter would mean everything (design rule 9).
+    return _asking(row, fields, {**_FILTERS[row.reading](row, want, live), "id": want.ids})
+
+
+_Keys = Mapping[str, set[str] | set[int]]
+
+
+def _asking(row: ObjectType, fields: tuple[str, ...], keys: _Keys) -> list[Query]:
+    """A query for each filter that has values: an empty one would mean everything (design rule 9)."""
     return [Query(row.name, fields, name, sorted(values)) for name, values in keys.items() if values]
-
-
-_Keys = dict[str, set[str] | set[int]]
 
 
 def _by_name(row: ObjectType, want: _Wanted, live: Live) -> _Keys:

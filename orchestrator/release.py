@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
@@ -18,8 +19,9 @@ from orchestrator.diff import Fields
 from orchestrator.live import Live, canonical_row
 from orchestrator.models import Action, Change, Pass, Planned
 from orchestrator.ports import Row
+from orchestrator.register import SHARED_ROLES
 from orchestrator.schema import load_schema
-from orchestrator.values import live_value
+from orchestrator.values import host_of, live_value
 
 Edges = dict[str, set[str]]
 Key = tuple[Any, ...]
@@ -144,21 +146,27 @@ def _let_names_go(
             by_type[change.object_type].append(change)
     for name, some in by_type.items():
         row = OBJECT_TYPES[name]
-        waits = [wait for constraint in row.unique for wait in _waits(row, constraint, some, live)]
+        waits = [
+            wait
+            for constraint in (*row.unique, *row.unique_by_setting)
+            for wait in _waits(row, constraint, some, live)
+        ]
         _vacate(row, waits, {change.id: change for change in some}, live, releases, edges, restored)
 
 
 def _waits(
     row: ObjectType, constraint: tuple[str, ...], changes: Sequence[Change], live: Live
 ) -> Iterator[_Wait]:
-    leaving = dict(_leaving(row, constraint, changes, live))
+    leaving: dict[Key, list[Change]] = defaultdict(list)
+    for place, leaver in _leaving(row, constraint, changes, live):
+        leaving[place].append(leaver)
     if not leaving:
         return
     for change in changes:
-        place = _key(row, constraint, _after(row, change, live))
-        leaver = leaving.get(place) if place is not None else None
-        if leaver is not None and leaver.id != change.id:
-            yield _Wait(change.id, leaver.id, constraint[-1])
+        taken = _key(row, constraint, _after(row, change, live))
+        for leaver in leaving.get(taken, ()) if taken is not None else ():
+            if leaver.id != change.id:
+                yield _Wait(change.id, leaver.id, constraint[-1])
 
 
 def _vacate(
@@ -196,14 +204,18 @@ def _leaving(
 ) -> Iterator[tuple[Key, Change]]:
     for change in changes:
         goes = change.action is Action.DELETE
-        if not goes and (change.action is not Action.UPDATE or not set(constraint) & change.after.keys()):
+        told = {*constraint, "role"} if row.by_host else set(constraint)
+        if not goes and (change.action is not Action.UPDATE or not told & change.after.keys()):
             continue
         there = canonical_row(row, live.table(row.name).by_id[change.live_id or 0])
-        now = _key(row, constraint, there)
-        if (goes and now is not None) or (
-            now is not None and now != _key(row, constraint, {**there, **change.after})
-        ):
+        now, then = _key(row, constraint, there), {**there, **change.after}
+        if now is not None and (goes or now != _key(row, constraint, then) or _shares(row, there, then)):
             yield now, change
+
+
+def _shares(row: ObjectType, now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
+    """Whether an address takes on a role in which others may have the same one beside it."""
+    return row.by_host and now.get("role") not in SHARED_ROLES and then.get("role") in SHARED_ROLES
 
 
 def _after(row: ObjectType, change: Change, live: Live) -> Mapping[str, Any]:
@@ -217,8 +229,15 @@ def _after(row: ObjectType, change: Change, live: Live) -> Mapping[str, Any]:
 def _key(row: ObjectType, constraint: tuple[str, ...], values: Mapping[str, Any]) -> Key | None:
     if values.get(constraint[-1]) in (None, ""):
         return None
-    fold = row.fold_case
-    return tuple(v.lower() if fold and isinstance(v, str) else v for v in map(values.get, constraint))
+    return tuple(_compared(row, name, values.get(name)) for name in constraint)
+
+
+def _compared(row: ObjectType, name: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if row.by_host and name == row.label:
+        return host_of(value)
+    return value.lower() if row.fold_case else value
 
 
 def _one_that_goes(waits: Sequence[_Wait], by_id: Mapping[str, Change]) -> str:
@@ -239,11 +258,19 @@ def _one_of_a_circle(waits: Sequence[_Wait]) -> str:
 
 def _aside(row: ObjectType, field: str, live: Row) -> Any:
     """A value that nobody else has: none where the object may go without, else one that tells why."""
+    if row.by_host and field == row.label:
+        return _passing_address(str(live[field]), live["id"])
     spec = load_schema()[row.name][field]
     if spec.nullable and field != row.label:
         return None
     mark = f"-moving-{live['id']}" if field == "slug" else f" (moving {live['id']})"
     return str(live[field])[: (spec.max_length or 100) - len(mark)] + mark
+
+
+def _passing_address(address: str, object_id: int) -> str:
+    """One that nobody has: of the block reserved by RFC 1112 section 4, or the discard block of RFC 6666."""
+    base = IPv6Address("100::") if ":" in address else IPv4Address("240.0.0.0")
+    return f"{base + object_id}/{base.max_prefixlen}"
 
 
 # -- one release ------------------------------------------------------------------

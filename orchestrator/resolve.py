@@ -14,7 +14,7 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Options, Reference
 from orchestrator.errors import Problem
-from orchestrator.live import Live, label_key
+from orchestrator.live import Live, canonical_field, label_key
 from orchestrator.narrowing import agrees, narrow, narrow_addresses
 from orchestrator.ports import Row
 from orchestrator.register import Node, Register, identity_of
@@ -34,6 +34,7 @@ class Resolver:
         self._seen = set(problems)
         self._paths = {problem.path for problem in problems}
         self._of_entry: dict[Entry, Node] = {}
+        self._renamed: list[Node] = []
         # Names that stand for one object only, by type; until there is one object more of that type.
         self._meant: dict[str, dict[str, Node]] = defaultdict(dict)
 
@@ -156,16 +157,62 @@ class Resolver:
             self.problem(node.path, message, "declare it once")
 
     def _pair_by_match(self, node: Node, match: Reference) -> None:
-        target = self._by_id(match) if match.id is not None else self._one_live(match)
-        if target is not None and target.live is not None:
-            self._bind(node, target.live)
+        if match.id is not None:
+            target = self._by_id(match)
+            if target is not None and target.live is not None:
+                self._bind(node, target.live)
+            return
+        expected = self._expected(match, {})
+        if expected is None:
+            return
+        rows = self._live_rows(node.row, expected)
+        if len(rows) > 1:
+            self.problem(match.path, f"{len(rows)} {match.object_type} match", "name it by id")
+        elif rows:
+            self._bind(node, rows[0])
+            self._renamed.append(node)
+        else:
+            # It may have its new name already; where it is has not changed.
+            kept = (name for name in (*node.row.key, *node.row.optional_key) if name != node.row.label)
+            node.values |= {n: expected[n] for n in kept if n in expected and n not in node.values}
 
-    def _one_live(self, match: Reference) -> Node | None:
-        """The object to be renamed. When there is none, it may have its new name already."""
-        found = [node for node in self._matching(match, {}) if node.live is not None]
-        if len(found) > 1:
-            self.problem(match.path, f"{len(found)} {match.object_type} match", "name it by id")
-        return found[0] if len(found) == 1 else None
+    def _live_rows(self, row: ObjectType, expected: Mapping[str, Any]) -> list[Row]:
+        """The live objects that are as expected now, whatever the document makes of them."""
+        table = self.register.live.table(row.name)
+        try:
+            if row.label in expected:
+                rows = table.labelled(expected[row.label], expected.get(row.child_of))
+            elif "slug" in expected:
+                rows = table.slugged(str(expected["slug"]))
+            else:
+                rows = self.register.rows_by_other_keys(row, expected)
+        except ValueError:  # not an address, so nobody has it
+            return []
+        others = {name: value for name, value in expected.items() if name != row.label}
+        return [
+            live
+            for live in rows
+            if all(canonical_field(row, live, name) == value for name, value in others.items())
+        ]
+
+    def refuse_names_given_up(self) -> None:
+        """A name that finds an object, and that another takes over, would find the other the next time."""
+        given_up: dict[tuple[str, Any], list[Node]] = defaultdict(list)
+        for node in self._renamed:
+            row, live = node.row, node.live or {}
+            parent = canonical_field(row, live, row.child_of) if row.child_of else None
+            given_up[row.name, label_key(row, live.get(row.label), parent)].append(node)
+        for node in self.register.in_order() if given_up else ():
+            for other in given_up.get((node.row.name, node.place), ()):
+                if other is not node and self._takes_place_of(node, other):
+                    old, new = (other.live or {}).get(node.row.label), other.label
+                    hint = "use two documents, or name both by id"
+                    self.problem(node.path, f"{other.path} renames {old!r} to {new!r}", hint)
+
+    def _takes_place_of(self, node: Node, other: Node) -> bool:
+        row = node.row
+        names = [name for name in (*row.key, *row.optional_key) if name not in (row.label, row.child_of)]
+        return all(node.fact(name) == canonical_field(row, other.live or {}, name) for name in names)
 
     # -- references --------------------------------------------------------------
 
@@ -238,24 +285,32 @@ class Resolver:
         return named or slugged
 
     def _matching(self, reference: Reference, scope: Mapping[str, Any]) -> list[Node]:
-        row = OBJECT_TYPES[reference.object_type]
-        expected: dict[str, Any] = {}
-        for name, part in (reference.parts or {}).items():
-            if isinstance(part, Reference):
-                target = self.resolve(part, scope)
-                if target is None:
-                    return []
-                part = target.token
-            expected[name] = part
+        row, expected = OBJECT_TYPES[reference.object_type], self._expected(reference, scope)
+        if expected is None:
+            return []
+        known_by = row.label
         if row.label in expected:
             found = self.register.labelled(row, str(expected[row.label]), expected.get(row.child_of))
         elif "slug" in expected:
+            known_by = "slug"  # that of a new object is derived later on
             found = self.register.slugged(row, str(expected["slug"]))
         else:
             rows = self.register.rows_by_other_keys(row, expected)
             found = [self.register.of_live(row, live) for live in rows]
-        others = {name: value for name, value in expected.items() if name != row.label}
+        others = {name: value for name, value in expected.items() if name != known_by}
         return [node for node in found if all(node.fact(name) == value for name, value in others.items())]
+
+    def _expected(self, reference: Reference, scope: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The parts of a reference, references among them as tokens; None where one of those is not there."""
+        found: dict[str, Any] = {}
+        for name, part in (reference.parts or {}).items():
+            if isinstance(part, Reference):
+                target = self.resolve(part, scope)
+                if target is None:
+                    return None
+                part = target.token
+            found[name] = part
+        return found
 
     def _ambiguous(self, reference: Reference, found: list[Node]) -> None:
         row = OBJECT_TYPES[reference.object_type]
@@ -293,15 +348,7 @@ class Resolver:
         if reference.name:
             inherited = {row.child_of: scope[row.child_of]} if row.child_of in scope else {}
             return {row.label: reference.name, **inherited}
-        values: dict[str, Any] = {}
-        for name, part in (reference.parts or {}).items():
-            if isinstance(part, Reference):
-                target = self.resolve(part, scope)
-                if target is None:
-                    return None
-                part = target.token
-            values[name] = part
-        return values
+        return self._expected(reference, scope)
 
     def _near_miss(self, row: ObjectType, reference: Reference, name: str) -> bool:
         near = self.register.look_alike(row, str(name))

@@ -157,7 +157,7 @@ def same_custom_field(wanted: Any, live: Any) -> bool:
     if theirs != live and isinstance(wanted, list) and isinstance(theirs, list):
         return sorted(wanted, key=repr) == sorted(theirs, key=repr)
     if isinstance(wanted, str) and isinstance(theirs, str) and wanted != theirs:
-        return _moment(wanted) is not None and _moment(wanted) == _moment(theirs)
+        return _moment(wanted) is not None and _moment(wanted) == _moment_of_netbox(theirs)
     if wanted in ("", None) and theirs in ("", None):
         return True
     return bool(wanted == theirs) and isinstance(wanted, bool) == isinstance(theirs, bool)
@@ -168,6 +168,11 @@ def _moment(text: str) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError:
         return None
+
+
+def _moment_of_netbox(text: str) -> datetime | None:
+    """The same for what NetBox returned: text that it does not write so is no moment, such as 20240101."""
+    return _moment(text) if text[4:5] == "-" else None
 
 
 def wire_value(spec: FieldSpec | None, value: Any) -> Any:
@@ -328,7 +333,8 @@ def _letters(name: str) -> str:
 
 
 def _plain_number(value: int | float) -> int | float:
-    return int(value) if value == int(value) else round(value, 6)
+    rounded = round(value, 6)
+    return int(rounded) if rounded == int(rounded) else rounded
 
 
 def _describe(value: Any) -> str:
