@@ -46,7 +46,7 @@ class PreparedNetBox:
 
     def extents(self, object_types: Sequence[str]) -> list[Extent]:
         """How many rows there are."""
-        return [Extent(len(self._tables.get(name, ()))) for name in object_types]
+        return [Extent(size, 0, size) for size in (len(self._tables.get(name, ())) for name in object_types)]
 
     def create(self, object_type: str, rows: Sequence[Row], message: str) -> Written:
         """Refused: planning writes nothing."""

@@ -18,11 +18,11 @@ from orchestrator.models import Action, Change, Pass, Stage
 @cache
 def type_order() -> tuple[str, ...]:
     """All object types of the catalog, each after those it refers to; link fields do not count."""
-    return order_of(OBJECT_TYPES)
+    return types_in_order(OBJECT_TYPES)
 
 
-def order_of(types: Mapping[str, ObjectType]) -> tuple[str, ...]:
-    """The same for any table of types. Raises ValueError naming the cycle when their references have one."""
+def types_in_order(types: Mapping[str, ObjectType]) -> tuple[str, ...]:
+    """The types of any table in that order. Raises ValueError naming the cycle of their references."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for row in types.values():
         sorter.add(row.name, *row.references.values(), *row.generic.values())

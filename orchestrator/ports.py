@@ -18,10 +18,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How many objects of a type there are, and the highest of their ids (0 where there is none)."""
+    """How many objects of a type there are, and between which ids (0 to 0 where there is none).
+
+    The lower end may be lower than the lowest id.
+    """
 
     count: int
-    last_id: int = 0
+    first_id: int
+    last_id: int
 
 
 @dataclass(frozen=True, slots=True)

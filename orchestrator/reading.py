@@ -1,8 +1,8 @@
 """Reads from NetBox what a document may touch: what to look for, and in which way it is cheapest.
 
 Small tables are read whole, large ones by the names, parents and hosts that
-the document mentions, components by their parents; side by side as far as
-nobody has to wait for the ids of parents. live.py keeps the rows.
+the document mentions, components by their parents. All types are read side by
+side; components that are asked for by their parents' ids follow. live.py keeps the rows.
 """
 
 from __future__ import annotations
@@ -63,8 +63,7 @@ class _Wanted:
     labels: set[str] = field(default_factory=set)
     others: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     ids: set[int] = field(default_factory=set)
-    parents: list[Reference] = field(default_factory=list)
-    parent_entries: set[Entry] = field(default_factory=set)
+    parents: dict[Any, Reference] = field(default_factory=dict)
     fields: set[str] = field(default_factory=set)
     declared: int = 0
 
@@ -148,9 +147,10 @@ class _Collector:
         for name, want in self.wanted.items() if renamed else ():
             row = OBJECT_TYPES[name]
             parent = OBJECT_TYPES[row.references[row.child_of]] if row.child_of else row
-            for reference in list(want.parents):
+            for reference in list(want.parents.values()):
                 named = reference.name or (reference.parts or {}).get(parent.label)
-                want.parents += renamed.get((parent.name, label_key(parent, named)), ())
+                for old in renamed.get((parent.name, label_key(parent, named)), ()):
+                    _want_parent(row, want, old)
 
 
 def _want_label(row: ObjectType, want: _Wanted, label: Any) -> None:
@@ -165,13 +165,8 @@ def _want_label(row: ObjectType, want: _Wanted, label: Any) -> None:
 
 def _want_parent(row: ObjectType, want: _Wanted, parent: Any) -> None:
     """Components are asked for by their parents, which have been read by then."""
-    if not isinstance(parent, Reference):
-        return
-    if parent.entry is not None:
-        if parent.entry in want.parent_entries:
-            return  # an entry has many components
-        want.parent_entries.add(parent.entry)
-    want.parents.append(parent)
+    if isinstance(parent, Reference):  # an entry has many components, and a name may stand for it many times
+        want.parents.setdefault(parent.entry or (parent.id, str(parent)), parent)
 
 
 # -- how to read it --------------------------------------------------------------------
@@ -188,7 +183,7 @@ def _cheaper_whole(
 
 
 def _keys_of(row: ObjectType, want: _Wanted) -> int:
-    """How many values a filter would need, at most."""
+    """About how many values a filter would need."""
     return max(len(want.parents), want.declared) if row.reading is Reading.BY_PARENT else len(want.labels)
 
 
@@ -219,7 +214,7 @@ def _by_name(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
 
 def _by_parent(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
     parents = live.table(row.references[row.child_of])
-    ids = {object_id for reference in want.parents for object_id in _ids_of(reference, parents)}
+    ids = {object_id for reference in want.parents.values() for object_id in _ids_of(reference, parents)}
     return {f"{row.child_of}_id": ids}
 
 

@@ -114,7 +114,7 @@ class MemoryNetBox:
         with self._lock:
             self.read_requests += len(object_types)
             tables = [self.tables[name] for name in object_types]
-            return [Extent(len(table), max(table, default=0)) for table in tables]
+            return [Extent(len(table), min(table, default=0), max(table, default=0)) for table in tables]
 
     def create(self, object_type: str, rows: Sequence[Row], message: str) -> Written:
         """Create all rows or none."""

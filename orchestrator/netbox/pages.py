@@ -2,79 +2,84 @@
 
 Lists are read by id from page to page, so that rows which others add or delete
 meanwhile shift nothing. What is long is cut beforehand: a filter with many
-values by the length of the request line, a whole list by ranges of ids.
+values by the length of the request line, a whole list whose extent is known by
+ranges of ids.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from itertools import pairwise
+from threading import Event
+from typing import TypeVar
 
 from orchestrator.errors import NetBoxError
-from orchestrator.netbox.answers import not_netbox
 from orchestrator.netbox.queries import Values, split_values
 from orchestrator.netbox.transport import Parameters, Transport
 from orchestrator.ports import Extent, Row
 
 # gunicorn refuses request lines over 4,094 bytes; method, protocol and the cursor of later pages need some.
 _MAX_LINE_BYTES = 4_000
+_NEVER = Event()
 
 Answer = TypeVar("Answer")
+Read = Callable[[Event], Answer]
+"""One of several reads. It ends before its next request once the event is set: another one has failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A list to follow: of its rows those with ids above `after` and, unless it is 0, up to `up_to`."""
+    """A list to follow: of its rows those with ids above `after` and, if it has an end, up to `up_to`."""
 
     path: str
     parameters: Parameters
     after: int = 0
-    up_to: int = 0
+    up_to: int | None = None
 
 
 class PageReader:
-    """Follows lists over at most `connections` requests at a time. Safe to share between threads."""
+    """Follows lists, each call with at most `connections` requests under way. Threads may share it."""
 
-    def __init__(self, transport: Transport, url: str, page_size: int, connections: int) -> None:
+    def __init__(self, transport: Transport, page_size: int, connections: int) -> None:
         self._transport = transport
-        self._url = url
         self._page_size = page_size
         self._connections = connections
-        self._pool: ThreadPoolExecutor | None = None
-        self._lock = threading.Lock()
 
-    def close(self) -> None:
-        """End the threads; a later read starts new ones."""
-        with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=False)
+    def side_by_side(self, reads: Sequence[Read[Answer]]) -> list[Answer]:
+        """The answers of several reads, in their order.
 
-    def side_by_side(self, calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
-        """The answers of several reads, in their order. The first failure ends those that have not begun."""
-        if len(calls) < 2 or self._connections < 2:
-            return [call() for call in calls]
-        with self._lock:
-            self._pool = self._pool or ThreadPoolExecutor(self._connections, "reads")
-            answers = self._pool.map(_call, calls)
-        return list(answers)
+        The first failure is raised once the requests under way have been answered; no others are sent.
+        """
+        if len(reads) < 2 or self._connections < 2:
+            return [read(_NEVER) for read in reads]
+        stop = Event()
+        with ThreadPoolExecutor(min(self._connections, len(reads)), "reads") as pool:
+            try:
+                # In a copy of our context: log lines name the task.
+                answers = [pool.submit(copy_context().run, read, stop) for read in reads]
+                done, _ = wait(answers, return_when=FIRST_EXCEPTION)
+                failed = next((one for one in done if one.exception() is not None), None)
+                return [one.result() for one in (answers if failed is None else [failed])]
+            finally:
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def read_all(self, walks: Sequence[Walk]) -> list[list[Row]]:
         """The rows of several lists."""
         return self.side_by_side([partial(self.read, walk) for walk in walks])
 
-    def read(self, walk: Walk) -> list[Row]:
+    def read(self, walk: Walk, stop: Event = _NEVER) -> list[Row]:
         """Follow one list. A page may be shorter than asked for (MAX_PAGE_SIZE): only `count` ends it."""
         rows: list[Row] = []
         last = walk.after
-        end: Parameters = [("id__lte", walk.up_to)] if walk.up_to else []
+        end: Parameters = [] if walk.up_to is None else [("id__lte", walk.up_to)]
         base = [*walk.parameters, ("ordering", "id"), ("limit", self._page_size), *end]
-        while True:
-            answer = self._page(walk.path, [*base, ("id__gt", last)] if last else base)
+        while not stop.is_set():
+            answer = self._transport.get_list(walk.path, [*base, ("id__gt", last)] if last else base)
             page: list[Row] = answer["results"]
             if page and page[0]["id"] <= last:
                 raise NetBoxError(f"NetBox gave {walk.path} out of order; reading it would have no end.")
@@ -82,11 +87,18 @@ class PageReader:
             if not page or len(page) >= answer["count"]:
                 return rows
             last = page[-1]["id"]
+        raise CancelledError
 
-    def extent(self, path: str) -> Extent:
-        """How long a list is."""
-        answer = self._page(path, [("fields", "id"), ("ordering", "-id"), ("limit", 1)])
-        return Extent(int(answer["count"]), max((row["id"] for row in answer["results"]), default=0))
+    def extent(self, path: str, stop: Event = _NEVER) -> Extent:
+        """How long a list is, and between which ids; for one of a page the last will do."""
+        count, last = self._end_of(path, "-id")
+        if count <= self._page_size or stop.is_set():
+            return Extent(count, 0, last)
+        return Extent(count, self._end_of(path, "id")[1], last)
+
+    def _end_of(self, path: str, ordering: str) -> tuple[int, int]:
+        answer = self._transport.get_list(path, [("fields", "id"), ("ordering", ordering), ("limit", 1)])
+        return int(answer["count"]), max((row["id"] for row in answer["results"]), default=0)
 
     def cut_by_values(self, path: str, base: Parameters, name: str, values: Values) -> list[Walk]:
         """The walks that find all rows which a filter lets through for one of the values."""
@@ -103,25 +115,15 @@ class PageReader:
         return [Walk(path, filtered(chunk)) for chunk in chunks]
 
     def cut_by_ids(self, whole: Walk, extent: Extent | None) -> list[Walk]:
-        """A whole list in parts of about a page each, if its ids have no large gaps; else they are uneven.
+        """A whole list in parts of about a page each; they are uneven where its ids have large gaps.
 
-        The last part has no end: what others add meanwhile is found there.
+        The first part has no beginning and the last no end: what others add meanwhile is found.
         """
         parts = -(-extent.count // self._page_size) if extent else 1
         if extent is None or parts < 2:
             return [whole]
-        edges = [extent.last_id * part // parts for part in range(1, parts)]
+        before = max(0, extent.first_id - 1)
+        edges = [before + (extent.last_id - before) * part // parts for part in range(1, parts)]
         return [
-            replace(whole, after=after, up_to=up_to)
-            for after, up_to in zip([0, *edges], [*edges, 0], strict=True)
+            replace(whole, after=after or 0, up_to=up_to) for after, up_to in pairwise([None, *edges, None])
         ]
-
-    def _page(self, path: str, parameters: Parameters) -> dict[str, Any]:
-        answer = self._transport.get(path, parameters)
-        if not isinstance(answer, dict) or "results" not in answer:
-            raise not_netbox(self._url)
-        return answer
-
-
-def _call(call: Callable[[], Answer]) -> Answer:
-    return call()

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
+from threading import Event
 from types import TracebackType
 from typing import Any
 
@@ -66,7 +67,7 @@ class RestNetBox:
     def __init__(self, settings: NetBoxSettings, page_size: int = PAGE_SIZE) -> None:
         self.settings = settings
         self._transport = Transport(settings)
-        self._pages = PageReader(self._transport, settings.url, page_size, settings.read_connections)
+        self._pages = PageReader(self._transport, page_size, settings.read_connections)
         self._type_names: Mapping[int, str] = {}
 
     def __enter__(self) -> RestNetBox:
@@ -84,7 +85,6 @@ class RestNetBox:
 
     def close(self) -> None:
         """Close all connections."""
-        self._pages.close()
         self._transport.close()
 
     def status(self, patience_seconds: float | None = None) -> NetBoxStatus:
@@ -198,12 +198,12 @@ class RestNetBox:
         return found
 
     def _attached(
-        self, kind: Attachment, object_type: str, ids: frozenset[int]
+        self, kind: Attachment, object_type: str, ids: frozenset[int], stop: Event
     ) -> list[tuple[int, str]] | None:
         """What of one kind hangs on these objects; None where the token may not see it."""
         walks = self._pages.cut_by_values(kind.path, kind.parameters(object_type), kind.filter, sorted(ids))
         try:
-            rows = _each_once(self._pages.read(walk) for walk in walks)
+            rows = _each_once(self._pages.read(walk, stop) for walk in walks)
         except AccessError:
             return None
         pairs = ((kind.target(object_type, row), in_words(kind, row)) for row in rows)
@@ -335,5 +335,5 @@ def _release(text: str) -> tuple[int, ...]:
 
 
 def _each_once(parts: Iterable[list[Row]]) -> list[Row]:
-    """Rows that several requests have brought."""
+    """The rows of several answers, by their ids: each once, as it came last."""
     return list({row["id"]: row for part in parts for row in part}.values())

@@ -75,7 +75,10 @@ class NetBoxSettings(BaseModel):
         "evenly spaced. Unset: no limit.",
     )
     read_connections: int = Field(
-        default=2, ge=1, le=8, description="Read requests to this NetBox at the same time, by one plan."
+        default=2,
+        ge=1,
+        le=8,
+        description="Read requests to this NetBox at the same time, by one plan; up to 8.",
     )
 
     @field_validator("name")

@@ -77,6 +77,13 @@ class Transport:
         """Read. Raises UnreachableError, AccessError, NetBoxError."""
         return self._read("GET", path, parameters)
 
+    def get_list(self, path: str, parameters: Parameters) -> dict[str, Any]:
+        """Read one page of a list, with its `count` and its `results`. Raises as `get`."""
+        answer = self._read("GET", path, parameters)
+        if not isinstance(answer, dict) or "results" not in answer:
+            raise not_netbox(self._settings.url)
+        return answer
+
     def probe(self, path: str, patience_seconds: float) -> Any:
         """Read with one try that is given up after this time. Raises as `get`."""
         return self._read("GET", path, (), "probes", (patience_seconds, patience_seconds))

@@ -54,6 +54,11 @@ def read_one(netbox: NetBox, object_type: str, object_id: int, *fields: str) -> 
     return row
 
 
+def how_many(netbox: NetBox, object_type: str) -> int:
+    (extent,) = netbox.extents([object_type])
+    return extent.count
+
+
 def build_world(netbox: NetBox) -> World:
     sites = create(netbox, "sites", named("AMS1"), named("AMS2"))
     (maker,) = create(netbox, "manufacturers", named("Cisco"))

@@ -27,7 +27,7 @@ from orchestrator.netbox import RestNetBox, open_netbox
 from orchestrator.netbox.openapi import read_fields
 from orchestrator.ports import Query
 from orchestrator.schema import SNAPSHOT
-from tests.netbox.contract_rig import MESSAGE, Rig, create, named
+from tests.netbox.contract_rig import MESSAGE, Rig, create, how_many, named
 from tests.netbox.faulty_proxy import CUT, DROP, HANG, Answer, FaultyProxy
 from tests.netbox.netbox_contract import NetBoxContract
 from tests.netbox.tidy_fixture import add_vm_interface, call, changes, last_change, onlooker, settings_of
@@ -109,7 +109,7 @@ def test_long_filters_fit_the_request_line(behind: RestNetBox, proxy: FaultyProx
 def test_every_known_type_can_be_read_page_by_page(behind: RestNetBox) -> None:
     create(behind, "sites", named("AMS1"))
     for name in OBJECT_TYPES:
-        assert len(behind.read(Query(name, ("id",)))) == behind.extents([name])[0].count
+        assert len(behind.read(Query(name, ("id",)))) == how_many(behind, name)
 
 
 def test_threads_share_one_client(behind: RestNetBox) -> None:
@@ -130,7 +130,7 @@ def test_threads_share_one_client(behind: RestNetBox) -> None:
 def test_a_read_is_tried_again(behind: RestNetBox, proxy: FaultyProxy) -> None:
     proxy.methods = {"GET"}
     proxy.faults += [DROP, Answer(503, headers=(("Retry-After", "0"),)), None]
-    assert behind.extents(["sites"])[0].count == 0
+    assert how_many(behind, "sites") == 0
     assert len(proxy.seen) == 3
 
 
@@ -181,7 +181,7 @@ def test_a_write_without_an_answer_is_never_repeated(
         create(behind, "sites", named("AMS1"))
     assert not caught.value.over
     assert len(proxy.writes()) == 1
-    assert behind.extents(["sites"])[0].count == written
+    assert how_many(behind, "sites") == written
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_two_at_once_are_told_apart(tidy_netbox: SandboxInfo) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert one.extents(["manufacturers"])[0].count == 1
+        assert how_many(one, "manufacturers") == 1
     failed = [result for result in results if not isinstance(result, int)]
     assert len(failed) == 1
     assert isinstance(failed[0], RejectedError | UnknownOutcomeError)
@@ -229,7 +229,7 @@ def test_too_many_requests_is_waited_out(behind: RestNetBox, proxy: FaultyProxy)
     proxy.faults += [Answer(429, headers=(("Retry-After", "0"),))] * 2
     create(behind, "sites", named("AMS1"))
     assert len(proxy.writes()) == 3
-    assert behind.extents(["sites"])[0].count == 1
+    assert how_many(behind, "sites") == 1
 
 
 def test_too_many_requests_for_ever(behind: RestNetBox, proxy: FaultyProxy) -> None:
@@ -330,7 +330,7 @@ def test_certificates(swept_netbox: SandboxInfo, tmp_path: Path, monkeypatch: py
     with FaultyProxy(swept_netbox.url, certificate) as proxy:
         for verify in (certificate, False):
             with open_netbox(settings_of(swept_netbox, url=proxy.url, verify_tls=verify)) as netbox:
-                assert netbox.extents(["sites"])[0].count == 0
+                assert how_many(netbox, "sites") == 0
         for verify in (True, other):
             with open_netbox(settings_of(swept_netbox, url=proxy.url, verify_tls=verify)) as netbox:
                 with pytest.raises(UnreachableError, match="certificate") as caught:

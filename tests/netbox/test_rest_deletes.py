@@ -10,7 +10,7 @@ from netbox_mcp.sandbox import SandboxInfo
 from orchestrator.errors import NetBoxError, RejectedError, UnknownOutcomeError
 from orchestrator.netbox import RestNetBox
 from tests.netbox.changelog_contract import LONG_AGO, new_message, whole_story
-from tests.netbox.contract_rig import MESSAGE, build_world, create, named
+from tests.netbox.contract_rig import MESSAGE, build_world, create, how_many, named
 from tests.netbox.faulty_proxy import CUT, DROP, Answer, FaultyProxy
 from tests.netbox.tidy_fixture import call, settings_of
 
@@ -34,7 +34,7 @@ def test_a_delete_without_an_answer_is_never_repeated(
     with pytest.raises(UnknownOutcomeError):
         behind.delete("sites", ids, MESSAGE)
     assert len(proxy.seen) == 1
-    assert behind.extents(["sites"])[0].count == left
+    assert how_many(behind, "sites") == left
 
 
 def test_a_delete_that_is_only_promised_is_not_done(behind: RestNetBox, proxy: FaultyProxy) -> None:

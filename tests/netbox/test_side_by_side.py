@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from netbox_mcp.sandbox import SandboxInfo
-from orchestrator.errors import UnreachableError
+from orchestrator.errors import NetBoxError, UnreachableError
 from orchestrator.netbox import RestNetBox
 from orchestrator.ports import Extent, Query
 from tests.netbox.contract_rig import MESSAGE, create, named
@@ -59,7 +59,7 @@ def test_no_more_requests_at_a_time_than_allowed(
     with reading(tidy_netbox, proxy, connections) as netbox:
         ids = create(netbox, "sites", *(named(f"site-{number}") for number in range(12)))
         (extent,) = netbox.extents(["sites"])
-        assert extent == Extent(12, ids[-1])
+        assert extent == Extent(12, ids[0], ids[-1])
         crowd = Crowd()
         proxy.rewrite = crowd.pass_through
         whole = Query("sites", ("name",), extent=extent)
@@ -89,16 +89,40 @@ def test_what_is_new_since_the_extent_is_found(tidy_netbox: SandboxInfo, proxy: 
 
 def test_an_empty_list_has_an_extent(tidy_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
     with reading(tidy_netbox, proxy, 2) as netbox:
-        assert netbox.extents(["vrfs"]) == [Extent(0, 0)]
-        assert netbox.read(Query("vrfs", ("name",), extent=Extent(0, 0))) == []
+        assert netbox.extents(["vrfs"]) == [Extent(0, 0, 0)]
+        assert netbox.read(Query("vrfs", ("name",), extent=Extent(0, 0, 0))) == []
 
 
-def test_one_failure_ends_the_whole_read(tidy_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
+def test_the_first_failure_ends_a_long_read_beside_it(tidy_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
+    """The other list would take fifteen pages, one after another; it is not followed to its end."""
+    with reading(tidy_netbox, proxy, 2) as netbox:
+        create(netbox, "sites", *(named(f"site-{number:02}") for number in range(30)))
+        proxy.seen.clear()
+        proxy.rewrite = lambda path: path.replace("manufacturers", "no-such-list")
+        with pytest.raises(NetBoxError):
+            netbox.read_all([SITES, Query("manufacturers", ("name",))])
+        asked = len(proxy.seen)
+        time.sleep(1)
+        assert len(proxy.seen) == asked < 15
+
+
+def test_a_lower_page_size_of_the_server_leaves_nothing_out(
+    tidy_netbox: SandboxInfo, proxy: FaultyProxy
+) -> None:
+    with reading(tidy_netbox, proxy, 2) as netbox:
+        ids = create(netbox, "sites", *(named(f"site-{number}") for number in range(7)))
+        (extent,) = netbox.extents(["sites"])
+        proxy.rewrite = lambda path: path.replace("limit=2", "limit=1")
+        rows = netbox.read(Query("sites", ("name",), extent=extent))
+        assert sorted(row["id"] for row in rows) == ids
+
+
+def test_a_request_that_is_refused_late_ends_the_read(tidy_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
     with reading(tidy_netbox, proxy, 2) as netbox:
         create(netbox, "sites", *(named(f"site-{number}") for number in range(8)))
         (extent,) = netbox.extents(["sites"])
         proxy.methods = {"GET"}
-        proxy.faults += [Answer(502)] * 12
+        proxy.faults += [None, None, *[Answer(502)] * 12]
         with pytest.raises(UnreachableError, match="HTTP 502"):
             netbox.read(Query("sites", ("name",), extent=extent))
 

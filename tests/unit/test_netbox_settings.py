@@ -20,6 +20,7 @@ VARIABLES = (
     "NETBOX_MCP_CONNECT_TIMEOUT_SECONDS",
     "NETBOX_MCP_READ_TIMEOUT_SECONDS",
     "NETBOX_MCP_MAX_REQUESTS_PER_SECOND",
+    "NETBOX_MCP_READ_CONNECTIONS",
     "LAB_TOKEN",
 )
 
@@ -56,6 +57,7 @@ def test_two_variables_are_enough(env: pytest.MonkeyPatch) -> None:
     assert target.token.get_secret_value() == TOKEN
     assert (target.dry_run, target.verify_tls) == (False, True)
     assert target.max_requests_per_second is None
+    assert target.read_connections == 2
 
 
 def test_the_rest_comes_from_the_environment_too(env: pytest.MonkeyPatch, folder: Path) -> None:
@@ -65,11 +67,13 @@ def test_the_rest_comes_from_the_environment_too(env: pytest.MonkeyPatch, folder
     env.setenv("NETBOX_MCP_CONNECT_TIMEOUT_SECONDS", "1.5")
     env.setenv("NETBOX_MCP_READ_TIMEOUT_SECONDS", "90")
     env.setenv("NETBOX_MCP_MAX_REQUESTS_PER_SECOND", "2.5")
+    env.setenv("NETBOX_MCP_READ_CONNECTIONS", "4")
     target = load_targets()["default"]
     assert target.dry_run is True
     assert target.verify_tls == folder / "ca.pem"
     assert (target.connect_timeout_seconds, target.read_timeout_seconds) == (1.5, 90)
     assert target.max_requests_per_second == 2.5
+    assert target.read_connections == 4
 
 
 def test_environment_beats_dotenv_beats_file(env: pytest.MonkeyPatch, folder: Path) -> None:
@@ -95,6 +99,7 @@ def test_several_targets_from_a_file(monkeypatch: pytest.MonkeyPatch, folder: Pa
         verify_tls = false
         dry_run = true
         max_requests_per_second = 10
+        read_connections = 1
         """
     )
     (folder / ".env").write_text(f"LAB_TOKEN={OTHER}\n")
@@ -104,6 +109,7 @@ def test_several_targets_from_a_file(monkeypatch: pytest.MonkeyPatch, folder: Pa
     lab = targets["lab"]
     assert (lab.name, lab.url, lab.verify_tls, lab.dry_run) == ("lab", "http://lab", False, True)
     assert (lab.max_requests_per_second, targets["default"].max_requests_per_second) == (10, None)
+    assert (lab.read_connections, targets["default"].read_connections) == (1, 2)
     assert lab.token.get_secret_value() == OTHER
     monkeypatch.setenv("LAB_TOKEN", TOKEN)
     assert load_targets()["lab"].token.get_secret_value() == TOKEN

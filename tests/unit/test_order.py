@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
-from orchestrator.graph import build_stages, order_of, type_order
+from orchestrator.graph import build_stages, type_order, types_in_order
 from orchestrator.lanes import CHUNK_SECONDS, cut_chunks, cut_lanes
 from orchestrator.models import Action, Change, Pass, Planned
 
@@ -31,7 +31,7 @@ def test_a_cycle_in_the_catalog_is_named() -> None:
         "b": ObjectType("b", "x/b", references={"a": "a"}),
     }
     with pytest.raises(ValueError, match=r"references form a cycle: (a -> b -> a|b -> a -> b)"):
-        order_of(rows)
+        types_in_order(rows)
 
 
 def test_a_type_that_depends_on_itself_is_cut_into_levels() -> None:

@@ -12,7 +12,7 @@ from orchestrator.errors import RejectedError, UnknownOutcomeError, UnreachableE
 from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD
 from orchestrator.ports import Query
 from orchestrator.testing import Fault, MemoryNetBox
-from tests.netbox.contract_rig import MESSAGE, Rig, build_world, named
+from tests.netbox.contract_rig import MESSAGE, Rig, build_world, how_many, named
 from tests.netbox.netbox_contract import NetBoxContract
 
 
@@ -57,7 +57,7 @@ def test_faults_hit_one_write_each(
     memory.create("sites", [named("before")], MESSAGE)
     with pytest.raises(error):
         memory.create("sites", [named("AMS1")], MESSAGE)
-    assert memory.extents(["sites"])[0].count == 1 + written
+    assert how_many(memory, "sites") == 1 + written
     memory.create("sites", [named("after")], MESSAGE)
     assert memory.write_requests == 3
 
@@ -83,7 +83,7 @@ def test_a_test_can_look_at_each_write_and_stop_it(memory: MemoryNetBox) -> None
     with pytest.raises(RejectedError):
         memory.create("sites", [named("AMS1")], MESSAGE)
     assert seen == [("create", "sites", 1)]
-    assert memory.extents(["sites"])[0].count == 0
+    assert how_many(memory, "sites") == 0
 
 
 def test_nothing_of_a_refused_list_is_logged(memory: MemoryNetBox) -> None:
@@ -100,7 +100,7 @@ def test_the_fields_for_metadata_are_there_unless_a_test_wants_to_see_them_made(
     for row in memory.read(Query("custom_fields", ("name", "type", "object_types"))):
         assert set(row["object_types"]) == models
     bare = MemoryNetBox(metadata_fields=False)
-    assert bare.extents(["custom_fields"])[0].count == 0
+    assert how_many(bare, "custom_fields") == 0
     assert bare.create("sites", [named("AMS1")], MESSAGE).rows[0]["custom_fields"] == {}
 
 
