@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.deeds import Deed, Key
 from orchestrator.dependents import Dependents, read_dependents
+from orchestrator.errors import AccessError
 from orchestrator.footprints import Footprints, changed_since
 from orchestrator.live import Live, all_fields
+from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.surroundings import read_holders
 from orchestrator.values import live_value
@@ -49,6 +52,7 @@ def read_aftermath(netbox: NetBox, deeds: Sequence[Deed], batch_id: str) -> Afte
     there = {key: live for key in sorted(created) if (live := found.row(key)) is not None}
     found.dependents = read_dependents(netbox, there, footprints)
     found.names = _read_names(netbox, deeds, found.live)
+    _read_kinds(netbox, deeds, found.live)
     _read_holders(netbox, [deed for deed in deeds if deed.object_type == "ip_addresses"], found.live)
     return found
 
@@ -86,6 +90,13 @@ def _read_names(netbox: NetBox, deeds: Iterable[Deed], live: Live) -> dict[str, 
             rows = netbox.read(Query(name, (label,), "id", sorted(ids)))
             names[name] = {row["id"]: str(row.get(label) or row["id"]) for row in rows}
     return names
+
+
+def _read_kinds(netbox: NetBox, deeds: Iterable[Deed], live: Live) -> None:
+    """The types of the custom fields that go back, so that each is put back as what it was."""
+    if any(deed.before.get("custom_fields", {}).keys() - {*METADATA_FIELDS} for deed in deeds):
+        with suppress(AccessError):  # then what a value looks like has to do
+            live.table("custom_fields").add(netbox.read(Query("custom_fields", ("name", "type"))))
 
 
 def _ids(value: Any) -> list[int]:

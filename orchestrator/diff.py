@@ -15,6 +15,7 @@ import orjson
 
 from orchestrator.catalog import ObjectType
 from orchestrator.live import canonical_fields
+from orchestrator.models import NOTHING
 from orchestrator.ports import Row
 from orchestrator.values import custom_field_value, same_custom_field
 
@@ -43,11 +44,13 @@ def _spelling(value: Any) -> bytes:
 _SPELLING = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
-def compare(row: ObjectType, wanted: Mapping[str, Any], live: Row) -> tuple[Fields, Fields]:
+def compare(
+    row: ObjectType, wanted: Mapping[str, Any], live: Row, kinds: Mapping[str, str] = NOTHING
+) -> tuple[Fields, Fields]:
     """What differs as (before, after); both are empty when nothing does.
 
     Tags and custom fields are merged: what is there stays unless the document
-    names it (design, rule 4).
+    names it (design, rule 4). `kinds` are the types of custom fields, as far as they are known.
     """
     before = canonical_fields(row, live, wanted)
     mine = _with_tags(wanted, before)
@@ -55,7 +58,7 @@ def compare(row: ObjectType, wanted: Mapping[str, Any], live: Row) -> tuple[Fiel
         return {}, {}
     if "custom_fields" in mine:
         before["custom_fields"], mine["custom_fields"] = _custom_fields(
-            mine["custom_fields"] or {}, before["custom_fields"] or {}
+            mine["custom_fields"] or {}, before["custom_fields"] or {}, kinds
         )
     differing = [name for name in mine if not same(mine[name], before[name])]
     return {name: before[name] for name in differing}, {name: mine[name] for name in differing}
@@ -85,8 +88,12 @@ def same(left: Any, right: Any) -> bool:
     return _spelling(left) == _spelling(right)
 
 
-def _custom_fields(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[Fields, Fields]:
+def _custom_fields(
+    mine: Mapping[str, Any], theirs: Mapping[str, Any], kinds: Mapping[str, str]
+) -> tuple[Fields, Fields]:
     """Of the custom fields that the document names, those that differ: (before, after)."""
-    differing = [name for name in mine if not same_custom_field(mine[name], theirs.get(name))]
-    before = {name: custom_field_value(theirs.get(name)) for name in differing}
+    differing = [
+        name for name in mine if not same_custom_field(mine[name], theirs.get(name), kinds.get(name, ""))
+    ]
+    before = {name: custom_field_value(theirs.get(name), kinds.get(name, "")) for name in differing}
     return before, {name: mine[name] for name in differing}

@@ -100,6 +100,11 @@ class Live:
             self.tables[object_type] = Table(OBJECT_TYPES[object_type])
         return self.tables[object_type]
 
+    def custom_field_kinds(self) -> dict[str, str]:
+        """The types of the custom fields that were read, by their names."""
+        rows = self.table("custom_fields").by_id.values()
+        return {row["name"]: str(live_value(row.get("type")) or "") for row in rows}
+
 
 def canonical_row(row: ObjectType, live: Row) -> dict[str, Any]:
     """A live row with every value in canonical form, generic references as one field."""

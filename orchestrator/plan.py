@@ -89,6 +89,7 @@ class _Draft:
         self.links: dict[Node, dict[str, Node | None]] = {}
         self.derived_slugs: set[Node] = set()
         self.metadata = Metadata()
+        self.kinds = live.custom_field_kinds()
         # Addresses that stay on another interface than the document wants them on.
         self.kept_in_place: set[Node] = set()
 
@@ -235,7 +236,7 @@ class _Draft:
 
     def _update(self, node: Node) -> Change:
         assert node.live is not None
-        before, after = compare(node.row, node.values, node.live)
+        before, after = compare(node.row, node.values, node.live, self.kinds)
         if not after:
             return self._unchanged(node, node.live["id"])
         if "device_type" in after:

@@ -86,7 +86,7 @@ class _Collector:
             for entry in entries:
                 self._entry(row, want, entry)
         if any("custom_fields" in want.fields for want in self.wanted.values()):
-            self.wanted["custom_fields"].fields |= {"name", "object_types"}
+            self.wanted["custom_fields"].fields |= {"name", "object_types", "type"}
         self._old_names()
         return self.wanted
 

@@ -74,6 +74,7 @@ class _Draft:
         self.deeds = sorted(deeds, key=lambda deed: (order[deed.object_type], deed.label, deed.object_id))
         self.aftermath = aftermath
         self.pointing = aftermath.dependents.pointing
+        self.kinds = aftermath.live.custom_field_kinds()
         self.force = force
         self.warnings: list[str] = []
         self.restored: dict[Key, tuple[Fields, Fields]] = {}
@@ -183,13 +184,15 @@ class _Draft:
         custom = {
             name: value
             for name, value in deed.before.get("custom_fields", {}).items()
-            if not same_custom_field(value, theirs.get(name))
+            if not same_custom_field(value, theirs.get(name), self.kinds.get(name, ""))
         }
         for name in [name for name in custom if name not in theirs]:
             del custom[name]  # NetBox shows every custom field that there is
             self.warnings.append(f"{deed.label}: the custom field {name!r} is gone, and so is what it held")
         if custom:
-            before["custom_fields"] = {name: custom_field_value(theirs.get(name)) for name in custom}
+            before["custom_fields"] = {
+                name: custom_field_value(theirs.get(name), self.kinds.get(name, "")) for name in custom
+            }
             after["custom_fields"] = custom
         return before, after
 

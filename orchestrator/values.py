@@ -137,8 +137,16 @@ def live_value(raw: Any, field: str = "") -> Any:
     return raw
 
 
-def custom_field_value(raw: Any) -> Any:
-    """A custom field as a document would say it: choices by value, objects by id."""
+# The types of custom fields that NetBox shows otherwise than it takes them, and those of moments. Where the
+# type is not known (""), what a value looks like has to do.
+_SHOWN_AT_LENGTH = frozenset({"", "select", "multiselect", "object", "multiobject"})
+_MOMENTS = frozenset({"", "date", "datetime"})
+
+
+def custom_field_value(raw: Any, kind: str = "") -> Any:
+    """A custom field of a type as a document would say it: choices by value, objects by id."""
+    if kind not in _SHOWN_AT_LENGTH:
+        return raw
     if isinstance(raw, list):
         return [custom_field_value(item) for item in raw]
     if isinstance(raw, dict) and set(raw) == {"value", "label"}:
@@ -148,15 +156,15 @@ def custom_field_value(raw: Any) -> Any:
     return raw
 
 
-def same_custom_field(wanted: Any, live: Any) -> bool:
-    """Whether a custom field is as wanted. What is sent is always as the document has it.
+def same_custom_field(wanted: Any, live: Any, kind: str = "") -> bool:
+    """Whether a custom field of a type is as wanted. What is sent is always as the document has it.
 
     Dates and times may differ in notation, ids of several objects in order.
     """
-    theirs = live if wanted == live else custom_field_value(live)
+    theirs = live if wanted == live else custom_field_value(live, kind)
     if theirs != live and isinstance(wanted, list) and isinstance(theirs, list):
         return sorted(wanted, key=repr) == sorted(theirs, key=repr)
-    if isinstance(wanted, str) and isinstance(theirs, str) and wanted != theirs:
+    if kind in _MOMENTS and isinstance(wanted, str) and isinstance(theirs, str) and wanted != theirs:
         return _moment(wanted) is not None and _moment(wanted) == _moment_of_netbox(theirs)
     if wanted in ("", None) and theirs in ("", None):
         return True

@@ -202,6 +202,25 @@ def test_a_number_that_rounds_to_a_whole_one_is_written_once() -> None:
     lands_and_goes_back(netbox, {"devices": [device("a", latitude=52.0000001)]})
 
 
+@pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [
+        ("json", {"id": 1, "url": "u", "display": "d"}, []),
+        ("json", [{"value": 1, "label": "x"}], None),
+        ("json", "2024-01-01", "20240101"),
+        ("text", "20240101", "2024-01-01"),
+        ("text", "2024-01-01", "20240101"),
+    ],
+)
+def test_a_custom_field_goes_back_to_what_it_was_whatever_that_looks_like(
+    kind: str, before: Any, after: Any
+) -> None:
+    netbox = MemoryNetBox()
+    netbox.create("custom_fields", [{"name": "f", "type": kind, "object_types": ["dcim.site"]}], "by hand")
+    apply(netbox, {"sites": [{"name": "s", "custom_fields": {"f": before}}]})
+    lands_and_goes_back(netbox, {"sites": [{"name": "s", "custom_fields": {"f": after}}]})
+
+
 def test_names_that_look_like_ids_of_changes_stay_apart() -> None:
     mine = {"address": "10.0.0.1/24", "interface": "v"}
     first = device("sw", interfaces=[PORT], ip_addresses=[mine], primary_ip4=mine["address"])
