@@ -33,7 +33,7 @@ class ObjectType:
     object they point to may itself need this one. `unique` are the sets of fields
     that NetBox's models let exist once; a set does not bind where its last field
     is empty, and text is compared as `fold_case` says; `unique_by_setting` are those that
-    hold where NetBox is configured so: to heed them elsewhere costs nothing. `counted` are fields in
+    hold where NetBox is configured so (release.py). `counted` are fields in
     which NetBox counts what hangs on an object and is of no type in this
     catalog. `lane` names the field whose
     row in the database concurrent writers would fight for.

@@ -15,7 +15,7 @@ from typing import Any
 from orchestrator.deeds import Deed, Key
 from orchestrator.errors import AccessError, NetBoxError
 from orchestrator.ports import LoggedChange, NetBox, Row
-from orchestrator.writes import batch_message
+from orchestrator.writes import batch_message, rollback_remark
 
 _UNKNOWN = "changed since, and NetBox's changelog does not tell by whom"
 
@@ -26,6 +26,7 @@ class Footprints:
     def __init__(self, netbox: NetBox, deeds: Sequence[Deed], batch_id: str) -> None:
         self._netbox = netbox
         self._message = batch_message(batch_id)
+        self._undoing = rollback_remark(batch_id)
         self._requests = {one for deed in deeds for one in deed.request_ids}
         self._unanswered = any(not deed.request_ids for deed in deeds)
         # Our clock may be ahead of NetBox's; what is read too much is told apart by its request.
@@ -33,8 +34,12 @@ class Footprints:
         self._since = (datetime.fromisoformat(begun) - timedelta(hours=1)).isoformat() if begun else ""
 
     def ours(self, entry: LoggedChange) -> bool:
-        """Whether our batch made this change, or NetBox along with one of ours."""
-        return entry.message == self._message or entry.request_id in self._requests
+        """Whether our batch made this change, or a rollback of it that broke off, or NetBox along with it."""
+        return (
+            entry.message == self._message
+            or entry.message.endswith(self._undoing)
+            or entry.request_id in self._requests
+        )
 
     def of(self, object_type: str, ids: Iterable[int]) -> dict[int, list[LoggedChange]]:
         """What was logged about these objects since the batch began, oldest first. Raises AccessError."""
@@ -63,6 +68,11 @@ class Footprints:
         places = [place for place, entry in enumerate(entries) if self.ours(entry)]
         return list(entries[places[-1] + 1 :]) if places else None
 
+    def put_back(self, entries: Sequence[LoggedChange]) -> bool:
+        """Whether the last of our changes was made by a rollback of the batch, which broke off."""
+        own = [entry for entry in entries if self.ours(entry)]
+        return bool(own) and own[-1].message.endswith(self._undoing)
+
     def made_along(self, entries: Sequence[LoggedChange]) -> bool:
         """Whether NetBox made the object in one of our requests."""
         return bool(entries) and entries[0].action == "create" and self.ours(entries[0])
@@ -88,9 +98,10 @@ def changed_since(
         return {deed.key: f"{_UNKNOWN} (this token may not read it)" for deed in moved}
     found = {}
     for deed in moved:
-        entries = footprints.after_ours(logged.get(deed.object_id, ()))
+        every = logged.get(deed.object_id, ())
+        entries, certain = footprints.after_ours(every), not deed.last_updated or footprints.put_back(every)
         lost = {name for name, target in deed.link_targets() if target in created and row_of(target) is None}
-        why = net_change(entries, lost, certain=not deed.last_updated)
+        why = net_change(entries, lost, certain)
         if why:
             found[deed.key] = why
     return found

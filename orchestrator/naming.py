@@ -25,10 +25,9 @@ def name_nodes(register: Register) -> None:
         for node in nodes:
             node.full_name = _full_name(register, node)
             node.id = f"{name}/{'/'.join(node.full_name)}"
-        used = {node.id for node in nodes}
-        for node in nodes:
             if node.id.endswith(LINK_MARK):  # or it would be taken for another object's link change
                 node.id = f"{node.id}~"
+        used = {node.id for node in nodes}
         if len(used) < len(nodes):
             _tell_apart(nodes, used)
         nodes.sort(key=lambda node: node.id)

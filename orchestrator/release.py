@@ -163,9 +163,14 @@ def _waits(
     if not leaving:
         return
     for change in changes:
-        taken = _key(row, constraint, _after(row, change, live))
-        for leaver in leaving.get(taken, ()) if taken is not None else ():
-            if leaver.id != change.id:
+        now, then = _before(row, change, live), _after(row, change, live)
+        taken = _key(row, constraint, then)
+        # Who stays where it is takes nobody's place, unless it will not share it any longer.
+        if taken is None or (taken == _key(row, constraint, now) and not _shares(row, then, now)):
+            continue
+        for leaver in leaving.get(taken, ()):
+            beside = _shared(row, then) and _shared(row, _before(row, leaver, live))
+            if leaver.id != change.id and not beside:
                 yield _Wait(change.id, leaver.id, constraint[-1])
 
 
@@ -207,7 +212,7 @@ def _leaving(
         told = {*constraint, "role"} if row.by_host else set(constraint)
         if not goes and (change.action is not Action.UPDATE or not told & change.after.keys()):
             continue
-        there = canonical_row(row, live.table(row.name).by_id[change.live_id or 0])
+        there = _before(row, change, live)
         now, then = _key(row, constraint, there), {**there, **change.after}
         if now is not None and (goes or now != _key(row, constraint, then) or _shares(row, there, then)):
             yield now, change
@@ -215,7 +220,17 @@ def _leaving(
 
 def _shares(row: ObjectType, now: Mapping[str, Any], then: Mapping[str, Any]) -> bool:
     """Whether an address takes on a role in which others may have the same one beside it."""
-    return row.by_host and now.get("role") not in SHARED_ROLES and then.get("role") in SHARED_ROLES
+    return _shared(row, then) and not _shared(row, now)
+
+
+def _shared(row: ObjectType, values: Mapping[str, Any]) -> bool:
+    """Whether others of the same role may have the same address."""
+    return row.by_host and values.get("role") in SHARED_ROLES
+
+
+def _before(row: ObjectType, change: Change, live: Live) -> Mapping[str, Any]:
+    there = live.table(row.name).by_id.get(change.live_id or 0)
+    return {} if there is None else canonical_row(row, there)
 
 
 def _after(row: ObjectType, change: Change, live: Live) -> Mapping[str, Any]:
@@ -223,7 +238,7 @@ def _after(row: ObjectType, change: Change, live: Live) -> Mapping[str, Any]:
         return change.after
     if change.action is not Action.UPDATE:
         return {}
-    return {**canonical_row(row, live.table(row.name).by_id[change.live_id or 0]), **change.after}
+    return {**_before(row, change, live), **change.after}
 
 
 def _key(row: ObjectType, constraint: tuple[str, ...], values: Mapping[str, Any]) -> Key | None:

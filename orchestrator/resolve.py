@@ -170,7 +170,8 @@ class Resolver:
             self.problem(match.path, f"{len(rows)} {match.object_type} match", "name it by id")
         elif rows:
             self._bind(node, rows[0])
-            self._renamed.append(node)
+            if node.live is rows[0]:
+                self._renamed.append(node)
         else:
             # It may have its new name already; where it is has not changed.
             kept = (name for name in (*node.row.key, *node.row.optional_key) if name != node.row.label)
@@ -199,12 +200,12 @@ class Resolver:
         """A name that finds an object, and that another takes over, would find the other the next time."""
         given_up: dict[tuple[str, Any], list[Node]] = defaultdict(list)
         for node in self._renamed:
-            row, live = node.row, node.live or {}
-            parent = canonical_field(row, live, row.child_of) if row.child_of else None
-            given_up[row.name, label_key(row, live.get(row.label), parent)].append(node)
+            place = _live_place(node)
+            if place != node.place:
+                given_up[node.row.name, place].append(node)
         for node in self.register.in_order() if given_up else ():
             for other in given_up.get((node.row.name, node.place), ()):
-                if other is not node and self._takes_place_of(node, other):
+                if _live_place(node) != node.place and self._takes_place_of(node, other):
                     old, new = (other.live or {}).get(node.row.label), other.label
                     hint = "use two documents, or name both by id"
                     self.problem(node.path, f"{other.path} renames {old!r} to {new!r}", hint)
@@ -381,6 +382,16 @@ class Resolver:
             f"there is no {row.noun} {name!r}",
             near or way_out or f"declare it under {row.name}",
         )
+
+
+def _live_place(node: Node) -> Any:
+    """Where an object is found by its label now (`label_key`); None while it is not there."""
+    row, live = node.row, node.live
+    if live is None:
+        return None
+    return label_key(
+        row, live.get(row.label), canonical_field(row, live, row.child_of) if row.child_of else None
+    )
 
 
 @cache

@@ -38,7 +38,12 @@ def batch_message(batch_id: str, undoes: str = "") -> str:
 
     A rollback says which batch it takes back, in brackets: whoever asks the changelog can tell it apart.
     """
-    return f"netbox-mcp batch {batch_id}" + (f" (rollback of {undoes})" if undoes else "")
+    return f"netbox-mcp batch {batch_id}" + (rollback_remark(undoes) if undoes else "")
+
+
+def rollback_remark(undoes: str) -> str:
+    """What ends the message of every rollback of a batch."""
+    return f" (rollback of {undoes})"
 
 
 def may_double(row: ObjectType, write: Write) -> bool:

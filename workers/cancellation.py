@@ -14,13 +14,13 @@ from workers.errors import TaskCancelledError
 
 
 class Cancellation:
-    """Somebody's wish that a task should stop. It stays on record for as long as the task."""
+    """Somebody's wish that a task should stop; `asked` once it has been seen. Kept as long as the task."""
 
     def __init__(self, redis: Redis, task_id: str, retention_seconds: int) -> None:
         self._redis = redis
         self._key = keys.cancellation(task_id)
         self._retention = retention_seconds
-        self._asked = False
+        self.asked = False
 
     def ask(self) -> None:
         """Ask the task to stop, whether it runs or still waits in the queue."""
@@ -28,9 +28,9 @@ class Cancellation:
 
     def look(self) -> None:
         """See whether anybody has asked."""
-        self._asked = self._asked or bool(self._redis.exists(self._key))
+        self.asked = self.asked or bool(self._redis.exists(self._key))
 
     def check(self) -> None:
         """Raise TaskCancelledError once somebody has been seen to ask."""
-        if self._asked:
+        if self.asked:
             raise TaskCancelledError

@@ -193,13 +193,12 @@ def _verdict(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
     progress = snapshot.progress
     if progress.state in ENDED:
         return _ended(snapshot, done, total)
+    if snapshot.job_status == "canceled" or (snapshot.cancel_asked and not progress.started_at):
+        return Verdict(TaskState.CANCELLED, "Cancelled before it began; nothing was written.")
     if snapshot.alive:
         undoing = bool(progress.message)  # which is brought to its end
         return _cancelling(snapshot) if snapshot.cancel_asked and not undoing else _alive(snapshot)
-    waiting = snapshot.job_status in WAITING_IN_RQ and not progress.started_at
-    if snapshot.job_status == "canceled" or (waiting and snapshot.cancel_asked):
-        return Verdict(TaskState.CANCELLED, "Cancelled before it began; nothing was written.")
-    if waiting:
+    if snapshot.job_status in WAITING_IN_RQ and not progress.started_at:
         return _queued(snapshot)
     if _about_to_begin(snapshot):
         return Verdict(TaskState.QUEUED, "A worker is about to begin.")

@@ -83,7 +83,10 @@ class TaskRun:
         """Be seen as alive while the block runs, and as gone right after it."""
         self._life.renew()
         self.cancellation.look()
-        self.tracker.started()
+        if not self.cancellation.asked:
+            self.tracker.started()
+            # Whoever asked until now was told that it has not begun: nothing may be written.
+            self.cancellation.look()
         try:
             with self._heartbeat:
                 yield

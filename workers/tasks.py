@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workers.errors import TaskCancelledError
 from workers.task_run import running
 from workers.undo import must_undo
 
@@ -24,7 +25,11 @@ def run_rollback(task_id: str) -> None:
     with running(task_id) as run, run.lease() as lease, run.engine() as engine:
         plan = run.permitted(run.make_plan(engine))
         batch_id, checkpoint = run.record.batch_id, run.checkpoint(lease)
-        report = engine.apply(plan, batch_id, run.journal(lease), run.tracker, checkpoint)
+        try:
+            report = engine.apply(plan, batch_id, run.journal(lease), run.tracker, checkpoint)
+        except TaskCancelledError:
+            run.batches.note_undone(plan.undoes, batch_id, whole=False)
+            raise
         run.batches.note_undone(plan.undoes, batch_id, report.ok)
         run.tracker.undone(report, plan.conflicts)
 

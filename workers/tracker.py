@@ -144,7 +144,9 @@ class TaskTracker:
 
     def undoing(self, why: str) -> Progress:
         """A batch that must land whole has failed: tell that it is being undone, from now on."""
-        return _Undoing(self, why)
+        undoing = _Undoing(self, why)
+        undoing.begin()
+        return undoing
 
     def taken_back(self, report: Report, undone: Undone) -> None:
         """The end of an apply that was undone by its own task; what failed stays told."""
@@ -251,6 +253,10 @@ class _Undoing:
         self._why = _brief(why)
         self._lock = threading.Lock()
         self._done = self._total = 0
+
+    def begin(self) -> None:
+        """NetBox is being read for the plan of the rollback."""
+        self._tracker.say(f"{self._why} Undoing the batch.", force=True)
 
     def planned(self, plan: Plan) -> None:
         """The plan of the rollback is made."""

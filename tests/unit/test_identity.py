@@ -20,6 +20,12 @@ def device(name: str, **fields: Any) -> dict[str, Any]:
     return {"name": name, "site": "AMS1", "role": "Access", "device_type": KIND, **fields}
 
 
+def two_devices(address: dict[str, Any]) -> list[dict[str, Any]]:
+    """Devices a and b with a port each; the address is on that of a."""
+    first = device("a", interfaces=[PORT], ip_addresses=[address])
+    return [first, device("b", interfaces=[PORT])]
+
+
 def ids_of(netbox: MemoryNetBox, object_type: str, label: str) -> dict[str, int]:
     return {row[label]: id_ for id_, row in netbox.tables[object_type].items()}
 
@@ -162,10 +168,63 @@ def test_an_address_becomes_a_shared_one_and_gets_a_second_at_once() -> None:
     mine = {"address": "10.0.0.1/32", "interface": "v"}
     apply(
         netbox,
-        {"devices": [device("a", interfaces=[PORT], ip_addresses=[mine]), device("b", interfaces=[PORT])]},
+        {"devices": two_devices(mine)},
     )
     entries = [{**mine, "device": name, "role": "anycast"} for name in "ab"]
     lands_and_goes_back(netbox, {"ip_addresses": entries})
+
+
+def test_two_copies_of_an_address_become_shared_ones_where_they_are() -> None:
+    netbox = MemoryNetBox()
+    ports = [{"name": name, "type": "virtual"} for name in "vw"]
+    mine = {"address": "10.0.0.1/32", "interface": "v", "device": "a"}
+    apply(netbox, {"devices": [device("a", interfaces=ports)], "ip_addresses": [{**mine, "role": "vip"}]})
+    apply(netbox, {"ip_addresses": [{**mine, "role": "vip"}, {**mine, "interface": "w", "role": "vip"}]})
+    first, second = sorted(netbox.tables["ip_addresses"])
+    for id_ in (first, second):  # as a NetBox does that does not enforce unique addresses
+        netbox.tables["ip_addresses"][id_]["role"] = None
+    entries = [{"id": first, "role": "anycast"}, {"id": second, "role": "anycast"}]
+    plan = NetBoxBulkOrchestrator(netbox).plan({"ip_addresses": entries})
+    assert [(change.live_id, dict(change.after), change.depends_on) for change in plan.changes] == [
+        (first, {"role": "anycast"}, ()),
+        (second, {"role": "anycast"}, ()),
+    ]
+
+
+def test_who_shares_an_address_and_stays_waits_for_nobody() -> None:
+    netbox = MemoryNetBox()
+    mine = {"address": "10.0.0.1/32", "interface": "v", "role": "vip"}
+    both = [device(name, interfaces=[PORT], ip_addresses=[mine]) for name in "ab"]
+    assert apply(netbox, {"devices": both}).ok
+    first, second = sorted(netbox.tables["ip_addresses"])
+    entries = [{"id": first, "address": "10.0.0.2/32"}, {"id": second, "description": "stays"}]
+    plan = NetBoxBulkOrchestrator(netbox).plan({"ip_addresses": entries})
+    assert [change.depends_on for change in plan.changes] == [(), ()]
+    lands_and_goes_back(netbox, {"ip_addresses": [{"id": first, "description": "x"}]})
+
+
+def test_a_second_shared_copy_goes_again_without_a_detour() -> None:
+    netbox, journal = MemoryNetBox(), MemoryJournal()
+    mine = {"address": "10.0.0.1/32", "interface": "v", "role": "anycast"}
+    apply(
+        netbox,
+        {"devices": two_devices(mine)},
+    )
+    entries = [{**mine, "device": "a", "description": "x"}, {**mine, "device": "b"}]
+    assert apply(netbox, {"ip_addresses": entries}, journal).ok
+    plan = NetBoxBulkOrchestrator(netbox).plan_rollback("b-test", journal)
+    assert sorted(change.action for change in plan.changes) == ["delete", "update"]
+
+
+def test_an_entry_that_only_seems_to_be_renamed_is_in_nobodys_way() -> None:
+    netbox = MemoryNetBox()
+    mine = {"address": "10.0.0.1/32", "interface": "v", "role": "anycast"}
+    apply(
+        netbox,
+        {"devices": two_devices(mine)},
+    )
+    same = {"match": {"address": "10.0.0.1/32"}, **mine, "device": "a", "description": "x"}
+    assert apply(netbox, {"ip_addresses": [same, {**mine, "device": "b"}]}).ok
 
 
 # -- drift that is kept ---------------------------------------------------------------------
@@ -176,7 +235,7 @@ def test_an_address_that_stays_where_somebody_moved_it_is_not_made_primary_elsew
     mine = {"address": "10.0.0.1/24", "interface": "v"}
     apply(
         netbox,
-        {"devices": [device("a", interfaces=[PORT], ip_addresses=[mine]), device("b", interfaces=[PORT])]},
+        {"devices": two_devices(mine)},
     )
     address, port = (
         ids_of(netbox, "ip_addresses", "address")["10.0.0.1/24"],
@@ -227,7 +286,8 @@ def test_names_that_look_like_ids_of_changes_stay_apart() -> None:
     netbox = MemoryNetBox()
     lands_and_goes_back(netbox, {"devices": [first, device("sw#link")]})
     assert apply(netbox, {"devices": [first, device("sw#link")]}).ok
-    assert ids_of(netbox, "devices", "name").keys() == {"sw", "sw#link"}
+    assert apply(netbox, {"devices": [device("sw#link"), device("sw#link~")]}).ok
+    assert ids_of(netbox, "devices", "name").keys() == {"sw", "sw#link", "sw#link~"}
     assert row_of(netbox, "devices", name="sw#link")["primary_ip4"] is None
 
 

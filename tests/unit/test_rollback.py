@@ -141,6 +141,31 @@ def test_a_rollback_that_broke_off_is_made_again(netbox: MemoryNetBox, requests:
     assert picture(netbox) == before
 
 
+@pytest.mark.parametrize("requests", range(1, 6))
+def test_a_rollback_of_moves_that_broke_off_is_made_again(netbox: MemoryNetBox, requests: int) -> None:
+    """What its first part has put back is no change of somebody else's, whatever is left to be done."""
+    apply(netbox, switches(2))
+    before, journal = picture(netbox), MemoryJournal()
+    names = {row["name"]: id_ for id_, row in netbox.tables["devices"].items() if row["name"]}
+    swapped = [
+        {"id": names["sw-01"], "name": "sw-02", "serial": "S1", "primary_ip4": None},
+        {"id": names["sw-02"], "name": "sw-01", "serial": "S2", "primary_ip4": None},
+    ]
+    assert apply(netbox, {"devices": swapped}, journal).ok
+    left = iter(range(requests))
+
+    def stop() -> None:
+        if next(left, None) is None:
+            raise LeaseLostError("another worker has taken over")
+
+    engine = NetBoxBulkOrchestrator(netbox, lanes=1)
+    with suppress(LeaseLostError):
+        engine.apply(engine.plan_rollback("b-test", journal), "b-undo", MemoryJournal(), checkpoint=stop)
+    assert reasons(netbox, journal) == {}
+    assert undo(netbox, journal).ok
+    assert picture(netbox) == before
+
+
 def test_force_overrides_what_someone_has_changed(netbox: MemoryNetBox) -> None:
     before, journal = picture(netbox), MemoryJournal()
     apply(netbox, switches(3), journal)

@@ -108,6 +108,11 @@ CASES = {
         "cancelled",
         "Cancelled before it began; nothing was written.",
     ),
+    "cancelled in the queue, taken by a worker at that moment": (
+        snapshot(job_status="started", alive=True, cancel_asked=True),
+        "cancelled",
+        "Cancelled before it began; nothing was written.",
+    ),
     "alive, asked to stop while planning": (
         snapshot(
             job_status="started",
@@ -213,7 +218,9 @@ CASES = {
             job_status="started",
             alive=True,
             cancel_asked=True,
-            progress=TaskProgress(state="running", message="sites 'a' failed. Undoing the batch: 1 of 9."),
+            progress=TaskProgress(
+                state="running", message="sites 'a' failed. Undoing the batch: 1 of 9.", started_at=LONG_AGO
+            ),
         ),
         "running",
         "Undoing the batch: 1 of 9.",
