@@ -106,6 +106,17 @@ class TaskReply(TaskStatus):
     next: Next = ""
 
 
+class CancelReply(BaseModel):
+    """A task that was asked to stop."""
+
+    task_id: str
+    batch_id: str | None = None
+    status: str
+    message: str = ""
+    hint: str = ""
+    next: Next = ""
+
+
 class TaskRow(BaseModel):
     """One task in a list."""
 

@@ -29,6 +29,7 @@ from netbox_mcp.next_steps import (
 )
 from netbox_mcp.replies import (
     ApprovalReply,
+    CancelReply,
     EnsureReply,
     HealthReply,
     PlanDetail,
@@ -41,6 +42,7 @@ from netbox_mcp.replies import (
     TaskReply,
 )
 from netbox_mcp.summaries import (
+    cancel_reply,
     plan_parts,
     report_parts,
     started_parts,
@@ -273,10 +275,10 @@ class BulkService:
             status = await manager.wait(task_id, wait_seconds)
         return task_reply(status, needs_approval=get_settings().require_approval)
 
-    def cancel(self, task_id: str) -> TaskReply:
+    def cancel(self, task_id: str) -> CancelReply:
         """Ask a task to stop. Raises UnknownTaskError, TaskEndedError."""
         with background() as manager:
-            return task_reply(manager.cancel(task_id))
+            return cancel_reply(manager.cancel(task_id))
 
     def report(
         self, task_id: str, outcome: str | None, object_type: str | None, cursor: str | None, limit: int

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from netbox_mcp.failures import shorten
-from netbox_mcp.replies import TaskReply, TaskRow
+from netbox_mcp.replies import CancelReply, TaskReply, TaskRow
 from netbox_mcp.sync_apply import Applied
 from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.models import Action, Change, Outcome, Pass, Plan, Report
@@ -143,6 +143,18 @@ def task_reply(status: TaskStatus, needs_approval: bool = False) -> TaskReply:
     ]
     fields["message"] = short_message(status.message)
     return TaskReply(**fields, next=next_step(status, needs_approval))
+
+
+def cancel_reply(status: TaskStatus) -> CancelReply:
+    """Where a task stands that was asked to stop."""
+    return CancelReply(
+        task_id=status.task_id,
+        batch_id=status.batch_id,
+        status=status.status.value,
+        message=short_message(status.message),
+        hint=status.hint,
+        next=next_step(status),
+    )
 
 
 def task_row(status: TaskStatus) -> TaskRow:

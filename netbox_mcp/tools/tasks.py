@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from netbox_mcp.registry import mcp_tool
-from netbox_mcp.replies import QueueReply, ReportReply, TaskList, TaskReply
+from netbox_mcp.replies import CancelReply, QueueReply, ReportReply, TaskList, TaskReply
 from netbox_mcp.service import get_service
 from netbox_mcp.tools.arguments import TaskId
 
@@ -31,12 +31,8 @@ async def netbox_get_task_status(
 
 
 @mcp_tool(category="bulk", title="Cancel a task", read_only=False, idempotent=True)
-def netbox_cancel_task(task_id: TaskId) -> TaskReply:
-    """Stop a background task before its next write to NetBox; one that is still queued never begins.
-
-    What was written stays and is in the task's report: send the document again to do the rest, or undo it
-    with netbox_rollback_batch.
-    """
+def netbox_cancel_task(task_id: TaskId) -> CancelReply:
+    """Stop a background task before its next write to NetBox; what was written can be rolled back."""
     return get_service().cancel(task_id)
 
 

@@ -133,7 +133,8 @@ def test_a_task_that_waits_for_the_target_stops_waiting(
     lease.acquire()
     task = manager.start_apply(document(prefix, 5), "default", 5)
     wait_until_taken(manager, task.task_id)
-    wait_for(lambda: manager.status(task.task_id).waiting_for == "t-another", "the task behind the lease")
+    progress = keys.progress(task.task_id)
+    wait_for(lambda: redis.hget(progress, "waiting_for") == b"t-another", "the task behind the lease")
     assert manager.cancel(task.task_id).status is TaskState.CANCELLING
     ended = wait_until_ended(manager, task.task_id, CANCEL_SECONDS)
     assert ended.status is TaskState.CANCELLED

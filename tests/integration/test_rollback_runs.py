@@ -253,7 +253,7 @@ def test_a_worker_that_dies_while_it_undoes_leaves_a_batch_that_can_be_taken_bac
     document = whole_or_nothing(prefix)
     document["sites"] = [{"name": f"{prefix}-[001-120]"}]
     started = manager.start_apply(document, "default", 123)
-    wait_for(lambda: "Undoing the batch" in manager.status(started.task_id).message, "the undoing")
+    wait_for(lambda: "Undoing the batch: " in manager.status(started.task_id).message, "the undoing")
     wait_for(lambda: netbox.count("dcim/sites", name__isw=prefix) < 120, "the first delete")
     for child in first.children():
         os.kill(child, signal.SIGKILL)
