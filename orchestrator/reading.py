@@ -33,8 +33,7 @@ def read_live(desired: Desired, netbox: NetBox) -> Live:
     while left:
         ready = [row for row in left if row.name in whole or not _asks_parents(row, left)]
         queries = [query for row in ready for query in _queries(row, wanted[row.name], live, whole)]
-        for query, rows in zip(queries, netbox.read_all(queries), strict=True):
-            live.table(query.object_type).add(rows)
+        _take_in(queries, live, netbox)
         left = [row for row in left if row not in ready]
     _read_neighbours({name: want for name, want in wanted.items() if name not in whole}, live, netbox)
     return live
@@ -49,6 +48,10 @@ def _read_neighbours(wanted: Mapping[str, _Wanted], live: Live, netbox: NetBox) 
             found = (live.table(name).by_id.get(object_id, {}) for object_id in want.ids)
             parents = {live_value(one.get(row.child_of)) for one in found} - {None}
             queries += _asking(row, fields_of(row, want.fields), {f"{row.child_of}_id": parents})
+    _take_in(queries, live, netbox)
+
+
+def _take_in(queries: Sequence[Query], live: Live, netbox: NetBox) -> None:
     for query, rows in zip(queries, netbox.read_all(queries), strict=True):
         live.table(query.object_type).add(rows)
 
