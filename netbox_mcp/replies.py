@@ -106,8 +106,8 @@ class TaskReply(TaskStatus):
     next: Next = ""
 
 
-class CancelReply(BaseModel):
-    """A task that was asked to stop."""
+class TaskBrief(BaseModel):
+    """A task that was asked to stop, or to go on."""
 
     task_id: str
     batch_id: str | None = None

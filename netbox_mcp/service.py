@@ -29,7 +29,6 @@ from netbox_mcp.next_steps import (
 )
 from netbox_mcp.replies import (
     ApprovalReply,
-    CancelReply,
     EnsureReply,
     HealthReply,
     PlanDetail,
@@ -38,15 +37,16 @@ from netbox_mcp.replies import (
     ReportReply,
     ReportRow,
     StartReply,
+    TaskBrief,
     TaskList,
     TaskReply,
 )
 from netbox_mcp.summaries import (
-    cancel_reply,
     plan_parts,
     report_parts,
     started_parts,
     status_of,
+    task_brief,
     task_reply,
     task_row,
 )
@@ -275,10 +275,21 @@ class BulkService:
             status = await manager.wait(task_id, wait_seconds)
         return task_reply(status, needs_approval=get_settings().require_approval)
 
-    def cancel(self, task_id: str) -> CancelReply:
+    def cancel(self, task_id: str) -> TaskBrief:
         """Ask a task to stop. Raises UnknownTaskError, TaskEndedError."""
         with background() as manager:
-            return cancel_reply(manager.cancel(task_id))
+            return task_brief(manager.cancel(task_id))
+
+    def resume(self, task_id: str) -> TaskBrief:
+        """Have a task go on that did not do all of its work. Refused in dry-run, and as the manager does."""
+        return task_brief(self.resume_task(task_id))
+
+    def resume_task(self, task_id: str) -> TaskStatus:
+        """The same, for those who follow it."""
+        if get_settings().dry_run:
+            raise UsageError(DRY_RUN, "Unset NETBOX_DRY_RUN to go on.")
+        with background() as manager:
+            return manager.resume(task_id)
 
     def report(
         self, task_id: str, outcome: str | None, object_type: str | None, cursor: str | None, limit: int

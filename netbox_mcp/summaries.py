@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from netbox_mcp.failures import shorten
-from netbox_mcp.replies import CancelReply, TaskReply, TaskRow
+from netbox_mcp.replies import TaskBrief, TaskReply, TaskRow
 from netbox_mcp.sync_apply import Applied
 from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.models import Action, Change, Outcome, Pass, Plan, Report
@@ -145,9 +145,9 @@ def task_reply(status: TaskStatus, needs_approval: bool = False) -> TaskReply:
     return TaskReply(**fields, next=next_step(status, needs_approval))
 
 
-def cancel_reply(status: TaskStatus) -> CancelReply:
-    """Where a task stands that was asked to stop."""
-    return CancelReply(
+def task_brief(status: TaskStatus) -> TaskBrief:
+    """Where a task stands that was asked to stop, or to go on."""
+    return TaskBrief(
         task_id=status.task_id,
         batch_id=status.batch_id,
         status=status.status.value,

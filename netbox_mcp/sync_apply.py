@@ -31,7 +31,7 @@ from workers.lease import Heartbeat, Lease
 from workers.records import new_batch_id
 from workers.settings import WorkerSettings
 from workers.sqlite_journal import SqliteJournal
-from workers.undo import Undone, must_undo, undo_now
+from workers.undo import FailedBatch, Undone, must_undo, undo_now
 
 WAIT_SECONDS = 45.0
 """How long to wait for another batch: MCP clients give up on a call after about a minute."""
@@ -56,7 +56,7 @@ class SyncProgress:
         """Nothing is done yet, for this reason."""
         self.stage_name = reason
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Plan, done: int = 0) -> None:
         """The plan is made; its size is known."""
         self.total = len(plan.changes)
 
@@ -150,7 +150,8 @@ class SyncApply:
         batch_id = new_batch_id(datetime.now(UTC))
         progress.undoing()
         with closing(SqliteJournal(self._settings.state_dir, batch_id)) as journal:
-            return undo_now(engine, failed, history, batch_id, journal, progress, checkpoint)
+            batch = FailedBatch(failed.batch_id, failed.first_errors, history)
+            return undo_now(engine, batch, batch_id, journal, progress, checkpoint)
 
     @contextmanager
     def _lease(

@@ -85,10 +85,10 @@ def deeds_in(history: History) -> tuple[list[Deed], list[Intent]]:
 
     Raises RollbackError where the batch was itself a rollback: what that deleted cannot be brought back.
     """
-    intents = {intent.change_id: intent for intent in history.intents()}
+    intents = {(intent.run, intent.change_id): intent for intent in history.intents()}
     deeds: dict[Key, Deed] = {}
     for outcome in history.settled():
-        intent = intents.pop(outcome.change_id, None)
+        intent = intents.pop((outcome.run or 1, outcome.change_id), None)
         if outcome.result is Result.DELETED:
             raise RollbackError(
                 "This batch was itself a rollback; what it deleted cannot be brought back.",

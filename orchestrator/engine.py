@@ -15,7 +15,8 @@ from orchestrator.graph import type_order
 from orchestrator.models import Action, Plan, Report
 from orchestrator.normalise import normalise
 from orchestrator.plan import build_plan
-from orchestrator.ports import SILENT, History, Journal, NetBox, Progress, Query
+from orchestrator.ports import SILENT, History, Journal, NetBox, Progress, Query, Resumable
+from orchestrator.resume import NOTHING_DONE, Done, take_up
 from orchestrator.rollback import plan_rollback
 from orchestrator.stale import refuse_unapplyable
 from orchestrator.surroundings import read_details, read_world
@@ -109,6 +110,13 @@ class NetBoxBulkOrchestrator:
         tags = {row["name"]: row["id"] for row in self.netbox.read(Query("tags", ("id", "name")))}
         return deeds_logged(entries, tags), [FROM_CHANGELOG]
 
+    def take_up(self, batch_id: str, journal: Resumable, checkpoint: Callable[[], None] = carry_on) -> Done:
+        """Find out what an interrupted batch has done; then plan again, and `apply` with the answer.
+
+        Raises NetBoxError, JournalError or what `checkpoint` raised; it can be called again after that.
+        """
+        return take_up(self.netbox, journal, batch_id, checkpoint, self.settle_seconds)
+
     def apply(
         self,
         plan: Plan,
@@ -116,6 +124,7 @@ class NetBoxBulkOrchestrator:
         journal: Journal,
         progress: Progress = SILENT,
         checkpoint: Callable[[], None] = carry_on,
+        done: Done = NOTHING_DONE,
     ) -> Report:
         """Carry out a plan; see `apply_plan`. Raises NotApplyableError where conflicts forbid it.
 
@@ -132,6 +141,7 @@ class NetBoxBulkOrchestrator:
             checkpoint=checkpoint,
             lanes=self.lanes,
             settle_seconds=self.settle_seconds,
+            done=done,
         )
 
     def _refuse_deletes(self, plan: Plan) -> None:

@@ -15,6 +15,7 @@ from orchestrator.lanes import cut_chunks, cut_lanes
 from orchestrator.ledger import Ledger, outcome_of
 from orchestrator.models import Action, Change, Outcome, Plan, Report, Result, Stage
 from orchestrator.ports import SILENT, Journal, NetBox, Progress
+from orchestrator.resume import NOTHING_DONE, Done
 from orchestrator.writer import ListWriter
 
 SETTLE_SECONDS = 120.0
@@ -36,6 +37,7 @@ def apply_plan(
     checkpoint: Callable[[], None] = carry_on,
     lanes: int = 2,
     settle_seconds: float = SETTLE_SECONDS,
+    done: Done = NOTHING_DONE,
 ) -> Report:
     """Carry out a plan and say what became of each change.
 
@@ -44,29 +46,32 @@ def apply_plan(
     before-image is in the journal before its object is touched. `checkpoint`
     is called before every write request; what it raises ends the apply.
     `settle_seconds` is how long NetBox may still be at work on a request whose
-    answer was lost.
+    answer was lost. `done` is what earlier runs of the same batch have settled (resume.py): the report
+    counts it, and what needs nothing more is not settled a second time.
 
     Raises NetBoxError, JournalError or what `checkpoint` raised when the batch
     cannot go on; what was done until then is in the journal.
     """
-    report = Report(batch_id, warnings=list(plan.warnings))
+    counts = {name: dict(per_type) for name, per_type in done.counts.items()}
+    report = Report(batch_id, counts, warnings=list(plan.warnings))
     written_twice = frozenset(change.subject for change in plan.changes if change.subject)
     stops = plan.on_error in ("stop", "rollback")
     ledger = Ledger(report, journal, progress, stops, written_twice)
-    writer = ListWriter(netbox, journal, ledger, batch_id, checkpoint, settle_seconds, plan.undoes)
+    resumes = done is not NOTHING_DONE
+    writer = ListWriter(netbox, journal, ledger, batch_id, checkpoint, settle_seconds, plan.undoes, resumes)
     stages = build_stages(plan.changes)
+    rest = [change for change in plan.changes if not done.covers(change)]
     journal.open(plan)
-    progress.planned(plan)
-    _settle_unwritten(plan, ledger)
+    progress.planned(plan, done.total - (len(plan.changes) - len(rest)))
+    _settle_unwritten([change for change in rest if not change.writes], ledger)
     for number, stage in enumerate(stages, start=1):
         progress.stage(stage, number, len(stages))
         _run_stage(stage, ledger, writer, lanes)
     return report
 
 
-def _settle_unwritten(plan: Plan, ledger: Ledger) -> None:
+def _settle_unwritten(still: Sequence[Change], ledger: Ledger) -> None:
     """What is as it should be, and what a rollback must leave alone."""
-    still = [change for change in plan.changes if not change.writes]
     for start in range(0, len(still), _SETTLE_ROWS):
         ledger.settle([_unwritten(change) for change in still[start : start + _SETTLE_ROWS]])
 

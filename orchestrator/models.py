@@ -214,7 +214,8 @@ class Outcome:
 
     `request_id` is NetBox's name for the request that did it, `last_updated`
     the moment that NetBox gave the object then: if it has another one later,
-    somebody has changed it since.
+    somebody has changed it since. `run` tells which run of a batch it belongs
+    to, as its intent does; 0 is the present one, until the journal fills it in.
     """
 
     change_id: str
@@ -227,6 +228,7 @@ class Outcome:
     message: str = ""
     request_id: str = ""
     last_updated: str = ""
+    run: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -237,7 +239,8 @@ class Outcome:
 class Intent:
     """What was about to be sent for one change, and what was there before. References are ids by then.
 
-    `at` is when (ISO 8601, UTC).
+    `at` is when (ISO 8601, UTC). `run` counts the runs of a batch that was
+    interrupted and gone on with.
     """
 
     change_id: str
@@ -251,6 +254,8 @@ class Intent:
     key: Mapping[str, Any]
     sent: Mapping[str, Any]
     at: str
+    passes: str = Pass.BUILD.value
+    run: int = 1
 
 
 @dataclass(slots=True)

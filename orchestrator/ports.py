@@ -179,11 +179,27 @@ class History(Protocol):
         ...
 
 
+class Resumable(Journal, History, Protocol):
+    """A journal that a later run of the same batch takes up again."""
+
+    def reopen(self) -> None:
+        """Forget the outcomes of what failed, was skipped or cancelled: it is tried again."""
+        ...
+
+    def unsettled(self) -> Sequence[Intent]:
+        """Intents of which nobody knows what became of them: the last one of each change, in order."""
+        ...
+
+    def give_up(self, intents: Sequence[Intent]) -> None:
+        """Note that nothing came of these intents; should it do so all the same, a rollback looks again."""
+        ...
+
+
 class Progress(Protocol):
     """Told where an apply stands. Called from several threads."""
 
-    def planned(self, plan: Plan) -> None:
-        """The plan is made; its size is known."""
+    def planned(self, plan: Plan, done: int = 0) -> None:
+        """The plan is made; its size is known. `done` changes beside it were settled by earlier runs."""
         ...
 
     def stage(self, stage: Stage, number: int, of: int) -> None:
@@ -198,7 +214,7 @@ class Progress(Protocol):
 class _Silent:
     """Progress that tells nobody."""
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Plan, done: int = 0) -> None:
         """Ignore."""
 
     def stage(self, stage: Stage, number: int, of: int) -> None:

@@ -16,6 +16,7 @@ from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.diff import same
 from orchestrator.errors import NotApplyableError, StalePlanError
 from orchestrator.models import Action, Change, Pass, Plan, Planned
+from orchestrator.resume import NOTHING_DONE, Done
 
 MAX_NAMED = 5
 MAX_DETAILS = 50
@@ -38,9 +39,12 @@ class Dated(Protocol):
         ...
 
 
-def refuse_moved(stored: Plan, fresh: Plan, name: str = "the plan") -> None:
-    """Raise StalePlanError, naming what has moved, unless both plans would do the same."""
-    moves = what_moved(stored, fresh)
+def refuse_moved(stored: Plan, fresh: Plan, name: str = "the plan", done: Done = NOTHING_DONE) -> None:
+    """Raise StalePlanError, naming what has moved, unless both plans would do the same.
+
+    Of objects that earlier runs have `done` by the stored plan, the fresh plan may ask for what is left.
+    """
+    moves = what_moved(stored, fresh, done)
     if moves:
         raise StalePlanError(
             f"NetBox has changed since {name} was made; nothing was written. What has moved: "
@@ -115,7 +119,7 @@ class _Item:
         return self.change.action is Action.CREATE
 
 
-def what_moved(stored: Plan, fresh: Plan) -> list[Moved]:
+def what_moved(stored: Plan, fresh: Plan, done: Done = NOTHING_DONE) -> list[Moved]:
     """Each object that the plan made just now treats otherwise than the stored one.
 
     Its message is a sentence: `device 'sw-1': status is now 'offline' (was 'active')`. Empty while the
@@ -128,12 +132,33 @@ def what_moved(stored: Plan, fresh: Plan) -> list[Moved]:
         Moved(item.change.object_type, item.change.label, f"{_named(item.change)}{said}")
         for key in {**then, **now}
         for item in [now.get(key) or then[key]]
-        for said in [_difference(then.get(key), now.get(key), stored)]
+        for said in [_said(then.get(key), now.get(key), stored, done)]
         if said
     ]
-    if not moves:  # such as another on_error, or an order that other references ask for
+    if not moves and done is NOTHING_DONE:  # such as another on_error, or another order
         moves.append(Moved("", "", "what would be done is no longer the same"))
     return moves
+
+
+def _said(then: _Item | None, now: _Item | None, stored: Plan, done: Done) -> str:
+    if (then and done.knows(then.change)) or (now and done.knows(now.change)):
+        return _more_than_left(then, now)
+    return _difference(then, now, stored)
+
+
+def _more_than_left(then: _Item | None, now: _Item | None) -> str:
+    """What a fresh plan would do to an object that was written by the stored one, beyond what that says."""
+    if now is None or not now.change.writes:
+        return ""
+    if then is None:
+        return " would be changed now"
+    if now.change.action is not then.change.action and not then.creates:
+        return f" would be met with {now.change.action.value} now (was {then.change.action.value})"
+    other = {name for name, value in now.after.items() if not same(value, then.after.get(name))}
+    if not then.creates:
+        other |= {name for name, value in now.before.items() if not same(value, then.before.get(name))}
+    told = {name: (now.before.get(name), then.after.get(name)) for name in sorted(other)}
+    return f": {_told_fields(told)}" if told else ""
 
 
 def _difference(then: _Item | None, now: _Item | None, stored: Plan) -> str:

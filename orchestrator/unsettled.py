@@ -1,4 +1,4 @@
-"""Finds out, for a rollback, which of the writes of unknown fate NetBox has carried out."""
+"""Finds out which of the writes of unknown fate NetBox has carried out, after a run that broke off."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.deeds import NOT_UNDONE, Deed
+from orchestrator.diff import kept
 from orchestrator.live import find_by_id, find_rows
 from orchestrator.models import Action, Intent
 from orchestrator.ports import NetBox, Row
@@ -15,23 +16,46 @@ from orchestrator.writes import written_by
 
 
 def find_unsettled(netbox: NetBox, intents: Iterable[Intent], batch_id: str) -> Iterator[Deed]:
-    """The deeds that came of intents without an outcome; what others have written is not among them."""
+    """The deeds that came of intents without an outcome; others' writes are not among them."""
+    undoable = [
+        intent
+        for intent in intents
+        if intent.object_type not in NOT_UNDONE and intent.action in (Action.CREATE, Action.UPDATE)
+    ]
+    return (_deed_of(intent, live) for intent, live in find_landed(netbox, undoable, batch_id))
+
+
+def find_landed(
+    netbox: NetBox, intents: Iterable[Intent], batch_id: str, undoes: str = ""
+) -> Iterator[tuple[Intent, Row]]:
+    """The intents that NetBox has carried out for the batch, each with its object as it is now.
+
+    Of a deleted object, the row has the id alone. `undoes`: the batch takes that one back.
+    """
     by_kind: dict[tuple[str, str], list[Intent]] = defaultdict(list)
     for intent in intents:
-        if intent.object_type not in NOT_UNDONE:
-            by_kind[intent.object_type, intent.action].append(intent)
+        by_kind[intent.object_type, intent.action].append(intent)
     for (name, action), some in by_kind.items():
         row = OBJECT_TYPES[name]
-        if action == Action.CREATE:
-            rows = find_rows(netbox, row, [_key_of(intent) for intent in some])
-        elif action == Action.UPDATE:
-            rows = find_by_id(netbox, row, [intent.sent["id"] for intent in some])
-        else:
+        pairs = list(zip(some, _read_back(netbox, row, some), strict=True))
+        if action == Action.DELETE:
+            yield from ((intent, {"id": intent.sent["id"]}) for intent, live in pairs if live is None)
             continue
-        there = [(intent, live) for intent, live in zip(some, rows, strict=True) if live is not None]
+        there = [(intent, live) for intent, live in pairs if live is not None]
         sent = [(_fields_of(intent), live) for intent, live in there]
-        ours = written_by(netbox, row, Action(action), sent, batch_id)
-        yield from (_deed_of(intent, live) for intent, live in there if live["id"] in ours)
+        ours = written_by(netbox, row, Action(action), sent, batch_id, undoes)
+        yield from (pair for pair in there if pair[1]["id"] in ours)
+
+
+def has_its_values(intent: Intent, live: Row) -> bool:
+    """Whether an object is as the intent wanted it: that it is ours may come of an earlier write."""
+    return kept(OBJECT_TYPES[intent.object_type], _fields_of(intent), live)
+
+
+def _read_back(netbox: NetBox, row: ObjectType, intents: list[Intent]) -> list[Row | None]:
+    if intents[0].action == Action.CREATE:
+        return find_rows(netbox, row, [_key_of(intent) for intent in intents])
+    return find_by_id(netbox, row, [intent.sent["id"] for intent in intents])
 
 
 def _fields_of(intent: Intent) -> Row:

@@ -43,7 +43,9 @@ class ListWriter:
         checkpoint: Callable[[], None],
         settle_seconds: float,
         undoes: str = "",
+        resumes: bool = False,
     ) -> None:
+        """`resumes`: an earlier run of the batch may have sent some of this already."""
         self._netbox = netbox
         self._journal = journal
         self._ledger = ledger
@@ -51,6 +53,7 @@ class ListWriter:
         self._message = batch_message(batch_id, undoes)
         self._checkpoint = checkpoint
         self._settle_seconds = settle_seconds
+        self._resumes = resumes
 
     def write(self, changes: Sequence[Change]) -> None:
         """Carry out changes that share type, action and `may_exist`; every one has an outcome afterwards."""
@@ -150,7 +153,7 @@ class ListWriter:
             return
         reasons = error.rows or {0: error.message}
         refused = [(write, reasons[at]) for at, write in enumerate(writes) if at in reasons]
-        if attempt > 1:
+        if attempt > 1 or self._resumes:
             # What is there by now was, in all likelihood, written by our own first try.
             missing = {write.change.id for write in self._settle_found(row, [write for write, _ in refused])}
             refused = [(write, reason) for write, reason in refused if write.change.id in missing]
@@ -193,7 +196,8 @@ class ListWriter:
         self, row: ObjectType, writes: Sequence[Write], error: UnknownOutcomeError, attempt: int
     ) -> None:
         missing = self._settle_found(row, writes)
-        if any(may_double(row, write) for write in missing) and not error.over:
+        changes = [write.change for write in missing]
+        if any(may_double(row, one.action, one.key) for one in changes) and not error.over:
             # NetBox may still be at it, and its database would let a second copy in.
             self._wait(self._settle_seconds)
             missing = self._settle_found(row, missing)

@@ -5,7 +5,7 @@ Used by writer.py, which sends the lists.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,11 +46,11 @@ def rollback_remark(undoes: str) -> str:
     return f" (rollback of {undoes})"
 
 
-def may_double(row: ObjectType, write: Write) -> bool:
-    """Whether the database would let a second copy of this row in."""
-    if write.change.action is not Action.CREATE:
+def may_double(row: ObjectType, action: str, key: Mapping[str, Any]) -> bool:
+    """Whether the database would let a second copy of an object with this natural key in."""
+    if action != Action.CREATE:
         return False
-    enforced = row.key_enforced and bool({row.label, "asset_tag"} & write.change.key.keys())
+    enforced = row.key_enforced and bool({row.label, "asset_tag"} & key.keys())
     return not enforced
 
 
@@ -64,7 +64,12 @@ def lacking(row: ObjectType, write: Write) -> str:
 
 
 def written_by(
-    netbox: NetBox, row: ObjectType, action: Action, sent: Sequence[tuple[Row, Row]], batch_id: str
+    netbox: NetBox,
+    row: ObjectType,
+    action: Action,
+    sent: Sequence[tuple[Row, Row]],
+    batch_id: str,
+    undoes: str = "",
 ) -> set[int]:
     """Of objects that may have been written by a batch, the ids of those that were. Pairs are (sent, live).
 
@@ -79,7 +84,7 @@ def written_by(
         entries = netbox.logged_since(row.name, sorted(unclear), _EVER)
     except AccessError:
         return ours | {id_ for id_, (fields, live) in unclear.items() if not compare(row, fields, live)[1]}
-    message = batch_message(batch_id)
+    message = batch_message(batch_id, undoes)
     return ours | {
         entry.object_id for entry in entries if entry.action == action and entry.message == message
     }

@@ -19,6 +19,7 @@ from workers.journal import RedisJournal
 NOTE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) end
 """
+UNDOING_BY = "undoing_by"
 UNDONE_BY = "undone_by"
 UNDONE_IN_PART_BY = "undone_in_part_by"
 
@@ -55,6 +56,19 @@ class Batches:
         """How many objects a rollback of the batch has to look at; 0 where nobody knows."""
         counts = RedisJournal(self._redis, batch_id).counts().values()
         return sum(one.get("created", 0) + one.get("updated", 0) for one in counts)
+
+    def undoing(self, batch_id: str) -> str:
+        """The batch by which a task began to take back its own; empty where it did not."""
+        return text_of(self._redis.hget(keys.journal(batch_id), UNDOING_BY))
+
+    def note_undoing(self, batch_id: str, by: str) -> None:
+        """Note that the task of a batch begins to take it back, as batch `by`."""
+        self._redis.eval(NOTE, 1, keys.journal(batch_id), UNDOING_BY, by)
+
+    def is_undone(self, batch_id: str) -> bool:
+        """Whether the batch, or a part of it, was taken back."""
+        found = self._redis.hmget(keys.journal(batch_id), [UNDONE_BY, UNDONE_IN_PART_BY])
+        return any(value is not None for value in found)
 
     def note_undone(self, batch_id: str, by: str, whole: bool) -> None:
         """Note on a batch that the rollback `by` took it back, or only a part of it."""

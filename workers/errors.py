@@ -15,6 +15,7 @@ OrchestratorError (orchestrator/errors.py)
 +-- TaskTimeoutError          the task ran longer than it may
 +-- TaskCancelledError        somebody has asked the task to stop
 +-- TaskEndedError            the task that is to be cancelled has ended already
++-- NothingToResumeError     the task has done all of its work, or what it did was taken back
 +-- TaskFailedError           tells the queue that a task has failed; its reason is in the task's status
 """
 
@@ -104,6 +105,11 @@ def how_to_roll_back(batch_id: str) -> str:
     return f"netbox_rollback_batch (on the command line: netbox-mcp rollback {batch_id})"
 
 
+def how_to_resume(task_id: str) -> str:
+    """How a task that did not do all of its work is gone on with, for whoever reads it."""
+    return f"netbox_resume_task (on the command line: netbox-mcp resume {task_id})"
+
+
 class PlanRequiredError(OrchestratorError):
     """The configuration lets nothing but plans be applied (NETBOX_MCP_REQUIRE_PLAN)."""
 
@@ -178,6 +184,19 @@ class TaskEndedError(OrchestratorError):
         super().__init__(
             f"The task {task_id} has ended already ({state}); there is nothing left to cancel.",
             hint=f"To undo what it did: {how_to_roll_back(batch_id)}." if batch_id else "",
+        )
+
+
+class NothingToResumeError(OrchestratorError):
+    """A task that has done all of its work, or was taken back, cannot be gone on with."""
+
+    code = "nothing_to_resume"
+
+    def __init__(self, task_id: str, state: str) -> None:
+        why = "is completed" if state == "completed" else "was taken back, or a part of it"
+        super().__init__(
+            f"The task {task_id} {why}; there is nothing to go on with.",
+            hint="To make NetBox match the document again, send it again.",
         )
 
 

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 from orchestrator.errors import JournalError, LeaseLostError
 from orchestrator.models import Change, Intent, Outcome, Plan, Result
 from orchestrator.ports import Row
+from orchestrator.resume import LASTING
 from workers import keys
 from workers.connection import explain, text_of
 from workers.journal_entries import (
@@ -64,6 +65,20 @@ for at = 5, #ARGV do redis.call('HSET', KEYS[4], ARGV[at], place) end
 """
     + KEEP
 )
+# KEYS: ..., outcomes, counts   ARGV: ..., place of a slice, what is left of it, count fields of what is not
+REWRITE = (
+    FENCE
+    + ONCE
+    + """
+redis.call('LSET', KEYS[3], ARGV[4], ARGV[5])
+for at = 6, #ARGV do
+  if redis.call('HINCRBY', KEYS[4], ARGV[at], -1) <= 0 then redis.call('HDEL', KEYS[4], ARGV[at]) end
+end
+"""
+    + KEEP
+)
+# KEYS: ..., pending   ARGV: ..., change ids
+GIVE_UP = FENCE + ONCE + "for at = 4, #ARGV do redis.call('HDEL', KEYS[3], ARGV[at]) end" + KEEP
 # What has been done is true whoever holds the lease now: no fence.
 # KEYS: ..., outcomes, pending, counts   ARGV: ..., slice, rows, then change id and count field of each row
 SETTLE = (
@@ -80,7 +95,10 @@ end
 
 
 class RedisJournal:
-    """Implements the engine's Journal and History. Without a lease it can be read, not written."""
+    """Implements the engine's Journal and Resumable. Without a lease it can be read, not written.
+
+    `run` is the number of the present run, if the batch was interrupted and is gone on with.
+    """
 
     def __init__(
         self,
@@ -88,8 +106,10 @@ class RedisJournal:
         batch_id: str,
         lease: Lease | None = None,
         retention_seconds: int = 90 * DAY_SECONDS,
+        run: int = 1,
     ) -> None:
         self.batch_id = batch_id
+        self._run = run
         self._redis = redis
         self._lease = lease
         self._retention = retention_seconds
@@ -117,18 +137,31 @@ class RedisJournal:
 
     def intend(self, changes: Sequence[Change], rows: Sequence[Row]) -> None:
         """Take down what is about to be sent. Raises LeaseLostError when another worker may write by now."""
-        entries = [intent_row(change, row) for change, row in zip(changes, rows, strict=True)]
+        entries = [intent_row(change, row, self._run) for change, row in zip(changes, rows, strict=True)]
         for part in _slices(entries):
             ids = [entry["change_id"] for entry in part]
             self._call(INTEND, ["intents", "pending"], [_pack(part), *ids])
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         """Take down what became of changes."""
-        for part in _slices([outcome.as_dict() for outcome in outcomes]):
-            fields = [
-                text for row in part for text in (row["change_id"], f"{row['object_type']}:{row['result']}")
-            ]
+        rows = [{**outcome.as_dict(), "run": outcome.run or self._run} for outcome in outcomes]
+        for part in _slices(rows):
+            fields = [text for row in part for text in (row["change_id"], _count_field(row))]
             self._call(SETTLE, ["outcomes", "pending", "counts"], [_pack(part), *fields])
+
+    def reopen(self) -> None:
+        """Forget the outcomes of what failed, was skipped or cancelled: this run tries it again."""
+        for at, rows in self._slices_of("outcomes", 0):
+            left = [row for row in rows if row["result"] in LASTING]
+            if len(left) < len(rows):
+                gone = [_count_field(row) for row in rows if row["result"] not in LASTING]
+                self._call(REWRITE, ["outcomes", "counts"], [str(at), _pack(left), *gone])
+
+    def give_up(self, intents: Sequence[Intent]) -> None:
+        """Note that nothing came of these intents. They stay: a rollback looks at them once more."""
+        for start in range(0, len(intents), SLICE_ROWS):
+            ids = [intent.change_id for intent in intents[start : start + SLICE_ROWS]]
+            self._call(GIVE_UP, ["pending"], ids)
 
     def _call(self, script: str, parts: Sequence[str], arguments: Sequence[str | bytes]) -> None:
         if self._lease is None:
@@ -146,7 +179,7 @@ class RedisJournal:
         if not done:
             raise LeaseLostError(
                 f"This worker no longer holds target {self._lease.target!r}; nothing more was sent.",
-                hint="Send the document again: what is already there is found and left as it is.",
+                hint="Another run goes on where this one was interrupted, by itself or once it is resumed.",
             )
 
     # Reading
@@ -220,11 +253,15 @@ class RedisJournal:
 
     def _rows(self, part: str, first_slice: int) -> Iterator[tuple[int, dict[str, Any]]]:
         """Rows from a slice on; a row's place is slice number * SLICE_ROWS + place in the slice."""
+        for at, rows in self._slices_of(part, first_slice):
+            for offset, row in enumerate(rows):
+                yield at * SLICE_ROWS + offset, row
+
+    def _slices_of(self, part: str, first_slice: int) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         at = first_slice
         while bodies := self._redis.lrange(keys.journal(self.batch_id, part), at, at + READ_SLICES - 1):
             for body in bodies:
-                for offset, row in enumerate(_unpack(body)):
-                    yield at * SLICE_ROWS + offset, row
+                yield at, _unpack(body)
                 at += 1
 
 
@@ -232,6 +269,10 @@ def _wanted(row: dict[str, Any], outcome: str | None, object_type: str | None) -
     return (outcome is None or row["result"] == outcome) and (
         object_type is None or row["object_type"] == object_type
     )
+
+
+def _count_field(row: dict[str, Any]) -> str:
+    return f"{row['object_type']}:{row['result']}"
 
 
 def _slices(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -31,7 +31,7 @@ Counts = dict[str, dict[str, int]]
 _PLANNED = "$planned"
 
 
-def intent_row(change: Change, sent: Mapping[str, Any]) -> dict[str, Any]:
+def intent_row(change: Change, sent: Mapping[str, Any], run: int = 1) -> dict[str, Any]:
     """An intent as plain JSON types."""
     return {
         "change_id": change.id,
@@ -44,7 +44,9 @@ def intent_row(change: Change, sent: Mapping[str, Any]) -> dict[str, Any]:
         "after": dict(change.after),
         "key": dict(change.key),
         "sent": dict(sent),
+        "passes": change.passes.value,
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "run": run,
     }
 
 
@@ -73,7 +75,8 @@ def _revived(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def outcome_from(row: Mapping[str, Any]) -> Outcome:
     """An outcome from plain JSON types."""
-    return Outcome(**{**row, "result": Result(row["result"]), "passes": Pass(row["passes"])})
+    known = {"result": Result(row["result"]), "passes": Pass(row["passes"]), "run": row.get("run") or 1}
+    return Outcome(**{**row, **known})
 
 
 def read_cursor(cursor: str | None) -> int:

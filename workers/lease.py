@@ -40,6 +40,14 @@ RELEASE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
+# Signs of life: only the process that runs a task now may prolong or end its own.
+# KEYS: alive   ARGV: nonce, ttl
+LIVE = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
 POLL_SECONDS = 0.25
 
 
@@ -103,7 +111,7 @@ class Lease:
             raise LeaseLostError(
                 f"This worker no longer holds target {self.target!r}: it was paused, or cut off from Redis, "
                 f"for more than {self.ttl_seconds:g} s.",
-                hint="Send the document again: what is already there is found and left as it is.",
+                hint="Another run goes on where this one was interrupted, by itself or once it is resumed.",
             )
 
     def release(self) -> None:
@@ -120,13 +128,30 @@ class SignOfLife:
         self._redis = redis
         self._key = keys.alive(task_id)
         self._ttl_ms = int(ttl_seconds * 1000)
+        self._nonce = secrets.token_hex(8)
 
-    def renew(self) -> None:
-        """Alive, as of now."""
-        self._redis.set(self._key, 1, px=self._ttl_ms)
+    def begin(self) -> None:
+        """Alive from now on, as soon as an earlier run of the task gives none of its own any more.
+
+        Raises TargetBusyError if that goes on for longer than a process can be cut off and come back.
+        """
+        deadline = time.monotonic() + 3 * self._ttl_ms / 1000
+        while not self.renew():
+            if time.monotonic() >= deadline:
+                raise TargetBusyError("An earlier run of this task is still at work.", "Cancel it first.")
+            time.sleep(POLL_SECONDS)
+
+    def renew(self) -> bool:
+        """Alive, as of now; False where another run of the task is."""
+        return bool(self._redis.eval(LIVE, 1, self._key, self._nonce, self._ttl_ms))
 
     def end(self) -> None:
         """The process has done its work. Never raises."""
+        with _lapses_anyway("sign of life"):
+            self._redis.eval(RELEASE, 1, self._key, self._nonce)
+
+    def gone(self) -> None:
+        """The process is dead, as its parent has seen; whatever it said last. Never raises."""
         with _lapses_anyway("sign of life"):
             self._redis.delete(self._key)
 
@@ -143,17 +168,17 @@ def _lapses_anyway(what: str) -> Iterator[None]:
 class Heartbeat:
     """A thread that does a few short things every few seconds, as long as its `with` block runs."""
 
-    def __init__(self, interval_seconds: float, beats: Sequence[Callable[[], None]]) -> None:
+    def __init__(self, interval_seconds: float, beats: Sequence[Callable[[], object]]) -> None:
         self._interval = interval_seconds
         self._beats = list(beats)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
-    def add(self, beat: Callable[[], None]) -> None:
+    def add(self, beat: Callable[[], object]) -> None:
         """From now on, do this too."""
         self._beats.append(beat)
 
-    def remove(self, beat: Callable[[], None]) -> None:
+    def remove(self, beat: Callable[[], object]) -> None:
         """Do this no more."""
         self._beats.remove(beat)
 

@@ -23,16 +23,23 @@ from workers.approvals import Approval, Approvals
 from workers.batches import Batches, BatchFacts
 from workers.cancellation import Cancellation
 from workers.connection import check, redis_errors
-from workers.errors import PlanRequiredError, TaskEndedError, UnfinishedBatchError, UnknownTaskError
+from workers.errors import (
+    NothingToResumeError,
+    PlanRequiredError,
+    TaskEndedError,
+    UnfinishedBatchError,
+    UnknownTaskError,
+)
 from workers.idempotency import IdempotencyKeys
 from workers.journal import RedisJournal
 from workers.journal_entries import Counts
-from workers.queues import enqueue, open_queue
+from workers.queues import enqueue, enqueue_again, open_queue
 from workers.records import TaskRecord, TaskRecords
+from workers.resumption import Resumption
 from workers.roster import QueueInfo, read_queue_info
 from workers.settings import WorkerSettings
 from workers.snapshots import read_snapshots
-from workers.status import RERUNNABLE, TaskState, TaskStatus, derive_status
+from workers.status import RERUNNABLE, RESUMABLE, TaskState, TaskStatus, derive_status
 from workers.store import Document, Store
 
 FIRST_POLL_SECONDS = 0.1
@@ -258,6 +265,26 @@ class AsyncTaskManager:
                 raise TaskEndedError(task_id, status.status.value, status.batch_id)
             if not status.ended:
                 Cancellation(self._redis, task_id, self._settings.task_retention_seconds).ask()
+                status = self._status(task_id)
+            return status
+
+    def resume(self, task_id: str) -> TaskStatus:
+        """Have a task that failed, was cancelled or left errors go on: same batch, same journal.
+
+        One that has not ended goes on anyway. Raises UnknownTaskError, and NothingToResumeError where all
+        is done, was taken back, or is being taken back.
+        """
+        with redis_errors():
+            wish = Resumption(self._redis, task_id, self._settings.task_retention_seconds)
+            status = self._status(task_id)
+            if status.ended:
+                (record,) = self._records.fetch([task_id])
+                if status.status not in RESUMABLE or self._batches.is_undone(record.batch_id):
+                    raise NothingToResumeError(task_id, status.status.value)
+                if wish.ask():
+                    self._records.renew(record)
+                    self._records.list_as_active(record)
+                    enqueue_again(open_queue(self._redis, self._settings), self._settings, record)
                 status = self._status(task_id)
             return status
 

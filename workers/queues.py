@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from redis import Redis
-from rq import Queue
+from rq import Queue, Retry
 from rq.job import Job
 from rq.rate_limit import RateLimit
 from rq.serializers import JSONSerializer
@@ -26,6 +26,8 @@ RUN_ROLLBACK = "workers.tasks.run_rollback"
 FUNCTION_BY_KIND = {"apply": RUN_APPLY, "plan": RUN_PLAN, "rollback": RUN_ROLLBACK}
 ALLOWED = frozenset(FUNCTION_BY_KIND.values())
 RATE_LIMIT_PREFIX = "nmo-"
+AUTOMATIC_RUNS = 5
+"""How often a task whose run was interrupted is run again, before it waits for a person."""
 MAINTENANCE_LOCK_SECONDS = 30
 
 
@@ -90,5 +92,14 @@ def enqueue(queue: TaskQueue, settings: WorkerSettings, record: TaskRecord) -> N
         ttl=settings.task_retention_seconds,
         result_ttl=settings.task_retention_seconds,
         failure_ttl=settings.task_retention_seconds,
+        retry=Retry(AUTOMATIC_RUNS),
         rate_limit=None if record.kind == "plan" else RateLimit(rate_limit_key(record.target), 1),
     )
+
+
+def enqueue_again(queue: TaskQueue, settings: WorkerSettings, record: TaskRecord) -> None:
+    """Put a task that has ended in line once more, under the same id."""
+    job = queue.fetch_job(record.task_id)
+    if job is not None:
+        job.delete()
+    enqueue(queue, settings, record)

@@ -88,6 +88,16 @@ class TaskRecords:
                 pipe.execute()
                 return batch_id
 
+    def renew(self, record: TaskRecord) -> None:
+        """Keep a task, and what it needs to be run, for its full time from now on."""
+        held = [keys.task(record.task_id), keys.document(record.document_id), keys.plan(record.plan_id)]
+        pipe = self._redis.pipeline()
+        for key in held:
+            pipe.expire(key, self._settings.task_retention_seconds)
+        if record.batch_id:
+            pipe.expire(keys.journal(record.batch_id), self._settings.journal_retention_seconds)
+        pipe.execute()
+
     def discard(self, record: TaskRecord) -> None:
         """Remove the record of a task that was never put in line."""
         pipe = self._redis.pipeline()

@@ -20,7 +20,7 @@ from workers.roster import list_workers
 from workers.settings import WorkerSettings
 from workers.status import TaskProgress, TaskSnapshot
 
-JOB_FIELDS = ["status", "started_at", "ended_at"]
+JOB_FIELDS = ["status", "started_at", "ended_at", "retries_left"]
 
 
 def read_snapshots(redis: Redis, settings: WorkerSettings, task_ids: Sequence[str]) -> list[TaskSnapshot]:
@@ -52,15 +52,24 @@ def read_snapshots(redis: Redis, settings: WorkerSettings, task_ids: Sequence[st
 def _snapshot(
     record: TaskRecord, now: datetime, workers: int, queue: str, answers: Sequence[Any]
 ) -> TaskSnapshot:
-    (status, started_at, ended_at), progress, alive, counts, in_doubt, undone, lease, cancel, allowed = (
-        answers
-    )
+    (
+        (status, started_at, ended_at, runs_left),
+        progress,
+        alive,
+        counts,
+        in_doubt,
+        undone,
+        lease,
+        cancel,
+        allowed,
+    ) = answers
     return TaskSnapshot(
         record=record,
         now=now,
         job_status=status.decode() if status else None,
         job_started_at=_time(started_at),
         job_ended_at=_time(ended_at),
+        runs_left=int(runs_left or 0),
         alive=bool(alive),
         progress=_progress(progress),
         journal_counts=sum_counts(counts),
@@ -110,6 +119,7 @@ def _progress(fields: Mapping[bytes, bytes]) -> TaskProgress:
         hint=text.get("hint", ""),
         plan_id=text.get("plan_id", ""),
         waiting_for=text.get("waiting_for", ""),
+        run_at=_time(fields.get(b"run_at")),
         started_at=_time(fields.get(b"started_at")),
         ended_at=_time(fields.get(b"ended_at")),
     )

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from workers.errors import how_to_roll_back
+from workers.errors import how_to_resume, how_to_roll_back
 from workers.records import TaskRecord
 
 START_GRACE_SECONDS = 15.0
@@ -47,6 +47,8 @@ ENDED = frozenset(
 )
 RERUNNABLE = ENDED - {TaskState.COMPLETED}
 """Ended without having done all of it: the same work may be asked for again."""
+RESUMABLE = RERUNNABLE - {TaskState.ROLLED_BACK}
+"""Ended, and the same task may go on."""
 ALL_DONE = frozenset({TaskState.COMPLETED, TaskState.COMPLETED_WITH_ERRORS})
 """Ended, and each object has been looked after, for better or worse."""
 WAITING_IN_RQ = frozenset({"queued", "rate_limited", "scheduled", "deferred", "created", "ready_to_enqueue"})
@@ -109,6 +111,7 @@ class TaskProgress:
     hint: str = ""
     plan_id: str = ""
     waiting_for: str = ""
+    run_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -122,6 +125,7 @@ class TaskSnapshot:
     job_status: str | None
     job_started_at: datetime | None = None
     job_ended_at: datetime | None = None
+    runs_left: int = 0
     alive: bool = False
     progress: TaskProgress = TaskProgress()
     journal_counts: Mapping[str, int] = field(default_factory=dict)
@@ -196,13 +200,29 @@ def _verdict(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
     if snapshot.job_status == "canceled" or (snapshot.cancel_asked and not progress.started_at):
         return Verdict(TaskState.CANCELLED, "Cancelled before it began; nothing was written.")
     if snapshot.alive:
-        undoing = bool(progress.message)  # which is brought to its end
-        return _cancelling(snapshot) if snapshot.cancel_asked and not undoing else _alive(snapshot)
-    if snapshot.job_status in WAITING_IN_RQ and not progress.started_at:
+        return _cancelling(snapshot) if snapshot.cancel_asked and not _undoing(snapshot) else _alive(snapshot)
+    if (waiting := _waiting(snapshot)) is None:
+        return _dead(snapshot, done, total)
+    if snapshot.cancel_asked and not _undoing(snapshot):
+        told = f"Cancelled before it went on; nothing more is written. {_so_far(snapshot, done, total)}"
+        return Verdict(TaskState.CANCELLED, told, hint=_how_to_go_on(snapshot.record))
+    return waiting
+
+
+def _waiting(snapshot: TaskSnapshot) -> Verdict | None:
+    """The task has no process, and will have one; None where it will not."""
+    if snapshot.job_status in WAITING_IN_RQ:
         return _queued(snapshot)
     if _about_to_begin(snapshot):
         return Verdict(TaskState.QUEUED, "A worker is about to begin.")
-    return _dead(snapshot, done, total)
+    if snapshot.job_status == "started" and snapshot.runs_left:
+        return _interrupted(snapshot)
+    return None
+
+
+def _undoing(snapshot: TaskSnapshot) -> bool:
+    """Whether the task takes back what it has written itself, which is brought to its end."""
+    return snapshot.progress.state == TaskState.RUNNING and bool(snapshot.progress.message)
 
 
 def _undone(snapshot: TaskSnapshot, verdict: Verdict) -> Verdict:
@@ -224,7 +244,8 @@ def _alive(snapshot: TaskSnapshot) -> Verdict:
         return Verdict(TaskState.QUEUED, _held_by(snapshot, waiting_for), waiting_for=waiting_for)
     if snapshot.progress.state == TaskState.RUNNING:
         return Verdict(TaskState.RUNNING, snapshot.progress.message)
-    return Verdict(TaskState.PLANNING, "Reading NetBox and working out what is to be done.")
+    message = snapshot.progress.message or "Reading NetBox and working out what is to be done."
+    return Verdict(TaskState.PLANNING, message)
 
 
 def _cancelling(snapshot: TaskSnapshot) -> Verdict:
@@ -242,6 +263,19 @@ def _queued(snapshot: TaskSnapshot) -> Verdict:
         return Verdict(TaskState.QUEUED, _held_by(snapshot, holder), waiting_for=holder)
     else:
         message = "Waiting for a free worker."
+    if snapshot.progress.started_at:
+        message += " The task then goes on where it was interrupted."
+    return Verdict(TaskState.QUEUED, message)
+
+
+def _interrupted(snapshot: TaskSnapshot) -> Verdict:
+    """The process of the task is gone, and the queue is about to notice."""
+    message = "The worker stopped without finishing (killed, or its machine went down). "
+    if snapshot.workers:
+        message += "Another one goes on where it was interrupted, within a minute."
+    else:
+        message += f"No worker is listening on queue {snapshot.queue!r}: one that is started with "
+        message += "`netbox-mcp worker` goes on where it was interrupted."
     return Verdict(TaskState.QUEUED, message)
 
 
@@ -251,15 +285,12 @@ def _held_by(snapshot: TaskSnapshot, holder: str) -> str:
 
 def _about_to_begin(snapshot: TaskSnapshot) -> bool:
     """The gaps between two true words: record and queue at the start, queue and first sign of life later."""
-    if snapshot.progress.state:
+    run_at, since = snapshot.progress.run_at, snapshot.job_started_at
+    if snapshot.job_status is None and run_at is None:
+        since = snapshot.record.created_at
+    elif snapshot.job_status != "started" or since is None or (run_at and run_at >= since):
         return False
-    if snapshot.job_status is None:
-        since: datetime | None = snapshot.record.created_at
-    elif snapshot.job_status == "started":
-        since = snapshot.job_started_at
-    else:
-        return False
-    return since is not None and (snapshot.now - since).total_seconds() < START_GRACE_SECONDS
+    return (snapshot.now - since).total_seconds() < START_GRACE_SECONDS
 
 
 def _ended(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
@@ -291,16 +322,16 @@ def _dead(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
     if progress.stage:
         message += f" in the {progress.passes} pass, at {progress.stage}"
     message += f". {_so_far(snapshot, done, total)}"
-    message += f" The journal of batch {record.batch_id} is kept; the task does not go on by itself."
+    message += f" The journal of batch {record.batch_id} is kept; the task does not go on by itself any more."
     return Verdict(TaskState.FAILED, message, "worker_lost", _how_to_go_on(record))
 
 
 def _how_to_go_on(record: TaskRecord) -> str:
     """What to do about a batch of which a part was written."""
-    if record.kind == "rollback":
-        return "Roll the batch back again: it finds what is already undone, and does the rest."
-    hint = "Send the document again: it finds what is already there, leaves it alone, and does the rest."
-    return f"{hint} Or undo what was done: {how_to_roll_back(record.batch_id)}." if record.batch_id else hint
+    hint = f"To do the rest: {how_to_resume(record.task_id)}."
+    if record.kind == "rollback" or not record.batch_id:
+        return hint
+    return f"{hint} Or undo what was done: {how_to_roll_back(record.batch_id)}."
 
 
 def _touched(snapshot: TaskSnapshot) -> bool:

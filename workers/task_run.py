@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
+from rq import get_current_job
 from rq.timeouts import JobTimeoutException
 
 from orchestrator.engine import NetBoxBulkOrchestrator
-from orchestrator.errors import OrchestratorError
-from orchestrator.models import Plan, Report
+from orchestrator.errors import JournalError, LeaseLostError, OrchestratorError
+from orchestrator.models import Plan
 from orchestrator.netbox import ConfigError, load_targets, open_netbox
+from orchestrator.resume import NOTHING_DONE, Done
 from orchestrator.stale import refuse_moved, refuse_outdated, refuse_unapplyable
-from workers.approvals import Approvals
+from workers.approvals import Approvals, Digested
 from workers.batches import Batches
 from workers.cancellation import Cancellation
 from workers.connection import explain
 from workers.errors import (
+    NothingToResumeError,
     PlanRequiredError,
     RedisUnavailableError,
     TaskCancelledError,
@@ -38,11 +41,16 @@ from workers.journal import RedisJournal
 from workers.lease import Heartbeat, Lease, SignOfLife
 from workers.records import TaskRecord, TaskRecords
 from workers.settings import WorkerSettings
+from workers.status import TaskState
 from workers.store import Store
-from workers.tracker import TaskTracker
-from workers.undo import Undone, undo_now, what_failed
+from workers.tracker import MAX_ERRORS, TaskTracker
+from workers.undo import FailedBatch, undo_now, what_failed
 
 log = structlog.get_logger(__name__)
+
+
+INTERRUPTIONS = frozenset({LeaseLostError.code, JournalError.code, RedisUnavailableError.code})
+"""What may end a run through no fault of its task: another run goes on with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +78,28 @@ class TaskRun:
         self.store = Store(redis, settings)
         self.batches = Batches(redis)
         self.tracker = TaskTracker(redis, record.task_id, settings.task_retention_seconds)
+        self.number = 0
         self._redis = redis
         self._settings = settings
         self._records = TaskRecords(redis, settings)
         self.cancellation = Cancellation(redis, record.task_id, settings.task_retention_seconds)
         self._life = SignOfLife(redis, record.task_id, settings.lease_ttl_seconds)
-        beats = [self._life.renew, self.tracker.flush, self.cancellation.look]
+        beats: list[Callable[[], object]] = [self._life.renew, self.tracker.flush, self.cancellation.look]
         self._heartbeat = Heartbeat(settings.heartbeat_seconds, beats)
+
+    def begin(self) -> bool:
+        """Begin a run, the first or another; False if the task has ended."""
+        self.number = self.tracker.begin()
+        return self.number > 0
 
     @contextmanager
     def alive(self) -> Iterator[None]:
         """Be seen as alive while the block runs, and as gone right after it."""
-        self._life.renew()
+        self._life.begin()
         self.cancellation.look()
-        if not self.cancellation.asked:
+        if self.number > 1:
+            self.tracker.gone_on()
+        elif not self.cancellation.asked:
             self.tracker.started()
             # Whoever asked until now was told that it has not begun: nothing may be written.
             self.cancellation.look()
@@ -144,7 +160,18 @@ class TaskRun:
     def journal(self, lease: Lease, batch_id: str = "") -> RedisJournal:
         """The journal of the task's batch, or another; it refuses to be written once the lease is lost."""
         retention = self._settings.journal_retention_seconds
-        return RedisJournal(self._redis, batch_id or self.record.batch_id, lease, retention)
+        return RedisJournal(self._redis, batch_id or self.record.batch_id, lease, retention, self.number)
+
+    def take_up(self, engine: NetBoxBulkOrchestrator, lease: Lease, batch_id: str = "") -> Done:
+        """What earlier runs have done of the task's batch, or another; nothing on the first run."""
+        if self.number == 1:
+            return NOTHING_DONE
+        if not batch_id and self.batches.is_undone(self.record.batch_id):
+            raise NothingToResumeError(self.record.task_id, TaskState.ROLLED_BACK.value)
+        batch_id = batch_id or self.record.batch_id
+        done = engine.take_up(batch_id, self.journal(lease, batch_id), self.checkpoint(lease))
+        log.info("batch taken up", batch=batch_id, settled=done.total)
+        return done
 
     def make_plan(self, engine: NetBoxBulkOrchestrator) -> Plan:
         """Plan what the task is about: its document, or how to take back the batch that it names."""
@@ -156,37 +183,46 @@ class TaskRun:
         self.cancellation.check()
         return plan
 
-    def take_back(self, engine: NetBoxBulkOrchestrator, failed: Report, lease: Lease) -> Undone:
-        """Undo what the task has just applied, as a batch of its own (`on_error: rollback`)."""
-        record = self.record
-        batch_id = self._records.add_batch(record.task_id, record.target, undoes=record.batch_id)
-        undone = undo_now(
-            engine,
-            failed,
-            self.journal(lease),
-            batch_id,
-            self.journal(lease, batch_id),
-            self.tracker.undoing(what_failed(failed)),
-            lease.check,
-        )
-        self.batches.note_undone(record.batch_id, batch_id, undone.whole)
-        return undone
+    @property
+    def undoing(self) -> str:
+        """The batch by which an earlier run began to take back what the task has applied; or empty."""
+        return self.batches.undoing(self.record.batch_id) if self.number > 1 else ""
 
-    def permitted(self, fresh: Plan) -> Plan:
+    def take_back(self, engine: NetBoxBulkOrchestrator, lease: Lease) -> None:
+        """Undo what the task has applied, as a batch of its own (`on_error: rollback`), and tell the end."""
+        record, history, batch_id = self.record, self.journal(lease), self.undoing
+        errors = history.outcomes("failed", limit=MAX_ERRORS).outcomes
+        progress = self.tracker.undoing(what_failed(errors))
+        if batch_id:
+            done = self.take_up(engine, lease, batch_id)
+        else:
+            done = NOTHING_DONE
+            batch_id = self._records.add_batch(record.task_id, record.target, undoes=record.batch_id)
+            self.batches.note_undoing(record.batch_id, batch_id)
+        failed, journal = FailedBatch(record.batch_id, errors, history), self.journal(lease, batch_id)
+        undone = undo_now(engine, failed, batch_id, journal, progress, lease.check, done)
+        self.batches.note_undone(record.batch_id, batch_id, undone.whole)
+        self.tracker.taken_back(errors, undone)
+
+    def permitted(self, fresh: Plan, done: Done = NOTHING_DONE) -> Plan:
         """The plan to apply, given the one made just now; the last word on whether it may be applied.
 
         Raises StalePlanError where a stored plan was asked for and is another one or too old by now,
         NotApplyableError for conflicts, PlanRequiredError and NotApprovedError where the configuration of
-        this worker asks for a plan, or for a person's approval, and there is none.
+        this worker asks for a plan, or for a person's approval, and there is none. Of a plan that earlier
+        runs have `done` a part of, the rest may be done even when it is too old to be begun.
         """
         plan, plan_id = fresh, self.record.plan_id
+        approved: Digested = fresh
         if fresh.undoes and not (fresh.writes or fresh.conflicts):
             return fresh  # somebody else has taken the batch back while this task waited
         if plan_id:
             facts = self.store.plan_facts(plan_id)
-            refuse_outdated(facts, datetime.now(UTC), f"Plan {plan_id}")
+            if done is NOTHING_DONE:
+                refuse_outdated(facts, datetime.now(UTC), f"Plan {plan_id}")
             if facts.digest != fresh.digest:
-                refuse_moved(self.store.load_plan(plan_id), fresh, f"plan {plan_id}")
+                approved = stored = self.store.load_plan(plan_id)
+                refuse_moved(stored, fresh, f"plan {plan_id}", done)
             # Equal digests: the same writes. What is applied is what this worker has made of NetBox and
             # document itself, so that nobody who can write to Redis slips anything in beneath a digest.
             plan = replace(fresh, made_at=facts.made_at, stale_at=facts.stale_at)
@@ -194,41 +230,64 @@ class TaskRun:
             raise PlanRequiredError
         refuse_unapplyable(plan)
         if self._settings.require_approval and plan.writes:
-            Approvals(self._redis, self._settings).check(plan, plan_id)
+            Approvals(self._redis, self._settings).check(approved, plan_id)
         return plan
 
 
-@contextmanager
-def running(task_id: str) -> Iterator[TaskRun]:
-    """Everything around a task: whatever happens inside, its status tells it afterwards.
+def carry_out(task_id: str, work: Callable[[TaskRun], None]) -> None:
+    """Do the work of a task, once: whatever happens inside, the task's status tells it afterwards.
 
-    Raises TaskFailedError, for the queue to note that the task failed.
+    A run that is interrupted is gone on with by another one, as often as the queue allows. Raises
+    TaskFailedError, for the queue to note that the run, or the task, failed.
     """
     around = _surroundings[0]
     records = TaskRecords(around.redis, around.settings).fetch([task_id])
     if not records:
+        _run_no_more()
         raise TaskFailedError(UnknownTaskError(task_id).message)
     record, run = records[0], TaskRun(around.redis, around.settings, records[0])
     with structlog.contextvars.bound_contextvars(
         task_id=task_id, batch_id=record.batch_id or None, target=record.target
     ):
-        if not run.tracker.begin():
-            # The first run may have written anything up to its last breath: say so, write nothing.
-            log.error("task refused: it has begun once already", kind=record.kind)
-            raise TaskFailedError("The task has begun once already and is not run a second time.")
-        log.info("task begins", kind=record.kind)
+        if not run.begin():
+            log.info("task has ended already", kind=record.kind)
+            return
+        log.info("task begins" if run.number == 1 else "task goes on", kind=record.kind, run=run.number)
         with run.alive():
-            try:
-                yield run
-            except TaskCancelledError as error:
-                log.info("task cancelled", kind=record.kind)
-                run.tracker.cancelled(error)
-            except Exception as error:
-                known = _known(error)
-                log.error("task failed", code=known.code, error=known.message)
-                run.tracker.failed(known)
-                raise TaskFailedError(known.message) from None
+            _tell_the_end(run, work)
         log.info("task ended", kind=record.kind)
+
+
+def _tell_the_end(run: TaskRun, work: Callable[[TaskRun], None]) -> None:
+    try:
+        work(run)
+    except TaskCancelledError as error:
+        log.info("task cancelled", kind=run.record.kind)
+        run.tracker.cancelled(error)
+    except Exception as error:
+        known = _known(error)
+        if known.code in INTERRUPTIONS and _another_run_follows():
+            log.warning("task interrupted", code=known.code, error=known.message)
+            with suppress(RedisError):  # if that is what interrupts it
+                run.tracker.interrupted(known)
+        else:
+            log.error("task failed", code=known.code, error=known.message)
+            _run_no_more()
+            run.tracker.failed(known)
+        raise TaskFailedError(known.message) from None
+
+
+def _another_run_follows() -> bool:
+    """Whether the queue will run the job again if this run fails."""
+    job = get_current_job()
+    return job is not None and job.should_retry
+
+
+def _run_no_more() -> None:
+    """Keep the queue from running the job again, which it would do for any failure."""
+    job = get_current_job()
+    if job is not None:
+        job.retries_left = 0
 
 
 def _known(error: Exception) -> OrchestratorError:

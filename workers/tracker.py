@@ -24,7 +24,6 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.models import Change, Outcome, Plan, Report, Result, Stage
 from orchestrator.ports import Progress
 from workers import keys
-from workers.connection import text_of
 from workers.errors import TaskCancelledError
 from workers.logs import redact
 from workers.settings import DAY_SECONDS
@@ -36,6 +35,30 @@ FLUSH_SECONDS = 0.2
 WINDOW_SECONDS = 30.0
 MAX_ERRORS = 5
 MAX_TEXT = 200
+
+# A task that has ended stays ended, until somebody asks for it to be resumed (manager.py).
+# KEYS: progress   ARGV: nonce of this run, retention, the time
+# Returns the number of the run, or 0 for a task that has ended.
+BEGIN = """
+local run = redis.call('HGET', KEYS[1], 'run') or 0
+if redis.call('HGET', KEYS[1], 'begun_by') == ARGV[1] then return tonumber(run) end
+if (redis.call('HGET', KEYS[1], 'ended_at') or '') ~= '' then return 0 end
+redis.call('HSET', KEYS[1], 'begun_by', ARGV[1], 'run_at', ARGV[3])
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+return redis.call('HINCRBY', KEYS[1], 'run', 1)
+"""
+# Only the latest run of a task tells where it stands.
+# KEYS: progress, throughput   ARGV: nonce, retention, objects settled, fields and values
+TELL = f"""
+if (redis.call('HGET', KEYS[1], 'begun_by') or '') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV, 4))
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+if tonumber(ARGV[3]) > 0 then
+  redis.call('INCRBY', KEYS[2], ARGV[3])
+  redis.call('EXPIRE', KEYS[2], {keys.THROUGHPUT_SECONDS})
+end
+return 1
+"""
 
 
 class TaskTracker:
@@ -52,6 +75,7 @@ class TaskTracker:
         self._task_id = task_id
         self._retention = retention_seconds
         self._clock = clock
+        self._nonce = ""
         self._lock = threading.Lock()  # guards what follows
         self._write_lock = threading.Lock()  # one write to Redis at a time
         self._fields: dict[str, Any] = {}
@@ -66,12 +90,12 @@ class TaskTracker:
 
     # What the engine tells (orchestrator.ports.Progress)
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Plan, done: int = 0) -> None:
         """The plan is made; its size is known."""
         with self._lock:
             self._writes_total = plan.writes
             self._window.append((self._clock(), 0))
-        self._set(state="running", total=len(plan.changes), waiting_for="", force=True)
+        self._set(state="running", total=done + len(plan.changes), waiting_for="", message="", force=True)
 
     def stage(self, stage: Stage, number: int, of: int) -> None:
         """A stage begins."""
@@ -94,19 +118,29 @@ class TaskTracker:
 
     # What the task function tells
 
-    def begin(self) -> bool:
-        """Note that the task begins; False if it has begun before, here or in another worker."""
-        key, nonce = keys.progress(self._task_id), secrets.token_hex(8)
-        pipe = self._redis.pipeline()
-        pipe.hsetnx(key, "begun_by", nonce)
-        pipe.hget(key, "begun_by")
-        pipe.expire(key, self._retention)
-        # Asked by nonce: the answer to a first call of ours may have been lost on its way.
-        return text_of(pipe.execute()[1]) == nonce
+    def begin(self) -> int:
+        """Note that the task begins, or goes on: the number of this run, or 0 for a task that has ended.
+
+        Whatever an earlier run still has to tell is not listened to from now on.
+        """
+        # With a nonce: the answer to a first call of ours may have been lost on its way.
+        self._nonce = secrets.token_hex(8)
+        key = keys.progress(self._task_id)
+        return int(self._redis.eval(BEGIN, 1, key, self._nonce, self._retention, _now()))
 
     def started(self) -> None:
         """A worker has taken the task."""
         self._set(state="planning", started_at=_now(), force=True)
+
+    def gone_on(self) -> None:
+        """A worker has taken up a task that was interrupted."""
+        message = "Goes on where it was interrupted: finding out what NetBox has made of what was on its way."
+        self._set(state="planning", message=message, force=True)
+
+    def interrupted(self, error: OrchestratorError) -> None:
+        """The run ends, and another one is to go on."""
+        self._set(message=redact(f"Interrupted: {error.message}"), waiting_for="", write=False)
+        self._write(wait=True)
 
     def waiting(self, holder: str) -> None:
         """Another task holds the target."""
@@ -148,11 +182,11 @@ class TaskTracker:
         undoing.begin()
         return undoing
 
-    def taken_back(self, report: Report, undone: Undone) -> None:
+    def taken_back(self, errors: Sequence[Outcome], undone: Undone) -> None:
         """The end of an apply that was undone by its own task; what failed stays told."""
-        errors = [_error_row(outcome) for outcome in report.first_errors[:MAX_ERRORS]]
         state = "rolled_back" if undone.whole else "completed_with_errors"
-        self._end(state, errors, message=f"{what_failed(report)} {undone.as_text()}")
+        told = [_error_row(outcome) for outcome in errors[:MAX_ERRORS]]
+        self._end(state, told, message=f"{what_failed(errors)} {undone.as_text()}")
 
     def failed(self, error: OrchestratorError) -> None:
         """The end of a task that could not go on; one that has ended already stays as it ended."""
@@ -208,14 +242,11 @@ class TaskTracker:
                 self._flushed_at = self._clock()
                 fields, settled = self._snapshot(), self._unreported
                 self._unreported, self._dirty = 0, False
-            pipe = self._redis.pipeline()
-            pipe.hset(keys.progress(self._task_id), mapping=fields)
-            pipe.expire(keys.progress(self._task_id), self._retention)
-            if settled:
-                minute = keys.throughput(int(time.time() // 60))
-                pipe.incrby(minute, settled)
-                pipe.expire(minute, keys.THROUGHPUT_SECONDS)
-            pipe.execute()
+            names = [keys.progress(self._task_id), keys.throughput(int(time.time() // 60))]
+            told = [part for pair in fields.items() for part in pair]
+            head: list[Any] = [self._nonce, self._retention, settled]
+            if not self._redis.eval(TELL, len(names), *names, *head, *told):
+                log.warning("another run of the task has begun; this one is not listened to any more")
         finally:
             self._write_lock.release()
 
@@ -258,9 +289,9 @@ class _Undoing:
         """NetBox is being read for the plan of the rollback."""
         self._tracker.say(f"{self._why} Undoing the batch.", force=True)
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Plan, done: int = 0) -> None:
         """The plan of the rollback is made."""
-        self._total = len(plan.changes)
+        self._total = done + len(plan.changes)
         self._tell(force=True)
 
     def stage(self, stage: Stage, number: int, of: int) -> None:

@@ -6,16 +6,26 @@ leaves the journal of its batch, from which anyone can roll it back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.errors import OrchestratorError
-from orchestrator.models import Change, Plan, Report
+from orchestrator.models import Change, Outcome, Plan, Report
 from orchestrator.ports import History, Journal, Progress
+from orchestrator.resume import NOTHING_DONE, Done
 from workers.errors import how_to_roll_back
 
 MAX_LABELS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FailedBatch:
+    """A batch that must be taken back: what failed in it, and what it has written."""
+
+    batch_id: str
+    errors: Sequence[Outcome]
+    history: History
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +66,9 @@ def must_undo(plan: Plan, report: Report) -> bool:
     return plan.on_error == "rollback" and not plan.undoes and not report.ok
 
 
-def what_failed(report: Report) -> str:
+def what_failed(errors: Sequence[Outcome]) -> str:
     """The first failure of an apply, in a sentence."""
-    for outcome in report.first_errors:
+    for outcome in errors:
         place = f" ({outcome.path})" if outcome.path else ""
         return f"{outcome.object_type} {outcome.label!r}{place} failed: {outcome.message.rstrip('.')}."
     return "Not all of the batch could be applied."
@@ -66,21 +76,22 @@ def what_failed(report: Report) -> str:
 
 def undo_now(
     engine: NetBoxBulkOrchestrator,
-    failed: Report,
-    history: History,
+    failed: FailedBatch,
     batch_id: str,
     journal: Journal,
     progress: Progress,
     checkpoint: Callable[[], None],
+    done: Done = NOTHING_DONE,
 ) -> Undone:
     """Take back what the failed apply has done, as batch `batch_id`.
 
-    What the engine raises says, beside its own reason, why there was something to undo and how to go on.
+    `done` is what earlier runs of that batch have settled, if it was interrupted. What the engine raises
+    says, beside its own reason, why there was something to undo and how to go on.
     """
     try:
-        plan = engine.plan_rollback(failed.batch_id, history)
-        return Undone(batch_id, plan, engine.apply(plan, batch_id, journal, progress, checkpoint))
+        plan = engine.plan_rollback(failed.batch_id, failed.history)
+        return Undone(batch_id, plan, engine.apply(plan, batch_id, journal, progress, checkpoint, done))
     except OrchestratorError as error:
-        error.message = f"{what_failed(failed)} Undoing the batch then stopped: {error.message}"
+        error.message = f"{what_failed(failed.errors)} Undoing the batch then stopped: {error.message}"
         error.hint = f"{error.hint} To undo the rest: {how_to_roll_back(failed.batch_id)}.".strip()
         raise

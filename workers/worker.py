@@ -76,7 +76,7 @@ class TaskWorker(Worker):
     def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: Any) -> None:
         """Say at once that the task is no longer alive, rather than when its sign of life lapses."""
         log.error("the process of a task was killed", task_id=job.id, wait_status=ret_val)
-        SignOfLife(self.connection, job.id, 1).end()
+        SignOfLife(self.connection, job.id, 1).gone()
 
 
 def die_with_parent(parent_pid: int | None) -> None:

@@ -21,7 +21,7 @@ from netbox_mcp.cli.plan import plan
 from netbox_mcp.cli.rollback import rollback
 from netbox_mcp.cli.sandbox import sandbox_app
 from netbox_mcp.cli.serve import serve
-from netbox_mcp.cli.tasks import cancel, report, status, tasks
+from netbox_mcp.cli.tasks import cancel, report, resume, status, tasks
 from netbox_mcp.cli.worker import worker
 
 app = typer.Typer(
@@ -55,6 +55,20 @@ def _start(
         logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
-for command in (serve, worker, plan, approve, apply, rollback, status, tasks, report, cancel, doctor, demo):
+for command in (
+    serve,
+    worker,
+    plan,
+    approve,
+    apply,
+    rollback,
+    status,
+    tasks,
+    report,
+    cancel,
+    resume,
+    doctor,
+    demo,
+):
     app.command()(command)
 app.add_typer(sandbox_app, name="sandbox")

@@ -125,9 +125,9 @@ class BarProgress(SyncProgress):
         super().waiting(reason)
         self._show()
 
-    def planned(self, plan: Plan) -> None:
+    def planned(self, plan: Plan, done: int = 0) -> None:
         """The plan is made; its size is known."""
-        super().planned(plan)
+        super().planned(plan, done)
         self._show()
 
     def stage(self, stage: Stage, number: int, of: int) -> None:

@@ -1,4 +1,4 @@
-"""`netbox-mcp status`, `tasks`, `report` and `cancel`: what became of background work, and stopping it."""
+"""`netbox-mcp status`, `tasks`, `report`, `cancel`, `resume`: background work, and what became of it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from netbox_mcp.background import background, check_object_type
 from netbox_mcp.cli.output import EXIT_BY_CODE, ExitCode, JsonFlag, print_columns, print_json, say
 from netbox_mcp.cli.progress import describe, follow
+from netbox_mcp.service import get_service
 from orchestrator.models import Outcome, Result
 from workers.status import TaskState, TaskStatus
 
@@ -41,8 +42,8 @@ def status(
 def cancel(task_id: TaskArgument, as_json: JsonFlag = False) -> None:
     """Stop a task before its next write to NetBox, and wait until it has stopped.
 
-    What was written stays: send the document again to do the rest, or roll the batch back. The exit code is
-    0 once the task is cancelled, and that of the task where it ended by itself first.
+    What was written stays: resume the task to do the rest, or roll the batch back. The exit code is 0 once
+    the task is cancelled, and that of the task where it ended by itself first.
     """
     with background() as manager:
         asked = manager.cancel(task_id)
@@ -53,6 +54,16 @@ def cancel(task_id: TaskArgument, as_json: JsonFlag = False) -> None:
         print_json(ended)
     else:
         _print_status(ended)
+
+
+def resume(task_id: TaskArgument, as_json: JsonFlag = False) -> None:
+    """Go on with a task that failed, was cancelled or left errors, and follow it until it ends.
+
+    The batch stays the same. What NetBox has made of what was on its way is found out first, then the rest
+    is done. A task that was interrupted goes on by itself; Ctrl-C only stops following.
+    """
+    asked = get_service().resume_task(task_id)
+    end_with(asked if asked.ended else follow(task_id), as_json)
 
 
 def tasks(

@@ -1,4 +1,4 @@
-"""The tools that follow background work, or stop it: status, cancel, report, list and queue."""
+"""The tools for background work: status, cancel, resume, report, list and queue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from netbox_mcp.registry import mcp_tool
-from netbox_mcp.replies import CancelReply, QueueReply, ReportReply, TaskList, TaskReply
+from netbox_mcp.replies import QueueReply, ReportReply, TaskBrief, TaskList, TaskReply
 from netbox_mcp.service import get_service
 from netbox_mcp.tools.arguments import TaskId
 
@@ -31,9 +31,15 @@ async def netbox_get_task_status(
 
 
 @mcp_tool(category="bulk", title="Cancel a task", read_only=False, idempotent=True)
-def netbox_cancel_task(task_id: TaskId) -> CancelReply:
+def netbox_cancel_task(task_id: TaskId) -> TaskBrief:
     """Stop a background task before its next write to NetBox; what was written can be rolled back."""
     return get_service().cancel(task_id)
+
+
+@mcp_tool(category="bulk", title="Resume a task", read_only=False, destructive=True, idempotent=True)
+def netbox_resume_task(task_id: TaskId) -> TaskBrief:
+    """Go on with a task that failed, was cancelled or left errors: the rest of the same, confirmed batch."""
+    return get_service().resume(task_id)
 
 
 @mcp_tool(category="bulk", title="Task report", read_only=True)

@@ -62,7 +62,7 @@ def test_a_task_is_followed_listed_and_reported(
     assert netbox.count("dcim/devices", name__isw=prefix) == 3
 
 
-def test_a_running_task_is_cancelled_and_followed_to_its_end(
+def test_a_running_task_is_cancelled_and_resumed(
     netbox: NetBoxOverHttp, with_redis: str, cli: CommandLine, prefix: str
 ) -> None:
     name = write(cli, {"sites": [{"name": f"{prefix}-[001-600]"}]})
@@ -80,15 +80,21 @@ def test_a_running_task_is_cancelled_and_followed_to_its_end(
         assert 0 < cancelled.json["done"] < 600
         # Who follows the task learns of it, and that it has not done its work.
         assert applying.wait(30) == ExitCode.ERROR
-        assert "Send the document again" in log.read_text()
+        assert f"netbox-mcp resume {task['task_id']}" in log.read_text()
         again = cli("cancel", task["task_id"])
         assert (again.code, "Cancelled" in again.out) == (0, True)
+        assert_sentence(
+            cli("resume", task["task_id"], NETBOX_DRY_RUN="true"), ExitCode.USAGE, "Dry-run is on"
+        )
+        resumed = cli("resume", task["task_id"], "--json")
+        assert (resumed.code, resumed.json["counts"]) == (0, {"created": 600})
+        assert_sentence(cli("resume", task["task_id"]), ExitCode.ERROR, "there is nothing to go on with")
     finally:
         worker.terminate()
         worker.wait(20)
-    assert netbox.count("dcim/sites", name__isw=prefix) == cancelled.json["done"]
+    assert netbox.count("dcim/sites", name__isw=prefix) == 600
 
 
 def test_an_unknown_task_is_one_sentence(with_redis: str, cli: CommandLine, tmp_path: Path) -> None:
-    for command in ("status", "report", "cancel"):
+    for command in ("status", "report", "cancel", "resume"):
         assert_sentence(cli(command, "t-000000000000"), ExitCode.ERROR, "There is no task")

@@ -45,8 +45,8 @@ class EndsRedis(SyncProgress):
         super().__init__()
         self._server = server
 
-    def planned(self, plan: Plan) -> None:
-        super().planned(plan)
+    def planned(self, plan: Plan, done: int = 0) -> None:
+        super().planned(plan, done)
         self._server.stop()
 
 

@@ -48,6 +48,12 @@ def worker(team: WorkerTeam) -> WorkerProcess:
 
 
 @pytest.fixture
+def slow_worker(team: WorkerTeam) -> WorkerProcess:
+    """With one lane, so that most of a batch is still to be done when its first list is."""
+    return team.start(NETBOX_MCP_LANES="1")
+
+
+@pytest.fixture
 def prefix() -> str:
     """Names of this test's own: other tests use the same NetBox."""
     return f"wt-{secrets.token_hex(4)}"

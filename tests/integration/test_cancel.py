@@ -11,12 +11,14 @@ from tests.integration.worker_process import (
     NetBoxOverHttp,
     WorkerProcess,
     WorkerTeam,
+    many_sites,
     wait_for,
     wait_until_ended,
+    wait_until_midway,
     wait_until_taken,
 )
 from workers import keys
-from workers.errors import TaskEndedError, UnknownTaskError
+from workers.errors import NothingToResumeError, TaskEndedError, UnknownTaskError
 from workers.journal import RedisJournal
 from workers.lease import Lease
 from workers.manager import AsyncTaskManager
@@ -24,34 +26,19 @@ from workers.queues import open_queue
 from workers.settings import WorkerSettings
 from workers.status import TaskState
 
-MANY = 600
+MANY = 300
 CANCEL_SECONDS = 10
 
 
-@pytest.fixture
-def worker(team: WorkerTeam) -> WorkerProcess:
-    """With one lane, so that most of the batch is still to be done when its first list is."""
-    return team.start(NETBOX_MCP_LANES="1")
-
-
-def document(prefix: str, number: int = MANY) -> dict[str, object]:
-    return {"sites": [{"name": f"{prefix}-[001-{number:03}]"}]}
-
-
 def cancel_midway(manager: AsyncTaskManager, task_id: str) -> None:
-    def midway() -> bool:
-        status = manager.status(task_id)
-        assert not status.ended, f"over before it could be cancelled: {status.message}"
-        return status.done > 0
-
-    wait_for(midway, "the task midway")
+    wait_until_midway(manager, task_id)
     assert manager.cancel(task_id).status is TaskState.CANCELLING
 
 
-def test_a_running_task_stops_at_its_next_write_and_is_sent_again(
-    manager: AsyncTaskManager, worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str, redis: Redis
+def test_a_running_task_stops_at_its_next_write_and_is_resumed(
+    manager: AsyncTaskManager, slow_worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str, redis: Redis
 ) -> None:
-    task = manager.start_apply(document(prefix), "default", MANY)
+    task = manager.start_apply(many_sites(prefix, MANY), "default", MANY)
     cancel_midway(manager, task.task_id)
     asked_at = time.monotonic()
     ended = wait_until_ended(manager, task.task_id, CANCEL_SECONDS)
@@ -59,7 +46,9 @@ def test_a_running_task_stops_at_its_next_write_and_is_sent_again(
 
     assert (ended.status, ended.code) == (TaskState.CANCELLED, None)
     assert f"Done so far: {ended.done} of {MANY} objects ({ended.done} created)." in ended.message
-    assert ended.hint.startswith("Send the document again")
+    assert ended.hint.startswith(
+        f"To do the rest: netbox_resume_task (on the command line: netbox-mcp resume {task.task_id})"
+    )
     assert 0 < ended.done < MANY
     assert ended.done == netbox.count("dcim/sites", name__isw=prefix)
     assert RedisJournal(redis, task.batch_id or "").in_flight() == 0
@@ -67,16 +56,41 @@ def test_a_running_task_stops_at_its_next_write_and_is_sent_again(
     assert redis.get(keys.lease("default")) is None
     assert manager.cancel(task.task_id) == ended  # twice is once
 
-    again = manager.start_apply(document(prefix), "default", MANY)
-    done = wait_until_ended(manager, again.task_id, 90)
-    assert done.counts == {"created": MANY - ended.done, "unchanged": ended.done}
+    # Whoever asks twice asks once, and the batch stays the same.
+    asked = [manager.resume(task.task_id), manager.resume(task.task_id)]
+    assert all(not status.ended for status in asked)
+    done = wait_until_ended(manager, task.task_id, 90)
+    assert (done.status, done.batch_id) == (TaskState.COMPLETED, task.batch_id)
+    assert (done.counts, done.total) == ({"created": MANY}, MANY)
     assert netbox.count("dcim/sites", name__isw=prefix) == MANY
+    with pytest.raises(NothingToResumeError, match="is completed"):
+        manager.resume(task.task_id)
+
+    undoing = manager.start_rollback(task.batch_id or "", "default", force=False, total=MANY)
+    assert wait_until_ended(manager, undoing.task_id, 90).counts == {"deleted": MANY}
+    with pytest.raises(NothingToResumeError, match="was taken back"):
+        manager.resume(task.task_id)
+
+
+def test_what_was_cancelled_and_sent_again_leaves_nothing_to_resume(
+    manager: AsyncTaskManager, slow_worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str
+) -> None:
+    task = manager.start_apply(many_sites(prefix, 300), "default", 300)
+    cancel_midway(manager, task.task_id)
+    ended = wait_until_ended(manager, task.task_id, CANCEL_SECONDS)
+    again = manager.start_apply(many_sites(prefix, 300), "default", 300)
+    done = wait_until_ended(manager, again.task_id, 90)
+    assert done.counts == {"created": 300 - ended.done, "unchanged": ended.done}
+    manager.resume(task.task_id)
+    late = wait_until_ended(manager, task.task_id, 90)
+    assert late.counts == {"created": ended.done, "unchanged": 300 - ended.done}
+    assert netbox.count("dcim/sites", name__isw=prefix) == 300
 
 
 def test_what_a_cancelled_task_has_written_can_be_taken_back(
-    manager: AsyncTaskManager, worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str
+    manager: AsyncTaskManager, slow_worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str
 ) -> None:
-    task = manager.start_apply(document(prefix), "default", MANY)
+    task = manager.start_apply(many_sites(prefix, MANY), "default", MANY)
     cancel_midway(manager, task.task_id)
     ended = wait_until_ended(manager, task.task_id, CANCEL_SECONDS)
     undoing = manager.start_rollback(task.batch_id or "", "default", force=False, total=MANY)
@@ -86,19 +100,19 @@ def test_what_a_cancelled_task_has_written_can_be_taken_back(
     assert manager.status(task.task_id).status is TaskState.ROLLED_BACK
 
 
-def test_a_rollback_can_be_cancelled_and_made_again(
-    manager: AsyncTaskManager, worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str
+def test_a_rollback_can_be_cancelled_and_resumed(
+    manager: AsyncTaskManager, slow_worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str
 ) -> None:
     number = 200
-    task = manager.start_apply(document(prefix, number), "default", number)
+    task = manager.start_apply(many_sites(prefix, number), "default", number)
     assert wait_until_ended(manager, task.task_id, 90).status is TaskState.COMPLETED
     first = manager.start_rollback(task.batch_id or "", "default", force=False, total=number)
     cancel_midway(manager, first.task_id)
     ended = wait_until_ended(manager, first.task_id, CANCEL_SECONDS)
     assert ended.status is TaskState.CANCELLED
-    assert ended.hint.startswith("Roll the batch back again")
-    second = manager.start_rollback(task.batch_id or "", "default", force=False, total=number)
-    assert wait_until_ended(manager, second.task_id, 90).status is TaskState.COMPLETED
+    manager.resume(first.task_id)
+    done = wait_until_ended(manager, first.task_id, 90)
+    assert (done.status, done.counts) == (TaskState.COMPLETED, {"deleted": number})
     assert netbox.count("dcim/sites", name__isw=prefix) == 0
 
 
@@ -110,7 +124,7 @@ def test_a_task_that_still_waits_in_the_queue_never_begins(
     redis: Redis,
     worker_settings: WorkerSettings,
 ) -> None:
-    cancelled = manager.start_apply(document(prefix, 5), "default", 5)
+    cancelled = manager.start_apply(many_sites(prefix, 5), "default", 5)
     told = manager.cancel(cancelled.task_id)
     assert (told.status, told.message) == (
         TaskState.CANCELLED,
@@ -124,14 +138,17 @@ def test_a_task_that_still_waits_in_the_queue_never_begins(
     assert manager.status(cancelled.task_id).status is TaskState.CANCELLED
     assert netbox.count("dcim/sites", name__isw=prefix) == 1
     assert open_queue(redis, worker_settings).count == 0
+    # After all.
+    assert manager.resume(cancelled.task_id).status is not TaskState.CANCELLED
+    assert wait_until_ended(manager, cancelled.task_id).counts == {"created": 5}
 
 
 def test_a_task_that_waits_for_the_target_stops_waiting(
-    manager: AsyncTaskManager, worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str, redis: Redis
+    manager: AsyncTaskManager, slow_worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str, redis: Redis
 ) -> None:
     lease = Lease(redis, "default", "t-another", 60)
     lease.acquire()
-    task = manager.start_apply(document(prefix, 5), "default", 5)
+    task = manager.start_apply(many_sites(prefix, 5), "default", 5)
     wait_until_taken(manager, task.task_id)
     progress = keys.progress(task.task_id)
     wait_for(lambda: redis.hget(progress, "waiting_for") == b"t-another", "the task behind the lease")
@@ -145,18 +162,18 @@ def test_a_task_that_waits_for_the_target_stops_waiting(
 def test_a_cancelled_run_gives_its_idempotency_key_free(
     manager: AsyncTaskManager, team: WorkerTeam, netbox: NetBoxOverHttp, prefix: str
 ) -> None:
-    first = manager.start_apply(document(prefix, 5), "default", 5, f"key-{prefix}")
+    first = manager.start_apply(many_sites(prefix, 5), "default", 5, f"key-{prefix}")
     manager.cancel(first.task_id)
-    second = manager.start_apply(document(prefix, 5), "default", 5, f"key-{prefix}")
+    second = manager.start_apply(many_sites(prefix, 5), "default", 5, f"key-{prefix}")
     assert second.task_id != first.task_id
     team.start()
     assert wait_until_ended(manager, second.task_id).status is TaskState.COMPLETED
 
 
 def test_what_has_ended_cannot_be_cancelled(
-    manager: AsyncTaskManager, worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str
+    manager: AsyncTaskManager, slow_worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str
 ) -> None:
-    task = manager.start_apply(document(prefix, 5), "default", 5)
+    task = manager.start_apply(many_sites(prefix, 5), "default", 5)
     wait_until_ended(manager, task.task_id)
     with pytest.raises(TaskEndedError, match="has ended already") as refused:
         manager.cancel(task.task_id)

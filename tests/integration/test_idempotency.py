@@ -117,8 +117,16 @@ def test_twenty_at_once_start_one_task(
     assert len(redis.keys("nmo:task:*")) == 1
 
 
-def test_a_task_begins_once(manager: AsyncTaskManager, redis: Redis) -> None:
+def test_of_several_runs_the_latest_is_listened_to(manager: AsyncTaskManager, redis: Redis) -> None:
     task_id = manager.start_apply(DOCUMENT, "default", 2).task_id
+    runs = [TaskTracker(redis, task_id) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        begun = list(pool.map(lambda _: TaskTracker(redis, task_id).begin(), range(8)))
-    assert begun.count(True) == 1
+        numbers = list(pool.map(lambda run: run.begin(), runs))
+    assert sorted(numbers) == list(range(1, 9))
+    latest = runs.pop(numbers.index(8))
+    for earlier in runs:
+        earlier.applied(Report("b-1"))
+    assert not manager.status(task_id).ended
+    latest.applied(Report("b-1"))
+    assert manager.status(task_id).status == "completed"
+    assert TaskTracker(redis, task_id).begin() == 0

@@ -63,7 +63,7 @@ def change(number: int, object_type: str = "sites") -> Change:
 
 def outcome(number: int, result: Result = Result.CREATED, object_type: str = "sites") -> Outcome:
     of = change(number, object_type)
-    return Outcome(of.id, object_type, of.label, of.path, result, object_id=number)
+    return Outcome(of.id, object_type, of.label, of.path, result, object_id=number, run=1)
 
 
 def announce(journal: Journal, *numbers: int) -> None:
@@ -319,3 +319,48 @@ def test_a_state_directory_that_cannot_be_used_is_one_sentence(tmp_path: Path) -
     with pytest.raises(JournalError, match="cannot be written") as caught:
         SqliteJournal(tmp_path, "b-1")
     assert "NETBOX_MCP_STATE_DIR" in caught.value.hint
+
+
+def test_a_later_run_tries_again_what_failed_and_keeps_the_rest(in_redis: RedisJournal, redis: Redis) -> None:
+    number = SLICE_ROWS + 3
+    announce(in_redis, *range(number))
+    results = [Result.FAILED if at % 100 == 7 else Result.CREATED for at in range(number)]
+    in_redis.settle([outcome(at, result) for at, result in enumerate(results)])
+    in_redis.settle([outcome(number, Result.SKIPPED), outcome(number + 1, Result.UNCHANGED)])
+    before = in_redis.outcomes(limit=10).next_cursor
+    second = RedisJournal(redis, "b-1", in_redis._lease, run=2)
+    second.reopen()
+    made = results.count(Result.CREATED)
+    assert second.counts() == {"sites": {"created": made, "unchanged": 1}}
+    assert [one.result for one in second.settled()] == ["created"] * made + ["unchanged"]
+    assert second.outcomes(cursor=before, limit=1).outcomes[0].label == "site 11"  # one of ten has gone
+    second.reopen()
+    assert sum(second.counts()["sites"].values()) == made + 1
+
+    # The same change once more: its intent and its outcome belong to the second run.
+    announce(second, 7)
+    assert [(one.label, one.run) for one in second.unsettled()] == [("site 7", 2)]
+    second.settle([replace(outcome(7), run=0)])
+    assert second.counts() == {"sites": {"created": made + 1, "unchanged": 1}}
+    assert list(second.settled())[-1] == replace(outcome(7), run=2)
+    assert [one.run for one in second.intents() if one.label == "site 7"] == [1, 2]
+
+
+def test_what_came_to_nothing_is_given_up(in_redis: RedisJournal) -> None:
+    announce(in_redis, 1, 2, 3)
+    in_redis.settle([outcome(2)])
+    in_redis.give_up(in_redis.unsettled())
+    assert in_redis.in_flight() == 0
+    assert [one.label for one in in_redis.intents()] == ["site 1", "site 2", "site 3"]
+
+
+def test_who_lost_the_lease_rewrites_nothing(in_redis: RedisJournal, redis: Redis) -> None:
+    announce(in_redis, 1, 2)
+    in_redis.settle([outcome(1, Result.FAILED)])
+    redis.set(keys.lease("lab"), "2:t-2:x")
+    with pytest.raises(LeaseLostError):
+        in_redis.reopen()
+    with pytest.raises(LeaseLostError):
+        in_redis.give_up(in_redis.unsettled())
+    assert in_redis.counts() == {"sites": {"failed": 1}}
+    assert in_redis.in_flight() == 1

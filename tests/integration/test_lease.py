@@ -83,7 +83,8 @@ def test_an_epoch_is_never_given_twice(redis: Redis) -> None:
 def test_a_heartbeat_keeps_lease_and_sign_of_life(redis: Redis) -> None:
     lease, life = Lease(redis, "lab", "t-1", 1.5), SignOfLife(redis, "t-1", 1.5)
     lease.acquire()
-    life.renew()
+    life.begin()
+    assert not SignOfLife(redis, "t-1", 1.5).renew()  # another run of the same task
     with Heartbeat(0.1, [life.renew]) as heartbeat:
         heartbeat.add(lease.renew)
         time.sleep(2)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -242,7 +241,7 @@ def _definitions(manager: AsyncTaskManager, status: TaskStatus) -> int:
     return manager.report(status.task_id).counts.get("custom_fields", {}).get("created", 0)
 
 
-def test_a_worker_that_dies_while_it_undoes_leaves_a_batch_that_can_be_taken_back(
+def test_what_a_worker_undoes_when_it_dies_another_one_undoes_to_the_end(
     manager: AsyncTaskManager,
     team: WorkerTeam,
     netbox: NetBoxOverHttp,
@@ -258,16 +257,15 @@ def test_a_worker_that_dies_while_it_undoes_leaves_a_batch_that_can_be_taken_bac
     for child in first.children():
         os.kill(child, signal.SIGKILL)
     first.kill()
-    dead = wait_until_ended(manager, started.task_id, 40)
-    assert (dead.status, dead.code) == (TaskState.FAILED, "worker_lost")
-    assert dead.hint.endswith(f"netbox-mcp rollback {started.batch_id}).")
-    time.sleep(2)  # NetBox may still be at work on the last request
     team.start()
-    back = manager.start_rollback(started.batch_id or "", "default", False, 123)
-    ended = wait_until_ended(manager, back.task_id)
-    assert ended.status == TaskState.COMPLETED, ended
+    ended = wait_until_ended(manager, started.task_id, 90)
+    assert ended.status == TaskState.ROLLED_BACK, ended
+    assert " failed: " in ended.message
+    assert "All of the batch was undone: " in ended.message
+    assert ended.first_errors
     assert netbox.count("dcim/sites", name__isw=prefix) == 0
-    assert manager.status(started.task_id).status == TaskState.ROLLED_BACK
+    undoing = redis.hget(keys.journal(started.batch_id or ""), "undoing_by")
+    assert redis.hget(keys.journal(started.batch_id or ""), "undone_by") == undoing
 
 
 def test_a_stored_rollback_plan_keeps_what_it_undoes(

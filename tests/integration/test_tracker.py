@@ -141,7 +141,7 @@ def test_undoing_is_told_while_it_goes_on_and_at_its_end(task: Running) -> None:
 
     undone = Report("b-2")
     undone.add(outcomes(back, 0, 1, Result.DELETED))
-    task.tracker.taken_back(failed, Undone("b-2", back, undone))
+    task.tracker.taken_back(failed.first_errors, Undone("b-2", back, undone))
     ended = task.status()
     assert ended.status == "rolled_back"
     assert ended.message == (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,40 +16,23 @@ from tests.integration.worker_process import (
     NetBoxOverHttp,
     WorkerProcess,
     WorkerTeam,
+    many_sites,
     wait_for,
     wait_until_ended,
+    wait_until_midway,
     wait_until_taken,
 )
 from tests.redis_fixture import redis_stopped
+from workers.errors import UnfinishedBatchError
 from workers.journal import RedisJournal
 from workers.lease import Lease
 from workers.manager import AsyncTaskManager
-from workers.queues import RUN_APPLY, open_queue
-from workers.settings import WorkerSettings
+from workers.queues import AUTOMATIC_RUNS, RUN_APPLY, open_queue
 from workers.status import TaskState, TaskStatus
 
-MANY = 1000
-ENOUGH = 500
-"""For batches that are brought to their end: still long enough to come in between."""
-
-
-@pytest.fixture
-def worker(team: WorkerTeam) -> WorkerProcess:
-    """With one lane, so that most of the batch is still to be done when its first list is."""
-    return team.start(NETBOX_MCP_LANES="1")
-
-
-def document(prefix: str, number: int = MANY) -> dict[str, object]:
-    return {"sites": [{"name": f"{prefix}-[001-{number}]"}]}
-
-
-def wait_until_midway(manager: AsyncTaskManager, task_id: str) -> TaskStatus:
-    def midway() -> TaskStatus | None:
-        status = manager.status(task_id)
-        assert not status.ended, f"over before it could be killed: {status.message}"
-        return status if status.done else None
-
-    return wait_for(midway, "the task midway")
+ENOUGH = 400
+"""Sites: long enough to come in between."""
+MANY = 600
 
 
 def runs(pid: int) -> bool:
@@ -58,60 +42,61 @@ def runs(pid: int) -> bool:
         return False
 
 
-def test_a_killed_worker_leaves_a_failed_task_that_can_be_sent_again(
+def test_what_a_killed_worker_leaves_another_one_goes_on_with(
     manager: AsyncTaskManager,
     team: WorkerTeam,
-    worker: WorkerProcess,
+    slow_worker: WorkerProcess,
     netbox: NetBoxOverHttp,
     prefix: str,
     redis: Redis,
-    worker_settings: WorkerSettings,
 ) -> None:
-    task = manager.start_apply(document(prefix, ENOUGH), "default", ENOUGH)
+    task = manager.start_apply(many_sites(prefix, ENOUGH), "default", ENOUGH)
     wait_until_midway(manager, task.task_id)
-    (horse,) = worker.children()
-    worker.kill()
-    killed_at = time.monotonic()
+    (horse,) = slow_worker.children()
+    slow_worker.kill()
 
     # The process that ran the task goes with its parent, and announces nothing more.
     wait_for(lambda: not runs(horse), "the end of the task's process", 2)
     announced = len(list(RedisJournal(redis, task.batch_id or "").intents()))
     assert announced < ENOUGH
+    waiting = wait_for(lambda: nobody_there(manager, task.task_id), "the death told", 30)
+    assert 0 < waiting.done <= netbox.count("dcim/sites", name__isw=prefix) <= announced
+    with pytest.raises(UnfinishedBatchError):
+        manager.start_rollback(task.batch_id or "", "default", force=False, total=1)
 
-    ended = wait_until_ended(manager, task.task_id, 20)
-    assert time.monotonic() - killed_at <= 20
-    assert (ended.status, ended.code) == (TaskState.FAILED, "worker_lost")
-    assert f"Done so far: {ended.done} of {ENOUGH} objects ({ended.done} created)." in ended.message
-    assert ended.hint.startswith("Send the document again")
-    assert manager.report(task.task_id).counts == {"sites": {"created": ended.done}}
-    in_doubt = announced - ended.done
-    assert (f" {in_doubt} more were on their way to NetBox" in ended.message) is (in_doubt > 0)
-    assert 0 < ended.done <= netbox.count("dcim/sites", name__isw=prefix) <= announced
-
-    # Another worker cleans up after the first, runs nothing of its own accord, and does what is sent.
-    again = manager.start_apply(document(prefix, ENOUGH), "default", ENOUGH)
     team.start()
-    done = wait_until_ended(manager, again.task_id, 90)
-    assert (done.status, done.done) == (TaskState.COMPLETED, ENOUGH)
-    assert ENOUGH - announced <= done.counts["created"] <= ENOUGH - ended.done
-    assert netbox.count("dcim/sites", name__isw=prefix) == ENOUGH
+    done = wait_until_ended(manager, task.task_id, 90)
+    assert (done.status, done.batch_id, done.total) == (TaskState.COMPLETED, task.batch_id, ENOUGH)
+    assert done.counts == {"created": ENOUGH}
+    assert manager.report(task.task_id).in_flight == 0
+    assert_each_created_once(netbox, prefix, ENOUGH, task.batch_id or "")
+    # Put in line once more, by mistake: it has ended, and is left alone.
+    job = open_queue(redis, manager._settings).enqueue_call(RUN_APPLY, (task.task_id,), job_id=task.task_id)
+    wait_for(lambda: job.get_status() == "finished", "the job passed over")
+    assert manager.status(task.task_id) == done
 
-    # Not even when somebody puts it in line again: it may have written anything up to its last breath.
-    queue = open_queue(redis, worker_settings)
-    job = queue.enqueue_call(RUN_APPLY, args=(task.task_id,), job_id=task.task_id)
-    wait_for(lambda: job.get_status() == "failed", "the second run refused")
-    assert "begun once already" in team.logs()
-    assert manager.status(task.task_id).message == ended.message
+
+def nobody_there(manager: AsyncTaskManager, task_id: str) -> TaskStatus | None:
+    status = manager.status(task_id)
+    told = status.message.endswith("with `netbox-mcp worker` goes on where it was interrupted.")
+    return status if told else None
+
+
+def assert_each_created_once(netbox: NetBoxOverHttp, prefix: str, number: int, batch_id: str) -> None:
+    assert netbox.count("dcim/sites", name__isw=prefix) == number
+    logged = netbox.rows("core/object-changes", q=prefix, action="create")
+    assert len(logged) == len({row["changed_object_id"] for row in logged}) == number
+    assert {row["message"] for row in logged} == {f"netbox-mcp batch {batch_id}"}
 
 
 def test_redis_may_restart_in_the_midst(
     manager: AsyncTaskManager,
-    worker: WorkerProcess,
+    slow_worker: WorkerProcess,
     netbox: NetBoxOverHttp,
     prefix: str,
     redis_server: RedisServer,
 ) -> None:
-    task = manager.start_apply(document(prefix, ENOUGH), "default", ENOUGH)
+    task = manager.start_apply(many_sites(prefix, ENOUGH), "default", ENOUGH)
     wait_until_midway(manager, task.task_id)
     with redis_stopped(redis_server):
         time.sleep(2)
@@ -120,54 +105,74 @@ def test_redis_may_restart_in_the_midst(
     assert netbox.count("dcim/sites", name__isw=prefix) == ENOUGH
 
 
-def test_a_killed_task_process_is_told_at_once(
-    manager: AsyncTaskManager, worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str
+def test_a_killed_task_process_is_followed_by_another_at_once(
+    manager: AsyncTaskManager, slow_worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str
 ) -> None:
-    task = manager.start_apply(document(prefix), "default", MANY)
+    task = manager.start_apply(many_sites(prefix, ENOUGH), "default", ENOUGH)
     wait_until_midway(manager, task.task_id)
-    (horse,) = worker.children()
+    (horse,) = slow_worker.children()
     os.kill(horse, signal.SIGKILL)
-    ended = wait_until_ended(manager, task.task_id, 8)
-    assert (ended.status, ended.code) == (TaskState.FAILED, "worker_lost")
-    # The worker itself goes on with the next task.
-    following = manager.start_plan({"sites": [{"name": prefix}]}, "default", 1)
-    assert wait_until_ended(manager, following.task_id).status == TaskState.COMPLETED
+    wait_for(lambda: [pid for pid in slow_worker.children() if pid != horse], "the next process", 8)
+    done = wait_until_ended(manager, task.task_id, 90)
+    assert (done.status, done.counts) == (TaskState.COMPLETED, {"created": ENOUGH})
+    assert_each_created_once(netbox, prefix, ENOUGH, task.batch_id or "")
 
 
-def test_a_task_that_loses_its_target_stops_writing(
-    manager: AsyncTaskManager, worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str, redis: Redis
+def test_a_task_whose_process_is_killed_again_and_again_waits_for_a_person(
+    manager: AsyncTaskManager, slow_worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str
+) -> None:
+    task = manager.start_apply(many_sites(prefix, MANY), "default", MANY)
+    killed: set[int] = set()
+    while not (status := manager.status(task.task_id)).ended:
+        for pid in set(slow_worker.children()) - killed:
+            killed.add(pid)
+            time.sleep(0.3)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    assert (status.status, status.code) == (TaskState.FAILED, "worker_lost")
+    assert len(killed) == AUTOMATIC_RUNS + 1
+    # The worker itself is well, and a person may say that the task goes on after all.
+    assert manager.resume(task.task_id).status is TaskState.QUEUED
+    done = wait_until_ended(manager, task.task_id, 120)
+    assert (done.status, done.counts) == (TaskState.COMPLETED, {"created": MANY})
+    assert_each_created_once(netbox, prefix, MANY, task.batch_id or "")
+
+
+def test_a_task_that_loses_its_target_stops_writing_until_it_is_free(
+    manager: AsyncTaskManager, slow_worker: WorkerProcess, netbox: NetBoxOverHttp, prefix: str, redis: Redis
 ) -> None:
     """A process that was paused while somebody else took the target announces no more writes."""
-    task = manager.start_apply(document(prefix), "default", MANY)
+    task = manager.start_apply(many_sites(prefix, ENOUGH), "default", ENOUGH)
     wait_until_midway(manager, task.task_id)
-    (horse,) = worker.children()
+    (horse,) = slow_worker.children()
     os.kill(horse, signal.SIGSTOP)
     journal = RedisJournal(redis, task.batch_id or "")
     announced = len(list(journal.intents()))
-    assert announced < MANY
+    assert announced < ENOUGH
     redis.set("nmo:lease:default", "99:t-somebody-else:x", ex=60)
     os.kill(horse, signal.SIGCONT)
-    ended = wait_until_ended(manager, task.task_id, 20)
-    assert (ended.status, ended.code) == (TaskState.FAILED, "lease_lost")
-    assert "no longer holds target 'default'" in ended.message
+    wait_for(lambda: "t-somebody-else" in manager.status(task.task_id).message, "the task waiting again", 20)
     # What had been announced may still have left; nothing else has.
     assert len(list(journal.intents())) == announced
     assert netbox.count("dcim/sites", name__isw=prefix) <= announced
+    redis.delete("nmo:lease:default")
+    done = wait_until_ended(manager, task.task_id, 90)
+    assert (done.status, done.counts) == (TaskState.COMPLETED, {"created": ENOUGH})
 
 
 def test_a_worker_told_to_stop_finishes_its_task(
-    manager: AsyncTaskManager, worker: WorkerProcess, prefix: str, redis: Redis
+    manager: AsyncTaskManager, slow_worker: WorkerProcess, prefix: str, redis: Redis
 ) -> None:
     lease = Lease(redis, "default", "b-sync", 60)
     lease.acquire()
     task = manager.start_apply({"sites": [{"name": f"{prefix}-[001-020]"}]}, "default", 20)
     key = f"rq:worker:{wait_until_taken(manager, task.task_id)}"
-    os.kill(worker.pid, signal.SIGTERM)
+    os.kill(slow_worker.pid, signal.SIGTERM)
     wait_for(lambda: redis.hget(key, "shutdown_requested_date"), "the request to stop taken")
     assert not manager.status(task.task_id).ended
     lease.release()
     assert wait_until_ended(manager, task.task_id).status == TaskState.COMPLETED
-    wait_for(lambda: not runs(worker.pid), "the end of the worker", 10)
+    wait_for(lambda: not runs(slow_worker.pid), "the end of the worker", 10)
 
 
 def test_an_idle_worker_told_to_stop_does_not_wait_for_redis(

@@ -144,6 +144,22 @@ def wait_until_taken(manager: AsyncTaskManager, task_id: str) -> str:
     return wait_for(takers, f"a worker on {task_id}")[0]
 
 
+def many_sites(prefix: str, number: int) -> dict[str, object]:
+    """A document that keeps NetBox busy for a while: some 30 sites a second."""
+    return {"sites": [{"name": f"{prefix}-[001-{number:03}]"}]}
+
+
+def wait_until_midway(manager: AsyncTaskManager, task_id: str) -> TaskStatus:
+    """Wait until a task has written something; fail if it is over by then."""
+
+    def midway() -> TaskStatus | None:
+        status = manager.status(task_id)
+        assert not status.ended, f"over before anybody could come in between: {status.message}"
+        return status if status.done else None
+
+    return wait_for(midway, "the task midway")
+
+
 def wait_until_ended(manager: AsyncTaskManager, task_id: str, seconds: float = 60.0) -> TaskStatus:
     def ended() -> TaskStatus | None:
         status = manager.status(task_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -10,6 +11,7 @@ import orjson
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.models import Change, Intent, Outcome, Plan, Report
 from orchestrator.ports import History, Row
+from orchestrator.resume import LASTING
 from orchestrator.testing import MemoryNetBox
 from workers.journal_entries import dump, intent_row
 
@@ -21,6 +23,9 @@ class MemoryJournal:
         self.plans: list[Plan] = []
         self.events: list[tuple[str, str]] = []
         self.outcomes: dict[str, Outcome] = {}
+        self.earlier: list[Outcome] = []
+        self.run = 1
+        self._given_up: set[tuple[int, str]] = set()
         self._intents: list[bytes] = []
 
     def open(self, plan: Plan) -> None:
@@ -29,19 +34,37 @@ class MemoryJournal:
     def intend(self, changes: Sequence[Change], rows: Sequence[Row]) -> None:
         assert len(changes) == len(rows)
         self.events.extend(("intend", change.id) for change in changes)
-        self._intents += [dump(intent_row(change, row)) for change, row in zip(changes, rows, strict=True)]
+        pairs = zip(changes, rows, strict=True)
+        self._intents += [dump(intent_row(change, row, self.run)) for change, row in pairs]
 
     def settle(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
+            if outcome.run not in (0, self.run):
+                self.earlier.append(outcome)
+                continue
             assert outcome.change_id not in self.outcomes, f"{outcome.change_id} has two outcomes"
-            self.outcomes[outcome.change_id] = outcome
+            self.outcomes[outcome.change_id] = replace(outcome, run=self.run)
             self.events.append(("settle", outcome.change_id))
 
     def intents(self) -> Iterator[Intent]:
         return (Intent(**orjson.loads(body)) for body in self._intents)
 
     def settled(self) -> Iterator[Outcome]:
-        return iter(self.outcomes.values())
+        return iter([*self.earlier, *self.outcomes.values()])
+
+    def reopen(self) -> None:
+        """Called once the next run has begun."""
+        self.run += 1
+        self.earlier = [one for one in self.settled() if one.result in LASTING]
+        self.outcomes = {}
+
+    def unsettled(self) -> list[Intent]:
+        known = {(one.run, one.change_id) for one in self.settled()} | self._given_up
+        latest = {intent.change_id: intent for intent in self.intents()}
+        return [one for one in latest.values() if (one.run, one.change_id) not in known]
+
+    def give_up(self, intents: Sequence[Intent]) -> None:
+        self._given_up |= {(one.run, one.change_id) for one in intents}
 
     def undoes(self) -> str:
         return self.plans[-1].undoes if self.plans else ""

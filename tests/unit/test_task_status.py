@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ LONG_AGO = NOW - timedelta(minutes=5)
 MIDWAY = TaskProgress(
     state="running", passes="build", stage="devices", stage_number=3, stages=8, total=100, started_at=LONG_AGO
 )
+GONE_ON = replace(MIDWAY, run_at=NOW - timedelta(seconds=4))
 
 
 def snapshot(kind: str = "apply", created_at: datetime = LONG_AGO, **facts: object) -> TaskSnapshot:
@@ -80,7 +82,50 @@ CASES = {
         "in the build pass, at devices. Done so far: 32 of 100 objects (30 created, 2 failed). "
         "7 more were on their way to NetBox and may have been written.",
     ),
-    "dead, though put in line again": (snapshot(progress=MIDWAY), "failed", "Done so far: 0 of 100 objects."),
+    "interrupted, and put in line again": (
+        snapshot(progress=MIDWAY),
+        "queued",
+        "Waiting for a free worker. The task then goes on where it was interrupted.",
+    ),
+    "interrupted, and nobody listens": (
+        snapshot(progress=MIDWAY, workers=0),
+        "queued",
+        "start one with `netbox-mcp worker`. The task then goes on where it was interrupted.",
+    ),
+    "interrupted, and the queue has not noticed yet": (
+        snapshot(job_status="started", progress=MIDWAY, runs_left=2, job_started_at=LONG_AGO),
+        "queued",
+        "Another one goes on where it was interrupted, within a minute.",
+    ),
+    "interrupted, and nobody is there to notice": (
+        snapshot(job_status="started", progress=MIDWAY, runs_left=2, job_started_at=LONG_AGO, workers=0),
+        "queued",
+        "one that is started with `netbox-mcp worker` goes on where it was interrupted.",
+    ),
+    "interrupted, and taken by another worker at this moment": (
+        snapshot(job_status="started", progress=MIDWAY, job_started_at=JUST_NOW),
+        "queued",
+        "A worker is about to begin.",
+    ),
+    "interrupted, gone on with, and dead again": (
+        snapshot(job_status="started", progress=GONE_ON, job_started_at=JUST_NOW),
+        "failed",
+        "the task does not go on by itself any more",
+    ),
+    "interrupted, and cancelled before it goes on": (
+        snapshot(progress=MIDWAY, cancel_asked=True, journal_counts={"created": 30}),
+        "cancelled",
+        "nothing more is written. Done so far: 30 of 100 objects (30 created).",
+    ),
+    "interrupted, going on": (
+        snapshot(
+            job_status="started",
+            alive=True,
+            progress=TaskProgress(state="planning", started_at=LONG_AGO, message="Goes on where it was"),
+        ),
+        "planning",
+        "Goes on where it was",
+    ),
     "dead while planning": (
         snapshot(job_status="started", progress=TaskProgress(state="planning", started_at=LONG_AGO)),
         "failed",
@@ -253,13 +298,15 @@ def test_status_follows_from_the_facts(case: str) -> None:
 def test_a_task_that_died_says_what_to_do(case: str) -> None:
     status = derive_status(CASES[case][0])
     assert status.code in ("worker_lost", "task_lost")
-    assert status.hint.startswith("Send ")
+    assert status.hint.startswith(("Send ", "To do the rest: netbox_resume_task (on the command line: "))
 
 
 def test_after_a_death_the_way_back_is_named_as_well() -> None:
     dead = {"job_status": "started", "progress": MIDWAY, "journal_counts": {"created": 30}}
     assert derive_status(snapshot(**dead)).hint.endswith("netbox-mcp rollback b-1).")
-    assert derive_status(snapshot(kind="rollback", **dead)).hint.startswith("Roll the batch back again")
+    resume = "To do the rest: netbox_resume_task (on the command line: netbox-mcp resume t-1)."
+    assert derive_status(snapshot(**dead)).hint.startswith(resume)
+    assert derive_status(snapshot(kind="rollback", **dead)).hint == resume
 
 
 def test_what_was_taken_back_may_be_asked_for_again_and_bears_no_error() -> None:

@@ -1,0 +1,261 @@
+"""A batch that broke off and is gone on with: it ends as if nothing had happened, and can be taken back."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.engine import NetBoxBulkOrchestrator
+from orchestrator.errors import LeaseLostError, StalePlanError
+from orchestrator.models import Plan, Report, Stage
+from orchestrator.ports import Row
+from orchestrator.resume import Done
+from orchestrator.stale import refuse_moved
+from orchestrator.testing import Fault, MemoryNetBox
+from tests.unit.batches import MemoryJournal, apply, picture, switches, undo
+from tests.unit.test_properties import by_id, documents, seeds, slow, world
+
+Engine = NetBoxBulkOrchestrator
+MESSAGE = "netbox-mcp batch b-test"
+
+
+class Killed(BaseException):
+    """The worker dies: nothing of ours runs any more."""
+
+
+def kill_at(
+    netbox: MemoryNetBox, request: int, landed: bool, message: str = "netbox-mcp batch b-test"
+) -> None:
+    """Die at a write request, on the way to NetBox or while NetBox is at work."""
+    left = iter(range(request))
+
+    def die(verb: str, object_type: str, rows: Sequence[Row]) -> None:
+        if next(left, None) is not None:
+            return
+        netbox.on_write = None
+        if landed:
+            sent = [row["id"] for row in rows] if verb == "delete" else rows
+            getattr(netbox, verb)(object_type, sent, message)
+        raise Killed
+
+    netbox.on_write = die
+
+
+def broken_off(
+    netbox: MemoryNetBox, document: Any, journal: MemoryJournal, request: int, landed: bool
+) -> None:
+    engine = Engine(netbox, lanes=1, settle_seconds=0.0)
+    plan = engine.plan(document)
+    kill_at(netbox, request, landed)
+    with suppress(Killed):
+        engine.apply(plan, "b-test", journal)
+    netbox.on_write = None
+
+
+def resume(netbox: MemoryNetBox, document: Any, journal: MemoryJournal) -> Report:
+    engine = Engine(netbox, settle_seconds=0.0)
+    done = engine.take_up("b-test", journal)
+    return engine.apply(engine.plan(document), "b-test", journal, done=done)
+
+
+def sizes(netbox: MemoryNetBox) -> dict[str, int]:
+    return {name: len(rows) for name, rows in netbox.tables.items() if rows}
+
+
+@slow
+@given(documents(), documents(), seeds, st.integers(0, 12), st.booleans())
+def test_what_broke_off_ends_as_if_nothing_had_happened(
+    first: dict[str, Any], second: dict[str, Any], seed: int, request: int, landed: bool
+) -> None:
+    netbox, undisturbed = world(), world()
+    for one in (netbox, undisturbed):
+        assert Engine(one).apply(Engine(one).plan(first), "b-0", MemoryJournal()).ok
+    before, journal = picture(netbox), MemoryJournal()
+    created = Counter(sizes(netbox))
+    second = by_id(second, netbox, random.Random(seed))
+    assert apply(undisturbed, second).ok
+
+    broken_off(netbox, second, journal, request, landed)
+    report = resume(netbox, second, journal)
+    assert report.ok, report.first_errors
+    assert Engine(netbox).plan(second).writes == 0
+    assert sizes(netbox) == sizes(undisturbed)
+
+    # The journal has each created object once, and the report tells of both runs.
+    made = [one for one in journal.settled() if one.result == "created"]
+    assert len({(one.object_type, one.object_id) for one in made}) == len(made)
+    assert Counter(one.object_type for one in made) == Counter(sizes(netbox)) - created
+    assert report.totals()["created"] == len(made)
+
+    back = undo(netbox, journal)
+    assert back.ok, back.first_errors
+    assert picture(netbox) == before
+
+
+@slow
+@given(documents(), documents(), st.integers(0, 8), st.booleans())
+def test_a_rollback_that_broke_off_ends_as_if_nothing_had_happened(
+    first: dict[str, Any], second: dict[str, Any], request: int, landed: bool
+) -> None:
+    netbox = world()
+    assert Engine(netbox).apply(Engine(netbox).plan(first), "b-0", MemoryJournal()).ok
+    before, applied, journal = picture(netbox), MemoryJournal(), MemoryJournal()
+    assert apply(netbox, second, applied).ok
+    engine = Engine(netbox, lanes=1, settle_seconds=0.0)
+    plan = engine.plan_rollback("b-test", applied)
+    kill_at(netbox, request, landed, "netbox-mcp batch b-undo (rollback of b-test)")
+    with suppress(Killed):
+        engine.apply(plan, "b-undo", journal)
+    netbox.on_write = None
+    done = engine.take_up("b-undo", journal)
+    report = engine.apply(engine.plan_rollback("b-test", applied), "b-undo", journal, done=done)
+    assert report.ok, report.first_errors
+    assert picture(netbox) == before
+    assert report.totals()["deleted"] == sum(1 for one in applied.settled() if one.result == "created")
+
+
+@pytest.mark.parametrize("landed", [False, True])
+@pytest.mark.parametrize("request_number", range(7))
+def test_totals_are_those_of_an_undisturbed_run(request_number: int, landed: bool) -> None:
+    undisturbed, netbox, journal = MemoryNetBox(), MemoryNetBox(), MemoryJournal()
+    whole = apply(undisturbed, switches(4)).counts
+    broken_off(netbox, switches(4), journal, request_number, landed)
+    told = Told()
+    engine = Engine(netbox, settle_seconds=0.0)
+    done = engine.take_up("b-test", journal)
+    report = engine.apply(engine.plan(switches(4)), "b-test", journal, told, done=done)
+    assert report.counts == whole
+    assert told.total == sum(report.totals().values())
+
+
+class Told:
+    """Progress that remembers the total."""
+
+    total = 0
+
+    def planned(self, plan: Plan, done: int = 0) -> None:
+        self.total = done + len(plan.changes)
+
+    def stage(self, stage: Stage, number: int, of: int) -> None: ...
+
+    def settled(self, outcomes: object) -> None: ...
+
+
+def test_what_failed_is_tried_again_and_counts_once() -> None:
+    netbox, journal = MemoryNetBox(), MemoryJournal()
+    apply(netbox, switches(1, asset_tag="T1"))
+    netbox.update("devices", [{"id": min(netbox.tables["devices"]), "name": "other"}], "by hand")
+    first = apply(netbox, switches(1, asset_tag="T1"), journal)
+    assert (first.totals()["failed"], first.totals()["skipped"] > 0) == (1, True)
+    netbox.update("devices", [{"id": min(netbox.tables["devices"]), "asset_tag": None}], "by hand")
+    report = resume(netbox, switches(1, asset_tag="T1"), journal)
+    assert report.ok
+    assert report.totals()["created"] == 2
+    assert sum(report.totals().values()) == sum(first.totals().values())
+    assert [one.label for one in journal.settled() if one.result == "failed"] == []
+
+
+def test_an_address_that_netbox_may_still_be_at_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its database lets a second copy in: nothing is sent again before the first can no longer come."""
+    netbox, journal, waits = MemoryNetBox(), MemoryJournal(), []
+    apply(netbox, switches(1))
+    document = {"ip_addresses": [{"address": "198.51.100.[1-3]/24"}]}
+    broken_off(netbox, document, journal, 0, landed=False)
+    (late, *_) = [intent.sent for intent in journal.intents()]
+
+    def checkpoint() -> None:
+        waits.append(datetime.now(UTC))
+        if len(waits) == 1:
+            netbox.create("ip_addresses", [late], "netbox-mcp batch b-test")  # NetBox was still at it
+
+    engine = Engine(netbox, settle_seconds=0.3)
+    done = engine.take_up("b-test", journal, checkpoint)
+    assert waits
+    sent_at = max(datetime.fromisoformat(intent.at) for intent in journal.intents())
+    assert datetime.now(UTC) >= sent_at + timedelta(seconds=0.3)
+    assert done.counts == {"ip_addresses": {"created": 1}}
+    assert engine.apply(engine.plan(document), "b-test", journal, done=done).totals()["created"] == 3
+    assert sum(row["address"].startswith("198.51") for row in netbox.tables["ip_addresses"].values()) == 3
+
+
+def test_whoever_waits_can_be_stopped() -> None:
+    netbox, journal = MemoryNetBox(), MemoryJournal()
+    apply(netbox, switches(1))
+    broken_off(netbox, {"ip_addresses": [{"address": "198.51.100.1/24"}]}, journal, 0, landed=False)
+
+    def stop() -> None:
+        raise LeaseLostError("gone")
+
+    with pytest.raises(LeaseLostError):
+        Engine(netbox, settle_seconds=60.0).take_up("b-test", journal, stop)
+    assert [intent.label for intent in journal.unsettled()] == ["198.51.100.1/24"]  # and it is asked again
+
+
+def test_a_change_in_two_runs_is_taken_back_to_what_was_before_the_first() -> None:
+    """Somebody comes in between the runs: each intent belongs to the outcome of its own run."""
+    netbox, journal = MemoryNetBox(), MemoryJournal()
+    apply(netbox, {"sites": [{"name": "AMS1", "facility": "old"}]})
+    before = picture(netbox)
+    document = {**switches(2), "sites": [{"name": "AMS1", "facility": "new"}]}
+    broken_off(netbox, document, journal, 5, landed=False)
+    assert [one.label for one in journal.settled() if one.result == "updated"] == ["AMS1"]
+    netbox.update("sites", [{"id": 1, "facility": "someone's"}], "by hand")
+    assert resume(netbox, document, journal).ok
+    assert [one.label for one in journal.settled() if one.result == "updated"].count("AMS1") == 2
+    assert undo(netbox, journal, force=True).ok
+    assert picture(netbox) == before
+
+
+# -- stored plans
+
+
+def stored_and_rest(
+    netbox: MemoryNetBox, document: Any, between: Callable[[], None] = lambda: None, request: int = 3
+) -> tuple[Plan, Plan, Done]:
+    engine, journal = Engine(netbox, lanes=1, settle_seconds=0.0), MemoryJournal()
+    stored = engine.plan(document)
+    broken_off(netbox, document, journal, request, landed=True)
+    between()
+    return stored, engine.plan(document), engine.take_up("b-test", journal)
+
+
+@pytest.mark.parametrize("request_number", range(7))
+def test_the_rest_of_a_stored_plan_is_still_that_plan(request_number: int) -> None:
+    refuse_moved(
+        *(parts := stored_and_rest(MemoryNetBox(), switches(3), request=request_number))[:2], done=parts[2]
+    )
+    netbox = MemoryNetBox()
+    apply(netbox, switches(3))
+    changed = switches(4, status="planned", primary_ip4=None)
+    stored, rest, done = stored_and_rest(netbox, changed, request=request_number)
+    refuse_moved(stored, rest, done=done)
+
+
+def test_what_others_have_moved_meanwhile_is_refused_and_named() -> None:
+    netbox = MemoryNetBox()
+    apply(netbox, switches(3))
+
+    def someone() -> None:
+        (device,) = (row["id"] for row in netbox.tables["devices"].values() if row["name"] == "sw-02")
+        netbox.update("devices", [{"id": device, "status": "failed"}], "by hand")
+
+    stored, rest, done = stored_and_rest(netbox, switches(3, status="planned"), someone, request=0)
+    with pytest.raises(StalePlanError, match=r"device 'sw-02': status is now 'failed'"):
+        refuse_moved(stored, rest, done=done)
+
+
+def test_a_lost_answer_in_a_later_run_is_read_back_as_in_the_first() -> None:
+    netbox, journal = MemoryNetBox(), MemoryJournal()
+    broken_off(netbox, switches(2), journal, 2, landed=False)
+    netbox.faults.append(Fault.LOST_AFTER)
+    report = resume(netbox, switches(2), journal)
+    assert report.ok
+    assert report.counts == apply(MemoryNetBox(), switches(2)).counts
