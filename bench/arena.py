@@ -14,6 +14,7 @@ from redis import Redis
 
 from bench import documents
 from bench.bare_reads_and_deletes import read_pages
+from bench.results import Taken
 from netbox_mcp.sandbox import Sandbox, SandboxInfo
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.models import Plan, Report
@@ -85,14 +86,21 @@ class Arena:
         return {row[name]: row["id"] for row in read_pages(self.url, self.token, path, ("id", name))}
 
 
-def timed(what: str, work: Callable[[], object]) -> float:
-    """The seconds that it takes, told on stderr."""
+def timed(what: str, work: Callable[[], object]) -> Taken:
+    """What it takes, told on stderr."""
     gc.collect()
-    begin = time.perf_counter()
+    begin, (idle, every) = time.perf_counter(), _ticks()
     work()
-    seconds = time.perf_counter() - begin
-    tell(f"  {what}: {seconds:.2f} s")
-    return seconds
+    seconds, (idle_then, every_then) = time.perf_counter() - begin, _ticks()
+    busy = 1 - (idle_then - idle) / max(1, every_then - every)
+    tell(f"  {what}: {seconds:.2f} s, cores busy {busy:.0%}")
+    return Taken(seconds, busy)
+
+
+def _ticks() -> tuple[int, int]:
+    """What all cores together have spent idle (or waiting for a disk), and in all; proc(5), /proc/stat."""
+    counted = [int(number) for number in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return counted[3] + counted[4], sum(counted)
 
 
 def tell(message: str) -> None:

@@ -14,8 +14,9 @@ from bench import documents
 from bench.arena import Arena, tell, timed
 from bench.bare_posts import post_lists
 from bench.bare_reads_and_deletes import delete_lists, read_pages
+from bench.results import Taken
 
-Seconds = dict[str, list[float]]
+Times = dict[str, list[Taken]]
 """What each contestant took, round by round."""
 
 SERIAL, SHARDED = "bare POSTs", "bare POSTs, sharded"
@@ -29,23 +30,23 @@ _LANES = 2
 Contestant = TypeVar("Contestant")
 
 
-def create_and_delete(arena: Arena, rounds: int, count: int) -> Seconds:
+def create_and_delete(arena: Arena, rounds: int, count: int) -> Times:
     """Create the same devices in four ways, each in a fresh NetBox; delete them in two."""
-    seconds: Seconds = defaultdict(list)
+    taken: Times = defaultdict(list)
     contest = _Creation(arena, count)
     for number in range(rounds):
         tell(f"create and delete {count} devices: round {number + 1} of {rounds}")
         for name, create in in_turn(contest.ways(), number):
             arena.prepare()
             contest.note_parents()
-            seconds[name].append(timed(name, create))
+            taken[name].append(timed(name, create))
             contest.note_devices()
             if name in contest.deletions():
                 way, delete = contest.deletions()[name]
                 arena.wait_until_idle()
-                seconds[way].append(timed(way, delete))
+                taken[way].append(timed(way, delete))
                 contest.expect_none()
-    return seconds
+    return taken
 
 
 class _Creation:
@@ -111,9 +112,9 @@ class _Creation:
         delete_lists(self._arena.url, self._arena.token, "dcim/devices", self._devices)
 
 
-def no_change(arena: Arena, rounds: int, count: int) -> Seconds:
+def no_change(arena: Arena, rounds: int, count: int) -> Times:
     """Plan a document that is true already, and merely read the same fields of the same objects."""
-    seconds: Seconds = defaultdict(list)
+    taken: Times = defaultdict(list)
     document = documents.devices_with_interfaces(count)
     arena.prepare()
     timed(f"creating {objects_in(count)} objects, once", lambda: arena.apply(document, _LANES))
@@ -133,8 +134,8 @@ def no_change(arena: Arena, rounds: int, count: int) -> Seconds:
     for number in range(rounds):
         tell(f"nothing to change: round {number + 1} of {rounds}")
         for name, work in in_turn({BARE_READS: read, NO_CHANGE: run}, number):
-            seconds[name].append(timed(name, work))
-    return seconds
+            taken[name].append(timed(name, work))
+    return taken
 
 
 def objects_in(count: int) -> int:

@@ -21,10 +21,10 @@ FILE = ROOT / "bench" / "RESULTS.md"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. `at_most` turns the comparison round."""
+    """One line of the table. `at_most` turns the comparison round; without `must` it only informs."""
 
     what: str
-    must: float
+    must: float | None
     reached: float
     unit: str = "x"
     spread: str = ""
@@ -33,6 +33,8 @@ class Row:
     @property
     def passed(self) -> bool:
         """Judged as it is printed: what reads 0.95 is 0.95."""
+        if self.must is None:
+            return True
         reached = float(self._shown(self.reached).replace(",", ""))
         return reached <= self.must if self.at_most else reached >= self.must
 
@@ -41,10 +43,10 @@ class Row:
         bound = "at most" if self.at_most else "at least"
         cells = (
             self.what,
-            f"{bound} {self._shown(self.must)} {self.unit}",
+            "" if self.must is None else f"{bound} {self._shown(self.must)} {self.unit}",
             f"**{self._shown(self.reached)} {self.unit}**",
             self.spread,
-            "pass" if self.passed else "**FAIL**",
+            "" if self.must is None else "pass" if self.passed else "**FAIL**",
         )
         return f"| {' | '.join(cells)} |"
 
@@ -52,21 +54,27 @@ class Row:
         return f"{value:.2f}" if self.unit == "x" else f"{value:,.0f}"
 
 
-def speed_ratio(what: str, must: float, ours: Sequence[float], theirs: Sequence[float]) -> Row:
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a piece of work took. `busy` is the part of all cores' time in which they were not idle."""
+
+    seconds: float
+    busy: float
+
+
+def speed_ratio(what: str, must: float | None, ours: Sequence[Taken], theirs: Sequence[Taken]) -> Row:
     """How many times their speed we have: the median over the rounds, each compared within itself."""
-    ratios = [their / our for our, their in zip(ours, theirs, strict=True)]
+    ratios = [their.seconds / our.seconds for our, their in zip(ours, theirs, strict=True)]
     return Row(what, must, median(ratios), spread=f"{min(ratios):.2f} to {max(ratios):.2f}")
 
 
-def rate(what: str, must: float, count: int, seconds: Sequence[float]) -> Row:
+def rate(what: str, must: float, count: int, taken: Sequence[Taken]) -> Row:
     """Objects per second, the median over the rounds."""
-    rates = [count / each for each in seconds]
+    rates = [count / each.seconds for each in taken]
     return Row(what, must, median(rates), "objects/s", f"{min(rates):,.0f} to {max(rates):,.0f}")
 
 
-def write(
-    rows: Iterable[Row], seconds: Mapping[str, Sequence[float]], arguments: str, shortened: str
-) -> None:
+def write(rows: Iterable[Row], taken: Mapping[str, Sequence[Taken]], arguments: str, shortened: str) -> None:
     """Write the file. `shortened` says in which way this run was less than it should be."""
     lines = [
         "# Speed",
@@ -79,17 +87,19 @@ def write(
         "|---|---|---|---|---|",
         *(row.line() for row in rows),
         "",
-        "| seconds | median | each round |",
-        "|---|---|---|",
-        *(_seconds_line(name, taken) for name, taken in seconds.items()),
+        "| seconds | median | each round | cores busy |",
+        "|---|---|---|---|",
+        *(_taken_line(name, each) for name, each in taken.items()),
         "",
         *(f"- {name}: {value}" for name, value in _circumstances(arguments).items()),
     ]
     FILE.write_text("\n".join(lines) + "\n")
 
 
-def _seconds_line(name: str, taken: Sequence[float]) -> str:
-    return f"| {name} | {median(taken):.2f} | {', '.join(f'{seconds:.2f}' for seconds in taken)} |"
+def _taken_line(name: str, taken: Sequence[Taken]) -> str:
+    each = ", ".join(f"{one.seconds:.2f}" for one in taken)
+    middle, busy = median(one.seconds for one in taken), median(one.busy for one in taken)
+    return f"| {name} | {middle:.2f} | {each} | {busy:.0%} |"
 
 
 def _circumstances(arguments: str) -> dict[str, str]:
