@@ -50,7 +50,7 @@ class ToolServer(MCPServer[Any]):
         for tool in tools:
             tool.input_schema = {**lean_schema(tool.input_schema), "additionalProperties": False}
             if tool.output_schema is not None:
-                tool.output_schema = lean_schema(tool.output_schema)
+                tool.output_schema = lean_schema(tool.output_schema, of_answer=True)
         return tools
 
     async def call_tool(
@@ -128,20 +128,26 @@ def serve_stdio(settings: Settings) -> None:
     anyio.run(build_server(settings).run_stdio_async)
 
 
-def lean_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without generated titles and null defaults: they cost tokens and tell nothing."""
+def lean_schema(schema: dict[str, Any], of_answer: bool = False) -> dict[str, Any]:
+    """The schema without generated titles and null defaults: they cost tokens and tell nothing.
+
+    Nor does any default in an answer; and there `type` may be a list, which some clients take amiss in
+    arguments.
+    """
     lean: dict[str, Any] = {}
     for key, value in schema.items():
         if key == "title" and isinstance(value, str):
             continue
-        if key == "default" and value in (None, "", {}, []):
+        if key == "default" and (of_answer or value in (None, "", {}, [])):
             continue
-        if key in ("properties", "$defs"):
-            lean[key] = {name: lean_schema(part) for name, part in value.items()}
+        if key == "anyOf" and of_answer and all(part.keys() == {"type"} for part in value):
+            lean["type"] = [part["type"] for part in value]
+        elif key in ("properties", "$defs"):
+            lean[key] = {name: lean_schema(part, of_answer) for name, part in value.items()}
         elif isinstance(value, dict):
-            lean[key] = lean_schema(value)
+            lean[key] = lean_schema(value, of_answer)
         elif isinstance(value, list):
-            lean[key] = [lean_schema(part) if isinstance(part, dict) else part for part in value]
+            lean[key] = [lean_schema(part, of_answer) if isinstance(part, dict) else part for part in value]
         else:
             lean[key] = value
     return lean

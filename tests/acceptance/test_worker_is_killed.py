@@ -40,7 +40,7 @@ def test_a_killed_worker_is_noticed_and_nothing_is_doubled(
 
     status = users.over_http(kill_in_the_middle)
     assert status["status"] == "queued"
-    assert "No worker is listening" in status["message"]
+    assert "The worker stopped without finishing" in status["message"]
     assert 0 < status["done"] < status["total"]
 
     stack.start_worker()

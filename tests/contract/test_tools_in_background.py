@@ -183,11 +183,35 @@ def test_an_ended_task_is_not_cancelled(netbox: NetBoxOverHttp, worker: None, pr
     assert reply.is_error
     assert reply.data["code"] == "task_ended"
     assert "netbox_rollback_batch" in reply.data["hint"]
+    assert call("netbox_resume_task", task_id=task_id).data["code"] == "nothing_to_resume"
 
 
-@pytest.mark.parametrize("tool", ["netbox_get_task_status", "netbox_get_task_report", "netbox_cancel_task"])
+def test_a_cancelled_task_is_resumed(
+    netbox: NetBoxOverHttp, with_redis: str, worker: None, prefix: str
+) -> None:
+    lease = Lease(Redis.from_url(with_redis), "default", "t-another", 60)
+    lease.acquire()
+    started = call("netbox_start_bulk_async", batch=campus(prefix), confirm=True).data
+    call("netbox_cancel_task", task_id=started["task_id"])
+    assert wait_for_end(started["task_id"]).data["status"] == "cancelled"
+    lease.release()
+    resumed = call("netbox_resume_task", task_id=started["task_id"]).data
+    assert (resumed["task_id"], resumed["batch_id"]) == (started["task_id"], started["batch_id"])
+    assert "netbox_get_task_status" in resumed["next"]
+    assert wait_for_end(started["task_id"]).data["status"] == "completed"
+
+
+def test_dry_run_resumes_nothing(dead_netbox: str, with_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    task_id = call("netbox_start_bulk_async", batch=BATCH, confirm=True).data["task_id"]
+    call("netbox_cancel_task", task_id=task_id)
+    monkeypatch.setenv("NETBOX_DRY_RUN", "true")
+    assert "Dry-run is on" in call("netbox_resume_task", task_id=task_id).data["message"]
+    assert call("netbox_get_task_status", task_id=task_id).data["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("tool", ["get_task_status", "get_task_report", "cancel_task", "resume_task"])
 def test_an_unknown_task_is_one_sentence(dead_netbox: str, with_redis: str, tool: str) -> None:
-    reply = call(tool, task_id="t-000000000000")
+    reply = call(f"netbox_{tool}", task_id="t-000000000000")
     assert reply.data["code"] == "unknown_task"
     assert "t-000000000000" in reply.data["message"]
 

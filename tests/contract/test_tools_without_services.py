@@ -22,6 +22,7 @@ TOOLS = {
     "netbox_start_bulk_async",
     "netbox_rollback_batch",
     "netbox_cancel_task",
+    "netbox_resume_task",
     "netbox_get_task_status",
     "netbox_get_task_report",
     "netbox_list_active_tasks",
@@ -29,13 +30,16 @@ TOOLS = {
     "netbox_health_check",
 }
 WRITING = {"netbox_bulk_ensure_devices", "netbox_start_bulk_async", "netbox_rollback_batch"}
-ACTING = WRITING | {"netbox_cancel_task"}
+CONFIRMED_BEFORE = {"netbox_resume_task"}
+"""What it writes was confirmed when the task was started."""
+ACTING = WRITING | CONFIRMED_BEFORE | {"netbox_cancel_task"}
 BACKGROUND_CALLS = [
     ("netbox_start_bulk_async", {"batch": {"manufacturers": [{"name": "Acme"}]}, "confirm": True}),
     ("netbox_start_bulk_async", {"batch": {"manufacturers": [{"name": "Acme"}]}}),
     ("netbox_start_bulk_async", {"plan_id": "p-000000000000", "confirm": True}),
     ("netbox_get_task_status", {"task_id": "t-000000000000", "wait_seconds": 5}),
     ("netbox_cancel_task", {"task_id": "t-000000000000"}),
+    ("netbox_resume_task", {"task_id": "t-000000000000"}),
     ("netbox_get_task_report", {"task_id": "t-000000000000"}),
     ("netbox_list_active_tasks", {}),
     ("netbox_get_queue_info", {}),
@@ -59,7 +63,7 @@ def test_every_tool_says_what_it_may_do_and_what_it_answers() -> None:
         assert tool.description
         assert tool.annotations is not None
         assert tool.annotations.read_only_hint is (tool.name not in ACTING), tool.name
-        assert tool.annotations.destructive_hint is (tool.name in WRITING), tool.name
+        assert tool.annotations.destructive_hint is (tool.name in WRITING | CONFIRMED_BEFORE), tool.name
         assert tool.annotations.idempotent_hint is True, tool.name
         assert tool.output_schema is not None
         assert tool.output_schema["properties"], tool.name

@@ -62,7 +62,7 @@ def test_a_client_over_stdio_gets_tools_and_errors(dead_netbox: str, cli: Comman
                 return len(tools.tools), health, await ask(client, "netbox_plan_bulk", batch=FIVE_ERRORS)
 
     count, health, errors = anyio.run(run)
-    assert count == 10
+    assert count == 11
     assert health.data["status"] == "down"
     assert errors.data["code"] == "invalid_document"
 
@@ -167,7 +167,7 @@ def test_a_client_over_http_gets_tools_and_errors(server: HttpServer) -> None:
         return len(tools.tools), await ask(client, "netbox_health_check")
 
     count, health = over_http(server.mcp, TOKEN, work)
-    assert count == 10
+    assert count == 11
     assert health.data["status"] == "down"
 
 
