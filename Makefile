@@ -43,7 +43,7 @@ lint: setup  ## ruff, mypy --strict and the import contracts
 	$(BIN)/lint-imports
 
 test: lint  ## Lint, then every test, on a real NetBox, Redis and worker processes
-	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --hypothesis-profile thorough $(ARGS)
 
 unit: setup  ## Only the tests that need no service (seconds)
 	$(BIN)/pytest tests/unit $(ARGS)

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# How many documents each property is tried on: `make unit` is for in between, `make test` for sure.
+settings.register_profile("quick", max_examples=10)
+settings.register_profile("thorough", max_examples=50)
+settings.load_profile("quick")
 
 pytest_plugins = [
     "tests.redis_fixture",

@@ -132,7 +132,7 @@ def drifted(changes: tuple[Change, ...]) -> Iterator[str]:
     return (f"{change.id}: {dict(change.drift)}" for change in changes if change.drift)
 
 
-slow = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 seeds = st.integers(0, 10_000)
 
 
