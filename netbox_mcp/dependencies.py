@@ -63,8 +63,8 @@ def get_netbox(target: str = "default") -> RestNetBox:
 
 def get_engine(target: str = "default") -> NetBoxBulkOrchestrator:
     """The bulk engine for one NetBox."""
-    lanes = get_settings().lanes
-    return NetBoxBulkOrchestrator(get_netbox(target), target=target, lanes=lanes)
+    settings = get_settings()
+    return NetBoxBulkOrchestrator(get_netbox(target), target, settings.lanes, settings.settle_seconds)
 
 
 def get_task_manager() -> AsyncTaskManager:

@@ -12,6 +12,8 @@ from platformdirs import user_state_path
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from orchestrator.execute import SETTLE_SECONDS
+
 DAY_SECONDS = 86_400
 MIN_TOKEN_LENGTH = 16
 
@@ -84,6 +86,12 @@ class WorkerSettings(BaseSettings):
     )
     approval_ttl_seconds: int = Field(default=3600, ge=1, description="How long an approval is good for.")
     lanes: int = Field(default=2, ge=1, le=8, description="Write requests to one NetBox at the same time.")
+    settle_seconds: float = Field(
+        default=SETTLE_SECONDS,
+        ge=0,
+        description="How long NetBox may still be at work on a write whose answer was lost, at least the "
+        "time its server allows a request. No second copy is sent before, where its database would let one in.",
+    )
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="console: key=value; json."
     )

@@ -155,7 +155,9 @@ class TaskRun:
         if self.record.target not in targets:
             raise UnknownTargetError(self.record.target, sorted(targets))
         with open_netbox(targets[self.record.target]) as netbox:
-            yield NetBoxBulkOrchestrator(netbox, target=self.record.target, lanes=self._settings.lanes)
+            yield NetBoxBulkOrchestrator(
+                netbox, self.record.target, self._settings.lanes, self._settings.settle_seconds
+            )
 
     def journal(self, lease: Lease, batch_id: str = "") -> RedisJournal:
         """The journal of the task's batch, or another; it refuses to be written once the lease is lost."""

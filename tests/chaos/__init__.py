@@ -1,0 +1,1 @@
+"""Batches under kills, outages and faults, compared with one that nobody disturbed: `make chaos`."""
