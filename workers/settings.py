@@ -90,7 +90,8 @@ class WorkerSettings(BaseSettings):
         default=SETTLE_SECONDS,
         ge=0,
         description="How long NetBox may still be at work on a write whose answer was lost, at least the "
-        "time its server allows a request. No second copy is sent before, where its database would let one in.",
+        "time its server allows a request. No second copy is sent before, where its database would "
+        "let one in.",
     )
     log_format: str = Field(
         default="console", pattern="^(console|json)$", description="console: key=value; json."
