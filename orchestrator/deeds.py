@@ -87,6 +87,7 @@ def deeds_in(history: History) -> tuple[list[Deed], list[Intent]]:
     """
     intents = {(intent.run, intent.change_id): intent for intent in history.intents()}
     deeds: dict[Key, Deed] = {}
+    written: dict[str, int] = {}
     for outcome in history.settled():
         intent = intents.pop((outcome.run or 1, outcome.change_id), None)
         if outcome.result is Result.DELETED:
@@ -96,7 +97,10 @@ def deeds_in(history: History) -> tuple[list[Deed], list[Intent]]:
             )
         if intent is not None and outcome.result in (Result.CREATED, Result.UPDATED):
             _note(deeds, intent, outcome)
-    return list(deeds.values()), list(intents.values())
+            written[outcome.change_id] = intent.run
+    # What an earlier run announced, and a later one found undone and wrote itself, came to nothing.
+    open_ = [one for one in intents.values() if one.run >= written.get(one.change_id, 0)]
+    return list(deeds.values()), open_
 
 
 def _note(deeds: dict[Key, Deed], intent: Intent, outcome: Outcome) -> None:

@@ -91,7 +91,11 @@ def _run_stage(stage: Stage, ledger: Ledger, writer: ListWriter, lanes: int) -> 
     elif shards:
         with ThreadPoolExecutor(len(shards), thread_name_prefix="lane") as pool:
             futures = [pool.submit(_run_lane, shard, ledger, writer, abort) for shard in shards]
-            wait(futures)
+            try:
+                wait(futures)
+            except BaseException:  # such as the end of the task's time
+                abort.set()
+                raise
         for future in futures:
             future.result()
 

@@ -182,8 +182,15 @@ class History(Protocol):
 class Resumable(Journal, History, Protocol):
     """A journal that a later run of the same batch takes up again."""
 
+    def begin_run(self) -> None:
+        """From now on, take no outcomes from earlier runs: this one reads back what they have not told."""
+        ...
+
     def reopen(self) -> None:
-        """Forget the outcomes of what failed, was skipped or cancelled: it is tried again."""
+        """Count and report the outcomes that wrote nothing no more: they follow from this run's own plan.
+
+        `settled` still has them: what failed must not be taken for a write of unknown fate.
+        """
         ...
 
     def unsettled(self) -> Sequence[Intent]:

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.deeds import Key
@@ -20,8 +20,8 @@ from orchestrator.ports import NetBox, Resumable
 from orchestrator.unsettled import find_landed, has_its_values
 from orchestrator.writes import may_double
 
-LASTING = frozenset({Result.CREATED, Result.UPDATED, Result.DELETED, Result.UNCHANGED})
-"""What needs not be tried again."""
+WRITTEN = frozenset({Result.CREATED, Result.UPDATED, Result.DELETED})
+"""The outcomes that a later run keeps. All others follow from its own plan."""
 _RESULTS = {
     Action.CREATE.value: Result.CREATED,
     Action.UPDATE.value: Result.UPDATED,
@@ -31,7 +31,7 @@ _RESULTS = {
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What earlier runs of a batch have settled: numbers by object type and result; objects; change ids."""
+    """What earlier runs of a batch have written: numbers by object type and result; objects; change ids."""
 
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     objects: frozenset[Key] = frozenset()
@@ -43,12 +43,12 @@ class Done:
         return sum(number for per_type in self.counts.values() for number in per_type.values())
 
     def knows(self, change: Change) -> bool:
-        """Whether an earlier run has settled something about the object of a change."""
+        """Whether an earlier run has written the object of a change."""
         return (change.object_type, change.live_id) in self.objects or change.id in self.changes
 
     def covers(self, change: Change) -> bool:
         """Whether nothing is left to do or to say about a change."""
-        return not change.writes and self.knows(change)
+        return change.action is Action.UNCHANGED and self.knows(change)
 
 
 NOTHING_DONE = Done()
@@ -64,13 +64,13 @@ def take_up(
 ) -> Done:
     """Bring the journal of an interrupted batch to what is true in NetBox, and say what is done.
 
-    Where the database would let a second copy in, it is waited until NetBox can no longer be at work on
-    the first (`settle_seconds` after it was sent). `checkpoint` is called while it waits and may raise.
+    Where the database would let a second copy in, it waits `settle_seconds`, so that NetBox is no longer at
+    work on the first. `checkpoint` is called while it waits and may raise.
     """
-    journal.reopen()
+    journal.begin_run()
     lost = _settle_landed(netbox, journal, journal.unsettled(), batch_id)
-    if doubtful := [_sent_at(intent) for intent in lost if _may_still_land(intent)]:
-        _wait_until(max(doubtful) + settle_seconds, checkpoint)
+    if any(_may_still_land(intent) for intent in lost):
+        _wait(settle_seconds, checkpoint)
         lost = _settle_landed(netbox, journal, lost, batch_id)
     journal.give_up(lost)
     return _done_in(journal)
@@ -106,16 +106,15 @@ def _outcome_of(intent: Intent, object_id: int) -> Outcome:
 
 
 def _may_still_land(intent: Intent) -> bool:
-    return may_double(OBJECT_TYPES[intent.object_type], intent.action, intent.key)
+    """A write is announced some time before it is sent, by a clock that may not be ours: hence an hour."""
+    announced = datetime.fromisoformat(intent.at)
+    recent = datetime.now(UTC) - announced < timedelta(hours=1)
+    return recent and may_double(OBJECT_TYPES[intent.object_type], intent.action, intent.key)
 
 
-def _sent_at(intent: Intent) -> float:
-    return datetime.fromisoformat(intent.at).timestamp()
-
-
-def _wait_until(moment: float, checkpoint: Callable[[], None]) -> None:
-    """By the clock of whoever resumes, which may be another machine's than that of who sent."""
-    while (left := moment - datetime.now(UTC).timestamp()) > 0:
+def _wait(seconds: float, checkpoint: Callable[[], None]) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
         checkpoint()
         time.sleep(min(1.0, left))
 
@@ -125,6 +124,8 @@ def _done_in(journal: Resumable) -> Done:
     objects: set[Key] = set()
     changes: set[str] = set()
     for outcome in journal.settled():
+        if outcome.result not in WRITTEN:
+            continue
         counts.setdefault(outcome.object_type, Counter())[outcome.result.value] += 1
         changes.add(outcome.change_id)
         if outcome.object_id is not None:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.deeds import NOT_UNDONE, Key
 from orchestrator.diff import same
 from orchestrator.errors import NotApplyableError, StalePlanError
 from orchestrator.models import Action, Change, Pass, Plan, Planned
@@ -46,8 +47,9 @@ def refuse_moved(stored: Plan, fresh: Plan, name: str = "the plan", done: Done =
     """
     moves = what_moved(stored, fresh, done)
     if moves:
+        written = "nothing more was written" if done.total else "nothing was written"
         raise StalePlanError(
-            f"NetBox has changed since {name} was made; nothing was written. What has moved: "
+            f"NetBox has changed since {name} was made; {written}. What has moved: "
             f"{_first(move.message for move in moves)}.",
             hint=_AGAIN,
             moved=[move.as_dict() for move in moves[:MAX_DETAILS]],
@@ -113,6 +115,9 @@ class _Item:
     change: Change
     before: Mapping[str, Any]
     after: Mapping[str, Any]
+    writes: bool
+    passing: Mapping[str, Sequence[Any]]
+    """All that is written to its fields, also on the way to the last value: a name that is let go first."""
 
     @property
     def creates(self) -> bool:
@@ -135,7 +140,7 @@ def what_moved(stored: Plan, fresh: Plan, done: Done = NOTHING_DONE) -> list[Mov
         for said in [_said(then.get(key), now.get(key), stored, done)]
         if said
     ]
-    if not moves and done is NOTHING_DONE:  # such as another on_error, or another order
+    if not moves and not done.total:  # such as another on_error, or another order
         moves.append(Moved("", "", "what would be done is no longer the same"))
     return moves
 
@@ -148,17 +153,22 @@ def _said(then: _Item | None, now: _Item | None, stored: Plan, done: Done) -> st
 
 def _more_than_left(then: _Item | None, now: _Item | None) -> str:
     """What a fresh plan would do to an object that was written by the stored one, beyond what that says."""
-    if now is None or not now.change.writes:
+    if now is None or not now.writes:
         return ""
-    if then is None:
+    if then is None or not then.writes:
         return " would be changed now"
-    if now.change.action is not then.change.action and not then.creates:
-        return f" would be met with {now.change.action.value} now (was {then.change.action.value})"
+    if now.change.action is Action.DELETE and then.change.action is not Action.DELETE:
+        return " would be deleted now"
     other = {name for name, value in now.after.items() if not same(value, then.after.get(name))}
     if not then.creates:
-        other |= {name for name, value in now.before.items() if not same(value, then.before.get(name))}
-    told = {name: (now.before.get(name), then.after.get(name)) for name in sorted(other)}
+        other |= {name for name, value in now.before.items() if not _left_so(then, name, value)}
+    told = {name: (now.before.get(name), then.before.get(name)) for name in sorted(other)}
     return f": {_told_fields(told)}" if told else ""
+
+
+def _left_so(then: _Item, name: str, value: Any) -> bool:
+    """Whether a field has the value that a part of the stored plan has found or left."""
+    return any(same(value, one) for one in (then.before.get(name), *then.passing.get(name, ())))
 
 
 def _difference(then: _Item | None, now: _Item | None, stored: Plan) -> str:
@@ -238,13 +248,29 @@ def _items(plan: Plan) -> dict[_Key, _Item]:
     grouped: dict[_Key, list[Change]] = {}
     seen: Counter[Any] = Counter()
     for change in plan.changes:
+        if change.object_type in NOT_UNDONE:
+            continue  # our own definitions, which are no part of the digest either
         name = (change.object_type, change.label, change.path)
         seen[change.passes, name] += 1
         grouped.setdefault((*name, seen[change.passes, name]), []).append(change)
-    return {key: _item(changes, labels) for key, changes in grouped.items()}
+    written = _written(plan, labels)
+    return {key: _item(changes, labels, written) for key, changes in grouped.items()}
 
 
-def _item(changes: Sequence[Change], labels: _Labels) -> _Item:
+def _written(plan: Plan, labels: _Labels) -> dict[Key, dict[str, list[Any]]]:
+    """Every value that the plan writes to the fields of a live object, also on the way to the last one."""
+    written: dict[Key, dict[str, list[Any]]] = {}
+    for change in plan.changes:
+        if change.live_id is not None and change.writes:
+            fields = written.setdefault((change.object_type, change.live_id), {})
+            for name, value in labels.told(change, change.after):
+                fields.setdefault(name, []).append(value)
+    return written
+
+
+def _item(
+    changes: Sequence[Change], labels: _Labels, written: Mapping[Key, Mapping[str, Sequence[Any]]]
+) -> _Item:
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     ordered = sorted(changes, key=lambda change: _ORDER[change.passes])
@@ -253,7 +279,8 @@ def _item(changes: Sequence[Change], labels: _Labels) -> _Item:
         before = {**dict(labels.told(change, change.before)), **before}
         after.update(labels.told(change, change.after))
     main = next((change for change in ordered if change.passes is Pass.BUILD), ordered[0])
-    return _Item(main, before, after)
+    passing = written.get((main.object_type, main.live_id or 0), {})
+    return _Item(main, before, after, any(change.writes for change in changes), passing)
 
 
 class _Labels:

@@ -15,6 +15,7 @@ OrchestratorError (orchestrator/errors.py)
 +-- TaskTimeoutError          the task ran longer than it may
 +-- TaskCancelledError        somebody has asked the task to stop
 +-- TaskEndedError            the task that is to be cancelled has ended already
++-- WorkerNotSignedOffError  the queue has not noticed yet that the worker of the task is dead
 +-- NothingToResumeError     the task has done all of its work, or what it did was taken back
 +-- TaskFailedError           tells the queue that a task has failed; its reason is in the task's status
 """
@@ -184,6 +185,19 @@ class TaskEndedError(OrchestratorError):
         super().__init__(
             f"The task {task_id} has ended already ({state}); there is nothing left to cancel.",
             hint=f"To undo what it did: {how_to_roll_back(batch_id)}." if batch_id else "",
+        )
+
+
+class WorkerNotSignedOffError(OrchestratorError):
+    """The queue takes a dead worker for the one that runs the task."""
+
+    code = "worker_not_signed_off"
+    retryable = True
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(
+            f"The queue has not noticed yet that the worker of {task_id} is gone.",
+            hint="Make sure that a worker listens (netbox-mcp worker), and resume it again in a minute.",
         )
 
 

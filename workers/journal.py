@@ -19,9 +19,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.errors import JournalError, LeaseLostError
-from orchestrator.models import Change, Intent, Outcome, Plan, Result
+from orchestrator.models import Change, Intent, Outcome, Plan
 from orchestrator.ports import Row
-from orchestrator.resume import LASTING
+from orchestrator.resume import WRITTEN
 from workers import keys
 from workers.connection import explain, text_of
 from workers.journal_entries import (
@@ -38,7 +38,7 @@ from workers.settings import DAY_SECONDS
 
 SLICE_ROWS = 500
 READ_SLICES = 20
-_WRITTEN = frozenset({Result.CREATED, Result.UPDATED, Result.DELETED})
+_FORGOTTEN = "forgotten"
 
 # Every script ends by remembering its call id: redis-py may send a call again whose
 # answer was lost, and it must not count twice. 0: not our lease, 1: done.
@@ -55,6 +55,7 @@ for at = 2, #KEYS do redis.call('EXPIRE', KEYS[at], ARGV[3]) end
 return 1
 """
 OPEN = FENCE + ONCE + "redis.call('HSET', KEYS[2], unpack(ARGV, 4))" + KEEP
+BEGIN_RUN = OPEN
 # KEYS: ..., intents, pending   ARGV: ..., slice, change ids
 INTEND = (
     FENCE
@@ -65,7 +66,7 @@ for at = 5, #ARGV do redis.call('HSET', KEYS[4], ARGV[at], place) end
 """
     + KEEP
 )
-# KEYS: ..., outcomes, counts   ARGV: ..., place of a slice, what is left of it, count fields of what is not
+# KEYS: ..., outcomes, counts   ARGV: ..., place of a slice, its rows, count fields of what counts no more
 REWRITE = (
     FENCE
     + ONCE
@@ -79,13 +80,15 @@ end
 )
 # KEYS: ..., pending   ARGV: ..., change ids
 GIVE_UP = FENCE + ONCE + "for at = 4, #ARGV do redis.call('HDEL', KEYS[3], ARGV[at]) end" + KEEP
-# What has been done is true whoever holds the lease now: no fence.
-# KEYS: ..., outcomes, pending, counts   ARGV: ..., slice, rows, then change id and count field of each row
+# What has been done is true whoever holds the lease now: no fence. But once a later run has begun, that one
+# reads back what this one had not told, and telling it then would count it twice.
+# KEYS: ..., outcomes, pending, counts   ARGV: ..., slice, run, then change id and count field of each row
 SETTLE = (
     ONCE
     + """
+if tonumber(redis.call('HGET', KEYS[2], 'run') or '1') > tonumber(ARGV[5]) then return 1 end
 redis.call('RPUSH', KEYS[3], ARGV[4])
-for at = 5, #ARGV, 2 do
+for at = 6, #ARGV, 2 do
   redis.call('HDEL', KEYS[4], ARGV[at])
   redis.call('HINCRBY', KEYS[5], ARGV[at + 1], 1)
 end
@@ -147,15 +150,21 @@ class RedisJournal:
         rows = [{**outcome.as_dict(), "run": outcome.run or self._run} for outcome in outcomes]
         for part in _slices(rows):
             fields = [text for row in part for text in (row["change_id"], _count_field(row))]
-            self._call(SETTLE, ["outcomes", "pending", "counts"], [_pack(part), *fields])
+            self._call(SETTLE, ["outcomes", "pending", "counts"], [_pack(part), str(self._run), *fields])
+
+    def begin_run(self) -> None:
+        """From now on, take no outcomes from earlier runs."""
+        self._call(BEGIN_RUN, [], ["run", str(self._run)])
 
     def reopen(self) -> None:
-        """Forget the outcomes of what failed, was skipped or cancelled: this run tries it again."""
+        """Count and report the outcomes that wrote nothing no more: they follow from this run's own plan."""
         for at, rows in self._slices_of("outcomes", 0):
-            left = [row for row in rows if row["result"] in LASTING]
-            if len(left) < len(rows):
-                gone = [_count_field(row) for row in rows if row["result"] not in LASTING]
-                self._call(REWRITE, ["outcomes", "counts"], [str(at), _pack(left), *gone])
+            gone = [row for row in rows if row["result"] not in WRITTEN and not row.get(_FORGOTTEN)]
+            if gone:
+                fields = [_count_field(row) for row in gone]
+                for row in gone:
+                    row[_FORGOTTEN] = True
+                self._call(REWRITE, ["outcomes", "counts"], [str(at), _pack(rows), *fields])
 
     def give_up(self, intents: Sequence[Intent]) -> None:
         """Note that nothing came of these intents. They stay: a rollback looks at them once more."""
@@ -207,7 +216,7 @@ class RedisJournal:
         start = read_cursor(cursor)
         found: list[Outcome] = []
         for place, row in self._rows("outcomes", start // SLICE_ROWS):
-            if place < start or not _wanted(row, outcome, object_type):
+            if place < start or row.get(_FORGOTTEN) or not _wanted(row, outcome, object_type):
                 continue
             if len(found) == limit:
                 return OutcomePage(tuple(found), str(place))
@@ -220,7 +229,7 @@ class RedisJournal:
             yield intent_from(row)
 
     def settled(self) -> Iterator[Outcome]:
-        """Every outcome, in order."""
+        """Every outcome, in order, also those that later runs have made void."""
         for _, row in self._rows("outcomes", 0):
             yield outcome_from(row)
 
@@ -236,7 +245,7 @@ class RedisJournal:
             number
             for per_type in self.counts().values()
             for result, number in per_type.items()
-            if result in _WRITTEN
+            if result in WRITTEN
         )
         return not written and bool(self._redis.exists(keys.journal(self.batch_id)))
 

@@ -7,7 +7,7 @@ same and read alike.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ Counts = dict[str, dict[str, int]]
 """Object type -> result -> number."""
 
 _PLANNED = "$planned"
+_OUTCOME_FIELDS = frozenset(field.name for field in fields(Outcome))
 
 
 def intent_row(change: Change, sent: Mapping[str, Any], run: int = 1) -> dict[str, Any]:
@@ -76,7 +77,8 @@ def _revived(fields: Mapping[str, Any]) -> dict[str, Any]:
 def outcome_from(row: Mapping[str, Any]) -> Outcome:
     """An outcome from plain JSON types."""
     known = {"result": Result(row["result"]), "passes": Pass(row["passes"]), "run": row.get("run") or 1}
-    return Outcome(**{**row, **known})
+    told = {name: value for name, value in row.items() if name in _OUTCOME_FIELDS}
+    return Outcome(**{**told, **known})
 
 
 def read_cursor(cursor: str | None) -> int:

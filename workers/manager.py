@@ -33,7 +33,7 @@ from workers.errors import (
 from workers.idempotency import IdempotencyKeys
 from workers.journal import RedisJournal
 from workers.journal_entries import Counts
-from workers.queues import enqueue, enqueue_again, open_queue
+from workers.queues import enqueue, enqueue_again, leaves_the_line, open_queue
 from workers.records import TaskRecord, TaskRecords
 from workers.resumption import Resumption
 from workers.roster import QueueInfo, read_queue_info
@@ -271,8 +271,8 @@ class AsyncTaskManager:
     def resume(self, task_id: str) -> TaskStatus:
         """Have a task that failed, was cancelled or left errors go on: same batch, same journal.
 
-        One that has not ended goes on anyway. Raises UnknownTaskError, and NothingToResumeError where all
-        is done, was taken back, or is being taken back.
+        One that has not ended goes on anyway. Raises UnknownTaskError, NothingToResumeError where all is
+        done or something was taken back, WorkerNotSignedOffError for a moment after its worker died.
         """
         with redis_errors():
             wish = Resumption(self._redis, task_id, self._settings.task_retention_seconds)
@@ -281,10 +281,13 @@ class AsyncTaskManager:
                 (record,) = self._records.fetch([task_id])
                 if status.status not in RESUMABLE or self._batches.is_undone(record.batch_id):
                     raise NothingToResumeError(task_id, status.status.value)
+                queue = open_queue(self._redis, self._settings)
+                has_left = leaves_the_line(queue, task_id)
                 if wish.ask():
                     self._records.renew(record)
                     self._records.list_as_active(record)
-                    enqueue_again(open_queue(self._redis, self._settings), self._settings, record)
+                    if has_left:
+                        enqueue_again(queue, self._settings, record)
                 status = self._status(task_id)
             return status
 

@@ -7,16 +7,17 @@ refuses all but ours.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from redis import Redis
 from rq import Queue, Retry
-from rq.job import Job
+from rq.job import Job, JobStatus
 from rq.rate_limit import RateLimit
 from rq.serializers import JSONSerializer
 
-from workers.errors import ForbiddenJobError
+from workers.errors import ForbiddenJobError, WorkerNotSignedOffError
 from workers.records import TaskRecord
 from workers.settings import WorkerSettings
 
@@ -25,6 +26,7 @@ RUN_PLAN = "workers.tasks.run_plan"
 RUN_ROLLBACK = "workers.tasks.run_rollback"
 FUNCTION_BY_KIND = {"apply": RUN_APPLY, "plan": RUN_PLAN, "rollback": RUN_ROLLBACK}
 ALLOWED = frozenset(FUNCTION_BY_KIND.values())
+SIGN_OFF_SECONDS = 3.0
 RATE_LIMIT_PREFIX = "nmo-"
 AUTOMATIC_RUNS = 5
 """How often a task whose run was interrupted is run again, before it waits for a person."""
@@ -97,8 +99,24 @@ def enqueue(queue: TaskQueue, settings: WorkerSettings, record: TaskRecord) -> N
     )
 
 
+def leaves_the_line(queue: TaskQueue, task_id: str) -> bool:
+    """Whether the queue will not run an ended task again, so that it has to be put in line to go on.
+
+    Raises WorkerNotSignedOffError while the queue takes a worker that is dead for the one that runs it.
+    """
+    deadline = time.monotonic() + SIGN_OFF_SECONDS
+    while (job := queue.fetch_job(task_id)) is not None and job.get_status() is JobStatus.STARTED:
+        # The process has told the end of the task, and its worker is about to note it; or it is dead.
+        if time.monotonic() >= deadline:
+            if job.should_retry:
+                return False  # the queue will find out, and run it again
+            raise WorkerNotSignedOffError(task_id)
+        time.sleep(0.1)
+    return job is None or job.get_status() not in (JobStatus.QUEUED, JobStatus.RATE_LIMITED)
+
+
 def enqueue_again(queue: TaskQueue, settings: WorkerSettings, record: TaskRecord) -> None:
-    """Put a task that has ended in line once more, under the same id."""
+    """Put a task that has left the line in it once more, under the same id."""
     job = queue.fetch_job(record.task_id)
     if job is not None:
         job.delete()

@@ -95,7 +95,8 @@ class TaskRecords:
         for key in held:
             pipe.expire(key, self._settings.task_retention_seconds)
         if record.batch_id:
-            pipe.expire(keys.journal(record.batch_id), self._settings.journal_retention_seconds)
+            for part in ("", "intents", "pending", "outcomes", "counts"):
+                pipe.expire(keys.journal(record.batch_id, part), self._settings.journal_retention_seconds)
         pipe.execute()
 
     def discard(self, record: TaskRecord) -> None:

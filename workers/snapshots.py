@@ -119,6 +119,8 @@ def _progress(fields: Mapping[bytes, bytes]) -> TaskProgress:
         hint=text.get("hint", ""),
         plan_id=text.get("plan_id", ""),
         waiting_for=text.get("waiting_for", ""),
+        undoing=text.get("undoing") == "1",
+        resumed_at=_time(fields.get(b"resumed_at")),
         run_at=_time(fields.get(b"run_at")),
         started_at=_time(fields.get(b"started_at")),
         ended_at=_time(fields.get(b"ended_at")),

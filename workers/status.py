@@ -2,8 +2,8 @@
 
 There is no stored status that could go stale: it follows, each time it is
 asked for, from the queue's word, the sign of life of the process, its progress
-and the journal's counts. A task whose process is gone is failed, whatever the
-queue still believes.
+and the journal's counts. A task whose process is gone waits for another run, as
+long as the queue will run it again, and is failed after that.
 """
 
 from __future__ import annotations
@@ -93,7 +93,10 @@ class TaskStatus(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
-    """What the task's process has told (tracker.py)."""
+    """What the task's process has told (tracker.py).
+
+    `undoing`: it takes back what it has written itself, and brings that to its end though it be cancelled.
+    """
 
     state: str = ""
     passes: str = ""
@@ -111,6 +114,8 @@ class TaskProgress:
     hint: str = ""
     plan_id: str = ""
     waiting_for: str = ""
+    undoing: bool = False
+    resumed_at: datetime | None = None
     run_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -200,10 +205,10 @@ def _verdict(snapshot: TaskSnapshot, done: int, total: int) -> Verdict:
     if snapshot.job_status == "canceled" or (snapshot.cancel_asked and not progress.started_at):
         return Verdict(TaskState.CANCELLED, "Cancelled before it began; nothing was written.")
     if snapshot.alive:
-        return _cancelling(snapshot) if snapshot.cancel_asked and not _undoing(snapshot) else _alive(snapshot)
+        return _cancelling(snapshot) if snapshot.cancel_asked and not progress.undoing else _alive(snapshot)
     if (waiting := _waiting(snapshot)) is None:
         return _dead(snapshot, done, total)
-    if snapshot.cancel_asked and not _undoing(snapshot):
+    if snapshot.cancel_asked and not progress.undoing:
         told = f"Cancelled before it went on; nothing more is written. {_so_far(snapshot, done, total)}"
         return Verdict(TaskState.CANCELLED, told, hint=_how_to_go_on(snapshot.record))
     return waiting
@@ -218,11 +223,6 @@ def _waiting(snapshot: TaskSnapshot) -> Verdict | None:
     if snapshot.job_status == "started" and snapshot.runs_left:
         return _interrupted(snapshot)
     return None
-
-
-def _undoing(snapshot: TaskSnapshot) -> bool:
-    """Whether the task takes back what it has written itself, which is brought to its end."""
-    return snapshot.progress.state == TaskState.RUNNING and bool(snapshot.progress.message)
 
 
 def _undone(snapshot: TaskSnapshot, verdict: Verdict) -> Verdict:
@@ -240,7 +240,7 @@ def _undone(snapshot: TaskSnapshot, verdict: Verdict) -> Verdict:
 
 def _alive(snapshot: TaskSnapshot) -> Verdict:
     waiting_for = snapshot.progress.waiting_for
-    if waiting_for:
+    if waiting_for and waiting_for != snapshot.record.task_id:  # the lease of its own last run lapses soon
         return Verdict(TaskState.QUEUED, _held_by(snapshot, waiting_for), waiting_for=waiting_for)
     if snapshot.progress.state == TaskState.RUNNING:
         return Verdict(TaskState.RUNNING, snapshot.progress.message)
@@ -285,8 +285,11 @@ def _held_by(snapshot: TaskSnapshot, holder: str) -> str:
 
 def _about_to_begin(snapshot: TaskSnapshot) -> bool:
     """The gaps between two true words: record and queue at the start, queue and first sign of life later."""
-    run_at, since = snapshot.progress.run_at, snapshot.job_started_at
-    if snapshot.job_status is None and run_at is None:
+    progress = snapshot.progress
+    run_at, since = progress.run_at, snapshot.job_started_at
+    if progress.resumed_at and not progress.state:
+        since = progress.resumed_at
+    elif snapshot.job_status is None and run_at is None:
         since = snapshot.record.created_at
     elif snapshot.job_status != "started" or since is None or (run_at and run_at >= since):
         return False

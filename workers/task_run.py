@@ -19,7 +19,7 @@ from rq.timeouts import JobTimeoutException
 
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.errors import JournalError, LeaseLostError, OrchestratorError
-from orchestrator.models import Plan
+from orchestrator.models import Plan, Report
 from orchestrator.netbox import ConfigError, load_targets, open_netbox
 from orchestrator.resume import NOTHING_DONE, Done
 from orchestrator.stale import refuse_moved, refuse_outdated, refuse_unapplyable
@@ -31,6 +31,7 @@ from workers.errors import (
     NothingToResumeError,
     PlanRequiredError,
     RedisUnavailableError,
+    TargetBusyError,
     TaskCancelledError,
     TaskFailedError,
     TaskTimeoutError,
@@ -87,27 +88,30 @@ class TaskRun:
         beats: list[Callable[[], object]] = [self._life.renew, self.tracker.flush, self.cancellation.look]
         self._heartbeat = Heartbeat(settings.heartbeat_seconds, beats)
 
-    def begin(self) -> bool:
-        """Begin a run, the first or another; False if the task has ended."""
-        self.number = self.tracker.begin()
-        return self.number > 0
-
     @contextmanager
     def alive(self) -> Iterator[None]:
-        """Be seen as alive while the block runs, and as gone right after it."""
+        """Be seen as alive while the block runs, and as gone right after it.
+
+        Raises TargetBusyError, and has told nothing, while another run of the task is alive.
+        """
         self._life.begin()
-        self.cancellation.look()
-        if self.number > 1:
-            self.tracker.gone_on()
-        elif not self.cancellation.asked:
-            self.tracker.started()
-            # Whoever asked until now was told that it has not begun: nothing may be written.
-            self.cancellation.look()
         try:
             with self._heartbeat:
                 yield
         finally:
             self._life.end()
+
+    def begin(self) -> bool:
+        """Begin a run, the first or another; False if the task has ended."""
+        self.number = self.tracker.begin()
+        self.cancellation.look()
+        if self.number > 1:
+            self.tracker.gone_on()
+        elif self.number == 1 and not self.cancellation.asked:
+            self.tracker.started()
+            # Whoever asked until now was told that it has not begun: nothing may be written.
+            self.cancellation.look()
+        return self.number > 0
 
     @contextmanager
     def lease(self) -> Iterator[Lease]:
@@ -115,10 +119,13 @@ class TaskRun:
 
         Raises TargetBusyError, and TaskCancelledError if that is asked for while it waits.
         """
-        self.cancellation.check()
+        self._stop_if_asked()
         target, task_id = self.record.target, self.record.task_id
         lease = Lease(self._redis, target, task_id, self._settings.lease_ttl_seconds)
-        lease.acquire(self._settings.lease_wait_seconds, on_wait=self._wait_behind)
+        patience = self._settings.lease_wait_seconds
+        if self.number > 1:  # the lease of the run before lapses first
+            patience = max(patience, 2 * self._settings.lease_ttl_seconds)
+        lease.acquire(patience, on_wait=self._wait_behind)
         self.tracker.planning()
         self._heartbeat.add(lease.renew)
         try:
@@ -129,7 +136,12 @@ class TaskRun:
 
     def _wait_behind(self, holder: str) -> None:
         self.tracker.waiting(holder)
-        self.cancellation.check()
+        self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        """Raise TaskCancelledError, unless a batch is being undone: that is brought to its end."""
+        if self.cancellation.asked and not self.undoing:
+            raise TaskCancelledError
 
     def checkpoint(self, lease: Lease) -> Callable[[], None]:
         """What is to be called before each write: it raises LeaseLostError or TaskCancelledError."""
@@ -170,8 +182,9 @@ class TaskRun:
             return NOTHING_DONE
         if not batch_id and self.batches.is_undone(self.record.batch_id):
             raise NothingToResumeError(self.record.task_id, TaskState.ROLLED_BACK.value)
+        checkpoint = lease.check if batch_id else self.checkpoint(lease)
         batch_id = batch_id or self.record.batch_id
-        done = engine.take_up(batch_id, self.journal(lease, batch_id), self.checkpoint(lease))
+        done = engine.take_up(batch_id, self.journal(lease, batch_id), checkpoint)
         log.info("batch taken up", batch=batch_id, settled=done.total)
         return done
 
@@ -184,6 +197,13 @@ class TaskRun:
             plan = engine.plan(self.store.load_document(self.record.document_id))
         self.cancellation.check()
         return plan
+
+    def apply(self, engine: NetBoxBulkOrchestrator, plan: Plan, lease: Lease, done: Done) -> Report:
+        """Carry out a plan that is permitted, as the task's batch."""
+        journal = self.journal(lease)
+        if done is not NOTHING_DONE:
+            journal.reopen()
+        return engine.apply(plan, self.record.batch_id, journal, self.tracker, self.checkpoint(lease), done)
 
     @property
     def undoing(self) -> str:
@@ -202,6 +222,8 @@ class TaskRun:
             batch_id = self._records.add_batch(record.task_id, record.target, undoes=record.batch_id)
             self.batches.note_undoing(record.batch_id, batch_id)
         failed, journal = FailedBatch(record.batch_id, errors, history), self.journal(lease, batch_id)
+        if done is not NOTHING_DONE:
+            journal.reopen()
         undone = undo_now(engine, failed, batch_id, journal, progress, lease.check, done)
         self.batches.note_undone(record.batch_id, batch_id, undone.whole)
         self.tracker.taken_back(errors, undone)
@@ -220,7 +242,7 @@ class TaskRun:
             return fresh  # somebody else has taken the batch back while this task waited
         if plan_id:
             facts = self.store.plan_facts(plan_id)
-            if done is NOTHING_DONE:
+            if not done.total:
                 refuse_outdated(facts, datetime.now(UTC), f"Plan {plan_id}")
             if facts.digest != fresh.digest:
                 approved = stored = self.store.load_plan(plan_id)
@@ -251,13 +273,18 @@ def carry_out(task_id: str, work: Callable[[TaskRun], None]) -> None:
     with structlog.contextvars.bound_contextvars(
         task_id=task_id, batch_id=record.batch_id or None, target=record.target
     ):
-        if not run.begin():
-            log.info("task has ended already", kind=record.kind)
-            return
-        log.info("task begins" if run.number == 1 else "task goes on", kind=record.kind, run=run.number)
-        with run.alive():
-            _tell_the_end(run, work)
-        log.info("task ended", kind=record.kind)
+        try:
+            with run.alive():
+                if not run.begin():
+                    log.info("task has ended already", kind=record.kind)
+                    return
+                begun = "task begins" if run.number == 1 else "task goes on"
+                log.info(begun, kind=record.kind, run=run.number)
+                _tell_the_end(run, work)
+            log.info("task ended", kind=record.kind)
+        except TargetBusyError:
+            # Put in line twice, as after a pause in which the queue took a worker for dead: once is enough.
+            log.warning("another run of the task is at work; this one ends", kind=record.kind)
 
 
 def _tell_the_end(run: TaskRun, work: Callable[[TaskRun], None]) -> None:
@@ -271,7 +298,8 @@ def _tell_the_end(run: TaskRun, work: Callable[[TaskRun], None]) -> None:
         if known.code in INTERRUPTIONS and _another_run_follows():
             log.warning("task interrupted", code=known.code, error=known.message)
             with suppress(RedisError):  # if that is what interrupts it
-                run.tracker.interrupted(known)
+                if not run.tracker.interrupted(known):
+                    _run_no_more()  # another run has taken over
         else:
             log.error("task failed", code=known.code, error=known.message)
             _run_no_more()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from workers.errors import TaskCancelledError
 from workers.task_run import TaskRun, carry_out
 from workers.undo import must_undo
 
@@ -27,8 +26,7 @@ def _apply(run: TaskRun) -> None:
         if not run.undoing:
             done = run.take_up(engine, lease)
             plan = run.permitted(run.make_plan(engine), done)
-            journal, checkpoint = run.journal(lease), run.checkpoint(lease)
-            report = engine.apply(plan, run.record.batch_id, journal, run.tracker, checkpoint, done)
+            report = run.apply(engine, plan, lease, done)
             if not must_undo(plan, report):
                 run.tracker.applied(report)
                 return
@@ -39,12 +37,10 @@ def _roll_back(run: TaskRun) -> None:
     with run.lease() as lease, run.engine() as engine:
         done = run.take_up(engine, lease)
         plan = run.permitted(run.make_plan(engine), done)
-        batch_id, journal, checkpoint = run.record.batch_id, run.journal(lease), run.checkpoint(lease)
-        try:
-            report = engine.apply(plan, batch_id, journal, run.tracker, checkpoint, done)
-        except TaskCancelledError:
+        batch_id = run.record.batch_id
+        if plan.writes:  # however it ends, from now on a part of the batch may be gone
             run.batches.note_undone(plan.undoes, batch_id, whole=False)
-            raise
+        report = run.apply(engine, plan, lease, done)
         run.batches.note_undone(plan.undoes, batch_id, report.ok)
         run.tracker.undone(report, plan.conflicts)
 

@@ -40,11 +40,16 @@ MAX_TEXT = 200
 # KEYS: progress   ARGV: nonce of this run, retention, the time
 # Returns the number of the run, or 0 for a task that has ended.
 BEGIN = """
-local run = redis.call('HGET', KEYS[1], 'run') or 0
+local run = redis.call('HGET', KEYS[1], 'run')
+if not run then -- a run of a version that did not count them is one
+  run = redis.call('HEXISTS', KEYS[1], 'begun_by')
+  redis.call('HSET', KEYS[1], 'run', run)
+end
 if redis.call('HGET', KEYS[1], 'begun_by') == ARGV[1] then return tonumber(run) end
 if (redis.call('HGET', KEYS[1], 'ended_at') or '') ~= '' then return 0 end
 redis.call('HSET', KEYS[1], 'begun_by', ARGV[1], 'run_at', ARGV[3])
 redis.call('EXPIRE', KEYS[1], ARGV[2])
+if tonumber(run) > 0 then redis.call('HSETNX', KEYS[1], 'started_at', ARGV[3]) end
 return redis.call('HINCRBY', KEYS[1], 'run', 1)
 """
 # Only the latest run of a task tells where it stands.
@@ -137,10 +142,10 @@ class TaskTracker:
         message = "Goes on where it was interrupted: finding out what NetBox has made of what was on its way."
         self._set(state="planning", message=message, force=True)
 
-    def interrupted(self, error: OrchestratorError) -> None:
-        """The run ends, and another one is to go on."""
+    def interrupted(self, error: OrchestratorError) -> bool:
+        """The run ends, and another one is to go on; False where another has taken over already."""
         self._set(message=redact(f"Interrupted: {error.message}"), waiting_for="", write=False)
-        self._write(wait=True)
+        return self._write(wait=True)
 
     def waiting(self, holder: str) -> None:
         """Another task holds the target."""
@@ -208,12 +213,13 @@ class TaskTracker:
                 self._ended, self._errors = True, errors
             told = redact(message)[:1000]
             self._set(state=state, message=told, ended_at=_now(), waiting_for="", write=False, **fields)
-        self._write(wait=True)
-        self._redis.zrem(keys.ACTIVE_TASKS, self._task_id)
+        if self._write(wait=True):
+            self._redis.zrem(keys.ACTIVE_TASKS, self._task_id)
 
     def say(self, message: str, force: bool = False) -> None:
-        """What the running task is doing, where a stage does not tell."""
-        self._set(force, state="running", passes="", stage="", message=redact(message), waiting_for="")
+        """How far the task is with undoing what it has written; no stage tells that."""
+        told = redact(message)
+        self._set(force, state="running", passes="", stage="", message=told, waiting_for="", undoing=1)
 
     # Writing
 
@@ -234,9 +240,10 @@ class TaskTracker:
             # Progress is a courtesy; what must not be lost is in the journal.
             log.warning("progress not written", task_id=self._task_id, error=type(error).__name__)
 
-    def _write(self, wait: bool) -> None:
+    def _write(self, wait: bool) -> bool:
+        """Write what is new; False if nobody listens to this run any more."""
         if not self._write_lock.acquire(blocking=wait):
-            return  # somebody is writing; the heartbeat will take the rest along
+            return True  # somebody is writing; the heartbeat will take the rest along
         try:
             with self._lock:
                 self._flushed_at = self._clock()
@@ -245,8 +252,10 @@ class TaskTracker:
             names = [keys.progress(self._task_id), keys.throughput(int(time.time() // 60))]
             told = [part for pair in fields.items() for part in pair]
             head: list[Any] = [self._nonce, self._retention, settled]
-            if not self._redis.eval(TELL, len(names), *names, *head, *told):
+            heard = bool(self._redis.eval(TELL, len(names), *names, *head, *told))
+            if not heard:
                 log.warning("another run of the task has begun; this one is not listened to any more")
+            return heard
         finally:
             self._write_lock.release()
 

@@ -1,7 +1,8 @@
 """`on_error: rollback`: a batch that has not landed whole is taken back by the very run that wrote it.
 
-Shared by workers (tasks.py) and synchronous runs. A run that dies in between
-leaves the journal of its batch, from which anyone can roll it back.
+Shared by workers (tasks.py) and synchronous runs. Of a task, another run goes
+on with the undoing; a synchronous run that dies leaves the journal of its
+batch, from which anyone can roll it back.
 """
 
 from __future__ import annotations

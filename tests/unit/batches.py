@@ -11,7 +11,6 @@ import orjson
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.models import Change, Intent, Outcome, Plan, Report
 from orchestrator.ports import History, Row
-from orchestrator.resume import LASTING
 from orchestrator.testing import MemoryNetBox
 from workers.journal_entries import dump, intent_row
 
@@ -52,11 +51,13 @@ class MemoryJournal:
     def settled(self) -> Iterator[Outcome]:
         return iter([*self.earlier, *self.outcomes.values()])
 
-    def reopen(self) -> None:
-        """Called once the next run has begun."""
+    def begin_run(self) -> None:
         self.run += 1
-        self.earlier = [one for one in self.settled() if one.result in LASTING]
+        self.earlier += self.outcomes.values()
         self.outcomes = {}
+
+    def reopen(self) -> None:
+        """Nothing here counts or reports."""
 
     def unsettled(self) -> list[Intent]:
         known = {(one.run, one.change_id) for one in self.settled()} | self._given_up

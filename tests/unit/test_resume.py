@@ -160,7 +160,6 @@ def test_what_failed_is_tried_again_and_counts_once() -> None:
     assert report.ok
     assert report.totals()["created"] == 2
     assert sum(report.totals().values()) == sum(first.totals().values())
-    assert [one.label for one in journal.settled() if one.result == "failed"] == []
 
 
 def test_an_address_that_netbox_may_still_be_at_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,8 +178,7 @@ def test_an_address_that_netbox_may_still_be_at_is_waited_for(monkeypatch: pytes
     engine = Engine(netbox, settle_seconds=0.3)
     done = engine.take_up("b-test", journal, checkpoint)
     assert waits
-    sent_at = max(datetime.fromisoformat(intent.at) for intent in journal.intents())
-    assert datetime.now(UTC) >= sent_at + timedelta(seconds=0.3)
+    assert datetime.now(UTC) >= waits[0] + timedelta(seconds=0.3)
     assert done.counts == {"ip_addresses": {"created": 1}}
     assert engine.apply(engine.plan(document), "b-test", journal, done=done).totals()["created"] == 3
     assert sum(row["address"].startswith("198.51") for row in netbox.tables["ip_addresses"].values()) == 3
@@ -259,3 +257,72 @@ def test_a_lost_answer_in_a_later_run_is_read_back_as_in_the_first() -> None:
     report = resume(netbox, switches(2), journal)
     assert report.ok
     assert report.counts == apply(MemoryNetBox(), switches(2)).counts
+
+
+def by_name(netbox: MemoryNetBox, object_type: str, name: str) -> int:
+    (found,) = (row["id"] for row in netbox.tables[object_type].values() if row["name"] == name)
+    return found
+
+
+def test_a_link_that_others_have_moved_on_an_object_that_the_plan_leaves_alone_is_refused() -> None:
+    netbox = MemoryNetBox()
+    apply(netbox, switches(2))
+
+    def someone() -> None:
+        update = {"id": by_name(netbox, "devices", "sw-02"), "primary_ip4": None}
+        netbox.update("devices", [update], "by hand")
+
+    stored, rest, done = stored_and_rest(netbox, switches(3), someone, request=1)
+    assert done.total
+    with pytest.raises(StalePlanError, match="device 'sw-02'"):
+        refuse_moved(stored, rest, done=done)
+
+
+@pytest.mark.parametrize("request_number", range(4))
+def test_half_a_swap_of_our_own_is_no_move_of_somebody_else(request_number: int) -> None:
+    netbox = MemoryNetBox()
+    apply(netbox, {"sites": [{"name": "AMS1"}, {"name": "AMS2"}]})
+    one, two = by_name(netbox, "sites", "AMS1"), by_name(netbox, "sites", "AMS2")
+    document = {"sites": [{"id": one, "name": "AMS2"}, {"id": two, "name": "AMS1"}]}
+    stored, rest, done = stored_and_rest(netbox, document, request=request_number)
+    if done.total:
+        refuse_moved(stored, rest, done=done)
+    journal = MemoryJournal()
+    assert Engine(netbox).apply(rest, "b-rest", journal, done=done).ok
+    assert (by_name(netbox, "sites", "AMS2"), by_name(netbox, "sites", "AMS1")) == (one, two)
+
+
+def test_what_others_change_while_a_rollback_is_interrupted_is_told_as_left_alone() -> None:
+    netbox, applied, journal = MemoryNetBox(), MemoryJournal(), MemoryJournal()
+    apply(netbox, switches(1))
+    apply(netbox, switches(1, status="planned", primary_ip4=None), applied)
+    engine = Engine(netbox, lanes=1, settle_seconds=0.0)
+    plan = engine.plan_rollback("b-test", applied)
+    assert [change.passes.value for change in plan.changes if change.writes] == ["build", "link"]
+    kill_at(netbox, 1, landed=False)
+    with suppress(Killed):
+        engine.apply(plan, "b-undo", journal)
+    netbox.update("devices", [{"id": by_name(netbox, "devices", "sw-01"), "comments": "mine"}], "by hand")
+    done = engine.take_up("b-undo", journal)
+    assert done.total == 1
+    report = engine.apply(engine.plan_rollback("b-test", applied), "b-undo", journal, done=done)
+    assert report.totals()["skipped"] == 1
+    assert not report.ok
+
+
+def test_what_failed_in_an_earlier_run_is_not_put_back_by_a_rollback() -> None:
+    """Somebody has done by hand what was refused: that is not ours to undo."""
+    netbox, journal = MemoryNetBox(), MemoryJournal()
+    apply(netbox, switches(2))
+    taken, ours = by_name(netbox, "devices", "sw-01"), by_name(netbox, "devices", "sw-02")
+    netbox.update("devices", [{"id": taken, "asset_tag": "T1"}], "by hand")
+    document = {"devices": [{"id": ours, "asset_tag": "T1", "serial": "S2"}]}
+    assert not apply(netbox, document, journal).ok
+    netbox.update("devices", [{"id": taken, "asset_tag": None}], "by hand")
+    netbox.update("devices", [{"id": ours, "asset_tag": "T1"}], "by hand")
+    assert resume(netbox, document, journal).ok
+    assert undo(netbox, journal, force=True).ok
+    assert (netbox.tables["devices"][ours]["asset_tag"], netbox.tables["devices"][ours]["serial"]) == (
+        "T1",
+        "",
+    )

@@ -107,6 +107,11 @@ CASES = {
         "queued",
         "A worker is about to begin.",
     ),
+    "resumed, not yet in line": (
+        snapshot(job_status="failed", progress=TaskProgress(started_at=LONG_AGO, resumed_at=JUST_NOW)),
+        "queued",
+        "A worker is about to begin.",
+    ),
     "interrupted, gone on with, and dead again": (
         snapshot(job_status="started", progress=GONE_ON, job_started_at=JUST_NOW),
         "failed",
@@ -264,7 +269,10 @@ CASES = {
             alive=True,
             cancel_asked=True,
             progress=TaskProgress(
-                state="running", message="sites 'a' failed. Undoing the batch: 1 of 9.", started_at=LONG_AGO
+                state="running",
+                message="sites 'a' failed. Undoing the batch: 1 of 9.",
+                undoing=True,
+                started_at=LONG_AGO,
             ),
         ),
         "running",
