@@ -1,1 +1,0 @@
-"""Batches under kills, outages and faults, compared with one that nobody disturbed: `make chaos`."""
