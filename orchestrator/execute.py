@@ -57,8 +57,9 @@ def apply_plan(
     written_twice = frozenset(change.subject for change in plan.changes if change.subject)
     stops = plan.on_error in ("stop", "rollback")
     ledger = Ledger(report, journal, progress, stops, written_twice)
-    resumes = done is not NOTHING_DONE
-    writer = ListWriter(netbox, journal, ledger, batch_id, checkpoint, settle_seconds, plan.undoes, resumes)
+    writer = ListWriter(
+        netbox, journal, ledger, batch_id, checkpoint, settle_seconds, plan.undoes, done.resumes
+    )
     stages = build_stages(plan.changes)
     rest = [change for change in plan.changes if not done.covers(change)]
     journal.open(plan)

@@ -7,7 +7,6 @@ from a new plan of the same document.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,21 +17,20 @@ from orchestrator.deeds import Key
 from orchestrator.models import Action, Change, Intent, Outcome, Pass, Result
 from orchestrator.ports import NetBox, Resumable
 from orchestrator.unsettled import find_landed, has_its_values
-from orchestrator.writes import may_double
+from orchestrator.writes import RESULTS, may_double, wait
 
 WRITTEN = frozenset({Result.CREATED, Result.UPDATED, Result.DELETED})
 """The outcomes that a later run keeps. All others follow from its own plan."""
-_RESULTS = {
-    Action.CREATE.value: Result.CREATED,
-    Action.UPDATE.value: Result.UPDATED,
-    Action.DELETE.value: Result.DELETED,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What earlier runs of a batch have written: numbers by object type and result; objects; change ids."""
+    """What earlier runs of a batch have written: numbers by object type and result; objects; change ids.
 
+    `resumes`: there were earlier runs, though they may have written nothing.
+    """
+
+    resumes: bool = False
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     objects: frozenset[Key] = frozenset()
     changes: frozenset[str] = frozenset()
@@ -70,7 +68,7 @@ def take_up(
     journal.begin_run()
     lost = _settle_landed(netbox, journal, journal.unsettled(), batch_id)
     if any(_may_still_land(intent) for intent in lost):
-        _wait(settle_seconds, checkpoint)
+        wait(settle_seconds, checkpoint)
         lost = _settle_landed(netbox, journal, lost, batch_id)
     journal.give_up(lost)
     return _done_in(journal)
@@ -98,7 +96,7 @@ def _outcome_of(intent: Intent, object_id: int) -> Outcome:
         object_type=intent.object_type,
         label=intent.label,
         path=intent.path,
-        result=_RESULTS[intent.action],
+        result=RESULTS[Action(intent.action)],
         object_id=object_id,
         passes=Pass(intent.passes),
         run=intent.run,
@@ -112,13 +110,6 @@ def _may_still_land(intent: Intent) -> bool:
     return recent and may_double(OBJECT_TYPES[intent.object_type], intent.action, intent.key)
 
 
-def _wait(seconds: float, checkpoint: Callable[[], None]) -> None:
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
-        checkpoint()
-        time.sleep(min(1.0, left))
-
-
 def _done_in(journal: Resumable) -> Done:
     counts: dict[str, Counter[str]] = {}
     objects: set[Key] = set()
@@ -130,4 +121,4 @@ def _done_in(journal: Resumable) -> Done:
         changes.add(outcome.change_id)
         if outcome.object_id is not None:
             objects.add((outcome.object_type, outcome.object_id))
-    return Done(counts, frozenset(objects), frozenset(changes))
+    return Done(True, counts, frozenset(objects), frozenset(changes))

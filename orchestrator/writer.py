@@ -7,7 +7,6 @@ anything is sent twice (design, rule 6).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -19,13 +18,8 @@ from orchestrator.live import find_by_id, find_rows
 from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD, digests_of, stored_digests, stored_stamp
 from orchestrator.models import Action, Change, Result, Stamp
 from orchestrator.ports import Journal, NetBox, Row, Written
-from orchestrator.writes import Write, batch_message, lacking, may_double, written_by
+from orchestrator.writes import RESULTS, Write, batch_message, lacking, may_double, wait, written_by
 
-_RESULTS = {
-    Action.CREATE: Result.CREATED,
-    Action.UPDATE: Result.UPDATED,
-    Action.DELETE: Result.DELETED,
-}
 # After this many answers without an outcome a list is halved, and a single row given up.
 _MAX_ATTEMPTS = 3
 _PAUSE_SECONDS = 0.5
@@ -124,7 +118,7 @@ class ListWriter:
         for write, answer in zip(writes, written.rows, strict=True):
             if write.change.action is not Action.DELETE:
                 self._check_answer(row, write, answer)
-            done = outcome_of(write.change, _RESULTS[write.change.action], answer["id"])
+            done = outcome_of(write.change, RESULTS[write.change.action], answer["id"])
             moment = str(answer.get("last_updated") or "")
             outcomes.append(replace(done, request_id=written.request_id, last_updated=moment))
         self._ledger.settle(outcomes)
@@ -199,13 +193,13 @@ class ListWriter:
         changes = [write.change for write in missing]
         if any(may_double(row, one.action, one.key) for one in changes) and not error.over:
             # NetBox may still be at it, and its database would let a second copy in.
-            self._wait(self._settle_seconds)
+            wait(self._settle_seconds, self._checkpoint)
             missing = self._settle_found(row, missing)
         if not missing:
             return
         if attempt < _MAX_ATTEMPTS:
             # A server that fails under its load is not helped by the same list at once.
-            self._wait(min(_PAUSE_SECONDS * attempt, self._settle_seconds))
+            wait(min(_PAUSE_SECONDS * attempt, self._settle_seconds), self._checkpoint)
             self._send(row, missing, attempt + 1)
         elif len(missing) > 1:
             self._halve(row, missing, attempt)
@@ -241,12 +235,6 @@ class ListWriter:
             keys = [self._ledger.fill_in(write.change.key) for write in writes]
             return find_rows(self._netbox, row, keys)
         return find_by_id(self._netbox, row, [write.row["id"] for write in writes])
-
-    def _wait(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self._checkpoint()
-            time.sleep(min(1.0, left))
 
     # -- objects that are there already --------------------------------------------
 

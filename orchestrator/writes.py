@@ -5,7 +5,8 @@ Used by writer.py, which sends the lists.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from orchestrator.catalog import ObjectType
 from orchestrator.diff import compare
 from orchestrator.errors import AccessError
 from orchestrator.metadata import BATCH_FIELD
-from orchestrator.models import Action, Change
+from orchestrator.models import Action, Change, Result
 from orchestrator.ports import NetBox, Row
 from orchestrator.schema import load_schema
 
@@ -31,6 +32,22 @@ class Write:
     def fields(self) -> Row:
         """What will be written, without the id."""
         return {name: value for name, value in self.row.items() if name != "id"}
+
+
+RESULTS = {
+    Action.CREATE: Result.CREATED,
+    Action.UPDATE: Result.UPDATED,
+    Action.DELETE: Result.DELETED,
+}
+"""What becomes of a change that NetBox carries out."""
+
+
+def wait(seconds: float, checkpoint: Callable[[], None]) -> None:
+    """Wait, and call `checkpoint` about every second, which may raise."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        checkpoint()
+        time.sleep(min(1.0, left))
 
 
 def batch_message(batch_id: str, undoes: str = "") -> str:

@@ -54,8 +54,8 @@ KEEP = """
 for at = 2, #KEYS do redis.call('EXPIRE', KEYS[at], ARGV[3]) end
 return 1
 """
-OPEN = FENCE + ONCE + "redis.call('HSET', KEYS[2], unpack(ARGV, 4))" + KEEP
-BEGIN_RUN = OPEN
+# ARGV: ..., facts and values
+NOTE = FENCE + ONCE + "redis.call('HSET', KEYS[2], unpack(ARGV, 4))" + KEEP
 # KEYS: ..., intents, pending   ARGV: ..., slice, change ids
 INTEND = (
     FENCE
@@ -136,7 +136,7 @@ class RedisJournal:
             "undoes",
             plan.undoes,
         ]
-        self._call(OPEN, [], facts)
+        self._call(NOTE, [], facts)
 
     def intend(self, changes: Sequence[Change], rows: Sequence[Row]) -> None:
         """Take down what is about to be sent. Raises LeaseLostError when another worker may write by now."""
@@ -154,7 +154,7 @@ class RedisJournal:
 
     def begin_run(self) -> None:
         """From now on, take no outcomes from earlier runs."""
-        self._call(BEGIN_RUN, [], ["run", str(self._run)])
+        self._call(NOTE, [], ["run", str(self._run)])
 
     def reopen(self) -> None:
         """Count and report the outcomes that wrote nothing no more: they follow from this run's own plan."""

@@ -52,17 +52,8 @@ def read_snapshots(redis: Redis, settings: WorkerSettings, task_ids: Sequence[st
 def _snapshot(
     record: TaskRecord, now: datetime, workers: int, queue: str, answers: Sequence[Any]
 ) -> TaskSnapshot:
-    (
-        (status, started_at, ended_at, runs_left),
-        progress,
-        alive,
-        counts,
-        in_doubt,
-        undone,
-        lease,
-        cancel,
-        allowed,
-    ) = answers
+    job, progress, alive, counts, in_doubt, undone, lease, cancel, allowed = answers
+    status, started_at, ended_at, runs_left = job
     return TaskSnapshot(
         record=record,
         now=now,

@@ -201,8 +201,7 @@ class TaskRun:
     def apply(self, engine: NetBoxBulkOrchestrator, plan: Plan, lease: Lease, done: Done) -> Report:
         """Carry out a plan that is permitted, as the task's batch."""
         journal = self.journal(lease)
-        if done is not NOTHING_DONE:
-            journal.reopen()
+        journal.reopen()
         return engine.apply(plan, self.record.batch_id, journal, self.tracker, self.checkpoint(lease), done)
 
     @property
@@ -222,8 +221,7 @@ class TaskRun:
             batch_id = self._records.add_batch(record.task_id, record.target, undoes=record.batch_id)
             self.batches.note_undoing(record.batch_id, batch_id)
         failed, journal = FailedBatch(record.batch_id, errors, history), self.journal(lease, batch_id)
-        if done is not NOTHING_DONE:
-            journal.reopen()
+        journal.reopen()
         undone = undo_now(engine, failed, batch_id, journal, progress, lease.check, done)
         self.batches.note_undone(record.batch_id, batch_id, undone.whole)
         self.tracker.taken_back(errors, undone)

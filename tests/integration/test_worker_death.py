@@ -28,6 +28,7 @@ from workers.journal import RedisJournal
 from workers.lease import Lease
 from workers.manager import AsyncTaskManager
 from workers.queues import AUTOMATIC_RUNS, RUN_APPLY, open_queue
+from workers.settings import WorkerSettings
 from workers.status import TaskState, TaskStatus
 
 ENOUGH = 400
@@ -49,6 +50,7 @@ def test_what_a_killed_worker_leaves_another_one_goes_on_with(
     netbox: NetBoxOverHttp,
     prefix: str,
     redis: Redis,
+    worker_settings: WorkerSettings,
 ) -> None:
     task = manager.start_apply(many_sites(prefix, ENOUGH), "default", ENOUGH)
     wait_until_midway(manager, task.task_id)
@@ -71,7 +73,7 @@ def test_what_a_killed_worker_leaves_another_one_goes_on_with(
     assert manager.report(task.task_id).in_flight == 0
     assert_each_created_once(netbox, prefix, ENOUGH, task.batch_id or "")
     # Put in line once more, by mistake: it has ended, and is left alone.
-    job = open_queue(redis, manager._settings).enqueue_call(RUN_APPLY, (task.task_id,), job_id=task.task_id)
+    job = open_queue(redis, worker_settings).enqueue_call(RUN_APPLY, (task.task_id,), job_id=task.task_id)
     wait_for(lambda: job.get_status() == "finished", "the job passed over")
     assert manager.status(task.task_id) == done
 
