@@ -96,6 +96,8 @@ class MemoryNetBox:
             raise AccessError(f"NetBox does not let this token GET {row.path}.")
         with self._lock:
             self.read_requests += 1
+            if row.child_of and query.filter == f"{row.child_of}_id":
+                self._refuse_unknown(row, values)
             if tree := _tree_filters(row.name).get(query.filter):
                 values = self._with_descendants(tree, values)
             rows = filter(_matcher(row, query.filter, values), self.tables[row.name].values())
@@ -104,6 +106,13 @@ class MemoryNetBox:
                 {name: value for name, value in shown.items() if wanted is None or name in wanted}
                 for shown in self._all_shown(row, rows)
             ]
+
+    def _refuse_unknown(self, row: ObjectType, parents: Iterable[str | int]) -> None:
+        """As NetBox does with a parent that is not there."""
+        there = self.tables[row.references[row.child_of]]
+        gone = [one for one in parents if int(one) not in there]
+        if gone:
+            raise NetBoxError(f"NetBox refused a read: {row.child_of}_id: {gone[0]} is not there.")
 
     def read_all(self, queries: Sequence[Query]) -> list[list[Row]]:
         """The rows of several queries, one after another."""

@@ -54,8 +54,19 @@ def has_its_values(intent: Intent, live: Row) -> bool:
 
 def _read_back(netbox: NetBox, row: ObjectType, intents: list[Intent]) -> list[Row | None]:
     if intents[0].action == Action.CREATE:
-        return find_rows(netbox, row, [_key_of(intent) for intent in intents])
+        return _find_created(netbox, row, [_key_of(intent) for intent in intents])
     return find_by_id(netbox, row, [intent.sent["id"] for intent in intents])
+
+
+def _find_created(netbox: NetBox, row: ObjectType, keys: list[dict[str, Any]]) -> list[Row | None]:
+    """The rows by natural key. What hung on a parent that is gone is gone; NetBox refuses to look for it."""
+    if not row.child_of:
+        return find_rows(netbox, row, keys)
+    ids = [key[row.child_of] for key in keys]
+    parents = find_by_id(netbox, OBJECT_TYPES[row.references[row.child_of]], ids)
+    asked = [key for key, parent in zip(keys, parents, strict=True) if parent is not None]
+    found = iter(find_rows(netbox, row, asked))
+    return [None if parent is None else next(found) for parent in parents]
 
 
 def _fields_of(intent: Intent) -> Row:

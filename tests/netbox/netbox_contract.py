@@ -92,6 +92,11 @@ class NetBoxContract(DeleteContract, ChangelogContract):
                     found = world.netbox.read(Query(object_type, ("id",), name, [value]))
                 assert found == []
 
+    def test_who_hangs_on_what_is_not_there_is_not_told(self, world: World) -> None:
+        for parent in ([999_999], [world.device, 999_999]):
+            with pytest.raises(NetBoxError):
+                world.netbox.read(Query("interfaces", ("name",), "device_id", parent))
+
     def test_pointer_filters_find_who_points(self, world: World) -> None:
         netbox = world.netbox
         lag, child, bridge = create(

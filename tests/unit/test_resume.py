@@ -212,6 +212,25 @@ def test_a_change_in_two_runs_is_taken_back_to_what_was_before_the_first() -> No
     assert picture(netbox) == before
 
 
+@pytest.mark.parametrize("landed", [False, True])
+def test_interfaces_on_their_way_to_a_device_that_is_gone_by_now_are_lost(landed: bool) -> None:
+    netbox, journal = MemoryNetBox(), MemoryJournal()
+    apply(
+        netbox,
+        {
+            "devices": [
+                {**switches(1)["devices"][0], "interfaces": [], "ip_addresses": [], "primary_ip4": None}
+            ]
+        },
+    )
+    document = {"interfaces": [{"device": "sw-01", "name": "Vlan1", "type": "virtual"}]}
+    broken_off(netbox, document, journal, 0, landed)
+    netbox.delete("devices", [by_name(netbox, "devices", "sw-01")], "by hand")
+    engine = Engine(netbox, settle_seconds=0.0)
+    assert engine.plan_rollback("b-test", journal).writes == 0
+    assert engine.take_up("b-test", journal).total == 0
+
+
 # -- stored plans
 
 
