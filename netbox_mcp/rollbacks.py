@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 
 from netbox_mcp.dependencies import get_engine, get_settings, get_task_manager
 from netbox_mcp.failures import UsageError
@@ -108,6 +109,15 @@ def roll_back_now(
         raise UsageError(DRY_RUN, "Unset NETBOX_DRY_RUN to roll back.")
     if settings.plan_required:
         raise PlanRequiredError(f"Plan and start it in the background: netbox-mcp rollback {batch_id}")
+
+    def note(by: str, whole: bool) -> None:
+        with suppress(RedisUnavailableError):
+            get_task_manager().note_undone(batch_id, by, whole)
+
+    @cache  # once; however it ends, from then on a part of the batch may be gone
+    def note_first_write(by: str) -> None:
+        note(by, whole=False)
+
     with open_sync_apply(settings) as sync:
         applied = sync.apply(
             get_engine(target),
@@ -115,9 +125,10 @@ def roll_back_now(
             progress,
             shown,
             stop,
+            note_first_write,
         )
-    with suppress(RedisUnavailableError):
-        get_task_manager().note_undone(batch_id, applied.report.batch_id, applied.report.ok)
+    if applied.report.ok:
+        note(applied.report.batch_id, whole=True)
     return applied
 
 

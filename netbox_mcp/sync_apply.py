@@ -104,14 +104,15 @@ class SyncApply:
         progress: SyncProgress,
         shown: Plan | None = None,
         stop: Checkpoint = lambda: None,
+        on_write: Callable[[str], None] = lambda batch_id: None,
     ) -> Applied:
         """Plan under the target's lock, apply, and say what became of it.
 
-        `shown` is the plan that a person has agreed to: StalePlanError, naming
-        what has moved, if it would be another one by now. `stop` is called before each write
-        and while it waits, and may raise. Raises TargetBusyError when another
-        batch holds the target for too long, RedisUnavailableError when Redis
-        answers and cannot be used, and what the engine raises.
+        `shown` is the plan that a person has agreed to: StalePlanError, naming what has moved, if it would
+        be another one by now. `stop` is called before each write and while it waits, and may raise;
+        `on_write` is told the id of the batch before each write. Raises TargetBusyError when another batch
+        holds the target for too long, RedisUnavailableError when Redis answers and cannot be used, and
+        what the engine raises.
         """
         batch_id = new_batch_id(datetime.now(UTC))
         with (
@@ -128,6 +129,7 @@ class SyncApply:
                 if lease is not None:
                     lease.check()
                 stop()
+                on_write(batch_id)
 
             with closing(SqliteJournal(self._settings.state_dir, batch_id)) as journal:
                 report = engine.apply(plan, batch_id, journal, progress, checkpoint)

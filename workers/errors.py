@@ -14,6 +14,7 @@ OrchestratorError (orchestrator/errors.py)
 +-- ForbiddenJobError         a job names a function that workers do not run
 +-- TaskTimeoutError          the task ran longer than it may
 +-- TaskCancelledError        somebody has asked the task to stop
++-- WorkerStopsError          the worker is told to stop, and hands the task back
 +-- TaskEndedError            the task that is to be cancelled has ended already
 +-- WorkerNotSignedOffError  the queue has not noticed yet that the worker of the task is dead
 +-- NothingToResumeError     the task has done all of its work, or what it did was taken back
@@ -174,6 +175,16 @@ class TaskCancelledError(OrchestratorError):
 
     def __init__(self) -> None:
         super().__init__("Cancelled; nothing more was sent.")
+
+
+class WorkerStopsError(OrchestratorError):
+    """The worker is told to stop: it hands the task back, and another run goes on with it."""
+
+    code = "worker_stops"
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("The worker was told to stop and hands the task back.")
 
 
 class TaskEndedError(OrchestratorError):

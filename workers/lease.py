@@ -130,15 +130,13 @@ class SignOfLife:
         self._ttl_ms = int(ttl_seconds * 1000)
         self._nonce = secrets.token_hex(8)
 
-    def begin(self) -> None:
+    def begin(self, on_wait: Callable[[], None]) -> None:
         """Alive from now on, as soon as an earlier run of the task gives none of its own any more.
 
-        Raises TargetBusyError if that goes on for longer than a process can be cut off and come back.
+        `on_wait` is called again and again until then, and may raise.
         """
-        deadline = time.monotonic() + 3 * self._ttl_ms / 1000
         while not self.renew():
-            if time.monotonic() >= deadline:
-                raise TargetBusyError("An earlier run of this task is still at work.", "Cancel it first.")
+            on_wait()
             time.sleep(POLL_SECONDS)
 
     def renew(self) -> bool:

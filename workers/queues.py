@@ -94,7 +94,7 @@ def enqueue(queue: TaskQueue, settings: WorkerSettings, record: TaskRecord) -> N
         ttl=settings.task_retention_seconds,
         result_ttl=settings.task_retention_seconds,
         failure_ttl=settings.task_retention_seconds,
-        retry=Retry(AUTOMATIC_RUNS),
+        retry=Retry(AUTOMATIC_RUNS, enqueue_at_front=True),
         rate_limit=None if record.kind == "plan" else RateLimit(rate_limit_key(record.target), 1),
     )
 

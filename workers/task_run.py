@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import get_current_job
 from rq.timeouts import JobTimeoutException
 
 from orchestrator.engine import NetBoxBulkOrchestrator
@@ -31,17 +30,19 @@ from workers.errors import (
     NothingToResumeError,
     PlanRequiredError,
     RedisUnavailableError,
-    TargetBusyError,
     TaskCancelledError,
     TaskFailedError,
     TaskTimeoutError,
     UnknownTargetError,
     UnknownTaskError,
+    WorkerStopsError,
 )
 from workers.journal import RedisJournal
 from workers.lease import Heartbeat, Lease, SignOfLife
 from workers.records import TaskRecord, TaskRecords
+from workers.reruns import another_run_follows, do_not_count_this_run, run_no_more
 from workers.settings import WorkerSettings
+from workers.shutdown import SHUTDOWN
 from workers.status import TaskState
 from workers.store import Store
 from workers.tracker import MAX_ERRORS, TaskTracker
@@ -50,7 +51,9 @@ from workers.undo import FailedBatch, undo_now, what_failed
 log = structlog.get_logger(__name__)
 
 
-INTERRUPTIONS = frozenset({LeaseLostError.code, JournalError.code, RedisUnavailableError.code})
+INTERRUPTIONS = frozenset(
+    {LeaseLostError.code, JournalError.code, RedisUnavailableError.code, WorkerStopsError.code}
+)
 """What may end a run through no fault of its task: another run goes on with it."""
 
 
@@ -92,9 +95,9 @@ class TaskRun:
     def alive(self) -> Iterator[None]:
         """Be seen as alive while the block runs, and as gone right after it.
 
-        Raises TargetBusyError, and has told nothing, while another run of the task is alive.
+        Waits first while an earlier run of the task, which the queue took for dead, is alive after all.
         """
-        self._life.begin()
+        self._life.begin(on_wait=SHUTDOWN.check)
         try:
             with self._heartbeat:
                 yield
@@ -140,15 +143,19 @@ class TaskRun:
 
     def _stop_if_asked(self) -> None:
         """Raise TaskCancelledError, unless a batch is being undone: that is brought to its end."""
+        SHUTDOWN.check()
         if self.cancellation.asked and not self.undoing:
             raise TaskCancelledError
 
-    def checkpoint(self, lease: Lease) -> Callable[[], None]:
-        """What is to be called before each write: it raises LeaseLostError or TaskCancelledError."""
+    def checkpoint(self, lease: Lease, cancellable: bool = True) -> Callable[[], None]:
+        """What is to be called before each write: it raises LeaseLostError, WorkerStopsError or, where the
+        task is `cancellable`, TaskCancelledError."""
 
         def check() -> None:
             lease.check()
-            self.cancellation.check()
+            SHUTDOWN.check()
+            if cancellable:
+                self.cancellation.check()
 
         return check
 
@@ -182,7 +189,7 @@ class TaskRun:
             return NOTHING_DONE
         if not batch_id and self.batches.is_undone(self.record.batch_id):
             raise NothingToResumeError(self.record.task_id, TaskState.ROLLED_BACK.value)
-        checkpoint = lease.check if batch_id else self.checkpoint(lease)
+        checkpoint = self.checkpoint(lease, cancellable=not batch_id)
         batch_id = batch_id or self.record.batch_id
         done = engine.take_up(batch_id, self.journal(lease, batch_id), checkpoint)
         log.info("batch taken up", batch=batch_id, settled=done.total)
@@ -195,14 +202,24 @@ class TaskRun:
             plan = engine.plan_rollback(undoes, self.batches.history(undoes), self.record.force)
         else:
             plan = engine.plan(self.store.load_document(self.record.document_id))
+        SHUTDOWN.check()
         self.cancellation.check()
         return plan
 
     def apply(self, engine: NetBoxBulkOrchestrator, plan: Plan, lease: Lease, done: Done) -> Report:
         """Carry out a plan that is permitted, as the task's batch."""
-        journal = self.journal(lease)
+        batch_id, journal, check = self.record.batch_id, self.journal(lease), self.checkpoint(lease)
+
+        def before_each_write() -> None:
+            check()
+            if plan.undoes:  # however it ends, from now on a part of that batch may be gone
+                self.batches.note_undone(plan.undoes, batch_id, whole=False)
+
         journal.reopen()
-        return engine.apply(plan, self.record.batch_id, journal, self.tracker, self.checkpoint(lease), done)
+        report = engine.apply(plan, batch_id, journal, self.tracker, before_each_write, done)
+        if plan.undoes and report.ok:
+            self.batches.note_undone(plan.undoes, batch_id, whole=True)
+        return report
 
     @property
     def undoing(self) -> str:
@@ -222,7 +239,8 @@ class TaskRun:
             self.batches.note_undoing(record.batch_id, batch_id)
         failed, journal = FailedBatch(record.batch_id, errors, history), self.journal(lease, batch_id)
         journal.reopen()
-        undone = undo_now(engine, failed, batch_id, journal, progress, lease.check, done)
+        check = self.checkpoint(lease, cancellable=False)
+        undone = undo_now(engine, failed, batch_id, journal, progress, check, done)
         self.batches.note_undone(record.batch_id, batch_id, undone.whole)
         self.tracker.taken_back(errors, undone)
 
@@ -265,7 +283,7 @@ def carry_out(task_id: str, work: Callable[[TaskRun], None]) -> None:
     around = _surroundings[0]
     records = TaskRecords(around.redis, around.settings).fetch([task_id])
     if not records:
-        _run_no_more()
+        run_no_more()
         raise TaskFailedError(UnknownTaskError(task_id).message)
     record, run = records[0], TaskRun(around.redis, around.settings, records[0])
     with structlog.contextvars.bound_contextvars(
@@ -280,9 +298,10 @@ def carry_out(task_id: str, work: Callable[[TaskRun], None]) -> None:
                 log.info(begun, kind=record.kind, run=run.number)
                 _tell_the_end(run, work)
             log.info("task ended", kind=record.kind)
-        except TargetBusyError:
-            # Put in line twice, as after a pause in which the queue took a worker for dead: once is enough.
-            log.warning("another run of the task is at work; this one ends", kind=record.kind)
+        except WorkerStopsError as error:
+            log.info("task handed back", kind=record.kind)
+            do_not_count_this_run()
+            raise TaskFailedError(error.message) from None
 
 
 def _tell_the_end(run: TaskRun, work: Callable[[TaskRun], None]) -> None:
@@ -293,29 +312,16 @@ def _tell_the_end(run: TaskRun, work: Callable[[TaskRun], None]) -> None:
         run.tracker.cancelled(error)
     except Exception as error:
         known = _known(error)
-        if known.code in INTERRUPTIONS and _another_run_follows():
+        if isinstance(error, WorkerStopsError):
+            do_not_count_this_run()
+        if known.code in INTERRUPTIONS and another_run_follows():
             log.warning("task interrupted", code=known.code, error=known.message)
-            with suppress(RedisError):  # if that is what interrupts it
-                if not run.tracker.interrupted(known):
-                    _run_no_more()  # another run has taken over
+            run.tracker.interrupted(known)
         else:
             log.error("task failed", code=known.code, error=known.message)
-            _run_no_more()
-            run.tracker.failed(known)
+            if run.tracker.failed(known):
+                run_no_more()
         raise TaskFailedError(known.message) from None
-
-
-def _another_run_follows() -> bool:
-    """Whether the queue will run the job again if this run fails."""
-    job = get_current_job()
-    return job is not None and job.should_retry
-
-
-def _run_no_more() -> None:
-    """Keep the queue from running the job again, which it would do for any failure."""
-    job = get_current_job()
-    if job is not None:
-        job.retries_left = 0
 
 
 def _known(error: Exception) -> OrchestratorError:

@@ -37,11 +37,7 @@ def _roll_back(run: TaskRun) -> None:
     with run.lease() as lease, run.engine() as engine:
         done = run.take_up(engine, lease)
         plan = run.permitted(run.make_plan(engine), done)
-        batch_id = run.record.batch_id
-        if plan.writes:  # however it ends, from now on a part of the batch may be gone
-            run.batches.note_undone(plan.undoes, batch_id, whole=False)
         report = run.apply(engine, plan, lease, done)
-        run.batches.note_undone(plan.undoes, batch_id, report.ok)
         run.tracker.undone(report, plan.conflicts)
 
 

@@ -142,10 +142,9 @@ class TaskTracker:
         message = "Goes on where it was interrupted: finding out what NetBox has made of what was on its way."
         self._set(state="planning", message=message, force=True)
 
-    def interrupted(self, error: OrchestratorError) -> bool:
-        """The run ends, and another one is to go on; False where another has taken over already."""
-        self._set(message=redact(f"Interrupted: {error.message}"), waiting_for="", write=False)
-        return self._write(wait=True)
+    def interrupted(self, error: OrchestratorError) -> None:
+        """The run ends, and another one is to go on."""
+        self._set(message=redact(f"Interrupted: {error.message}"), waiting_for="", force=True)
 
     def waiting(self, holder: str) -> None:
         """Another task holds the target."""
@@ -193,12 +192,15 @@ class TaskTracker:
         told = [_error_row(outcome) for outcome in errors[:MAX_ERRORS]]
         self._end(state, told, message=f"{what_failed(errors)} {undone.as_text()}")
 
-    def failed(self, error: OrchestratorError) -> None:
-        """The end of a task that could not go on; one that has ended already stays as it ended."""
+    def failed(self, error: OrchestratorError) -> bool:
+        """The end of a task that could not go on; one that has ended already stays as it ended.
+
+        False where another run has begun since, which goes on.
+        """
         details = [{name: _brief(value) for name, value in detail.items()} for detail in error.details()]
         with self._lock:
             errors = [*self._errors, *details][:MAX_ERRORS]
-        self._end("failed", errors, message=error.message, code=error.code, hint=error.hint)
+        return self._end("failed", errors, message=error.message, code=error.code, hint=error.hint)
 
     def cancelled(self, error: TaskCancelledError) -> None:
         """The end of a task that was asked to stop."""
@@ -206,15 +208,17 @@ class TaskTracker:
             errors = list(self._errors)
         self._end("cancelled", errors, message=error.message)
 
-    def _end(self, state: str, errors: list[dict[str, str]], *, message: str, **fields: Any) -> None:
+    def _end(self, state: str, errors: list[dict[str, str]], *, message: str, **fields: Any) -> bool:
         # The first end stands. What comes after it tells it once more, in case Redis did not take it.
         if not self._ended:
             with self._lock:
                 self._ended, self._errors = True, errors
             told = redact(message)[:1000]
             self._set(state=state, message=told, ended_at=_now(), waiting_for="", write=False, **fields)
-        if self._write(wait=True):
+        heard = self._write(wait=True)
+        if heard:
             self._redis.zrem(keys.ACTIVE_TASKS, self._task_id)
+        return heard
 
     def say(self, message: str, force: bool = False) -> None:
         """How far the task is with undoing what it has written; no stage tells that."""

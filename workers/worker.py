@@ -12,23 +12,28 @@ import os
 import secrets
 import signal
 import socket
+import threading
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
 from rq import Queue, Worker
+from rq.executions import Execution
 from rq.job import Job
+from rq.registry import StartedJobRegistry
 from rq.serializers import JSONSerializer
 
 from orchestrator.netbox import ConfigError, load_targets
 from workers import tasks  # noqa: F401 - loaded before the fork, once, and failing early
-from workers.connection import AT_ONCE, connect, redis_errors
+from workers.connection import AT_ONCE, connect, redis_errors, text_of
 from workers.errors import TaskFailedError
 from workers.lease import SignOfLife
 from workers.logs import configure_logging
 from workers.queues import AllowListedJob, TaskQueue, open_queue
 from workers.roster import is_durable
 from workers.settings import WorkerSettings
+from workers.shutdown import SHUTDOWN
 from workers.task_run import prepare
 
 log = structlog.get_logger(__name__)
@@ -37,6 +42,8 @@ WORKER_TTL_SECONDS = 30
 IDLE_REPORT_SECONDS = 5
 BUSY_REPORT_SECONDS = 5
 MAINTENANCE_SECONDS = 10
+HAND_BACK_SECONDS = 10
+"""A task that has not handed itself back by then is killed; another run finds out what it has done."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -60,6 +67,62 @@ class TaskWorker(Worker):
         die_with_parent(parent_pid=self.pid)
         super().main_work_horse(job, queue)
 
+    def setup_work_horse_signals(self) -> None:
+        """In the child process, SIGTERM asks for the task to be handed back."""
+        super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGTERM, SHUTDOWN.ask)
+        if self._stop_requested:  # it came between the fork and this line
+            SHUTDOWN.ask()
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Told to stop: the running task is handed back soon, or else its process is killed."""
+        log.info("worker stops", worker=self.name)
+        horse = self.horse_pid
+        if horse:
+            with suppress(ProcessLookupError):
+                os.kill(horse, signal.SIGTERM)
+            timer = threading.Timer(HAND_BACK_SECONDS, self._kill_if_still, (horse,))
+            timer.daemon = True
+            timer.start()
+
+    def _kill_if_still(self, horse: int) -> None:
+        if self.horse_pid == horse:
+            log.warning("the task was not handed back in time; its process is killed", worker=self.name)
+            self.kill_horse()
+
+    def handle_job_success(
+        self, job: Job, queue: Queue, started_job_registry: StartedJobRegistry, execution: Execution
+    ) -> None:
+        """Note that the job is done, unless another worker has it by now."""
+        if not self._steps_aside(job, execution):
+            super().handle_job_success(job, queue, started_job_registry, execution)
+
+    def handle_job_failure(
+        self,
+        job: Job,
+        queue: Queue,
+        started_job_registry: StartedJobRegistry | None = None,
+        exc_string: str = "",
+        execution: Execution | None = None,
+    ) -> None:
+        """Have the job run again, or note that it failed, unless another worker has it by now."""
+        if not self._steps_aside(job, execution):
+            super().handle_job_failure(job, queue, started_job_registry, exc_string, execution)
+
+    def _steps_aside(self, job: Job, execution: Execution | None) -> bool:
+        """Whether the queue took us for dead and gave the job to another worker, whose word counts now."""
+        if self._holds(job):
+            return False
+        log.warning("another worker has taken over the task", task_id=job.id)
+        with self.connection.pipeline() as pipe:
+            self.cleanup_execution(job, pipe, execution)
+            pipe.execute()
+        return True
+
+    def _holds(self, job: Job) -> bool:
+        """Whether no other worker has begun to work on the job since we did."""
+        return text_of(self.connection.hget(job.key, "worker_name")) in ("", self.name)
+
     def teardown(self) -> None:
         """Sign off. A Redis that is away is not waited for: the sign of life lapses by itself."""
         self.connection.set_retry(AT_ONCE)
@@ -76,7 +139,8 @@ class TaskWorker(Worker):
     def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: Any) -> None:
         """Say at once that the task is no longer alive, rather than when its sign of life lapses."""
         log.error("the process of a task was killed", task_id=job.id, wait_status=ret_val)
-        SignOfLife(self.connection, job.id, 1).gone()
+        if self._holds(job):
+            SignOfLife(self.connection, job.id, 1).gone()
 
 
 def die_with_parent(parent_pid: int | None) -> None:
@@ -89,7 +153,7 @@ def die_with_parent(parent_pid: int | None) -> None:
 
 
 def run_worker(settings: WorkerSettings, burst: bool = False) -> None:
-    """Work on tasks until told to stop (SIGTERM or Ctrl-C: after the running task; twice: at once).
+    """Work on tasks until told to stop (SIGTERM or Ctrl-C: hand the running task back; twice: at once).
 
     With `burst`, stop when the queue is empty. Raises RedisUnavailableError when
     Redis cannot be used at the start; an outage later on is waited out.

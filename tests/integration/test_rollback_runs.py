@@ -177,6 +177,26 @@ def test_an_idempotency_key_stands_for_one_batch_to_undo(manager: AsyncTaskManag
         manager.start_apply_plan(kept("b-2"), "undo")
 
 
+def test_a_rollback_that_may_not_delete_leaves_the_batch_to_be_resumed(
+    manager: AsyncTaskManager, team: WorkerTeam, netbox: NetBoxOverHttp, prefix: str
+) -> None:
+    worker = team.start()
+    batch = apply(
+        manager,
+        sites(prefix, 2) | {"device_types": [{"manufacturer": prefix, "model": "M", "u_height": 1.3}]},
+    )
+    assert batch.status is TaskState.COMPLETED_WITH_ERRORS
+    worker.stop()
+    limited = netbox.token_that_may("view", "add", "change")
+    team.start(NETBOX_TOKEN=limited)
+    undoing = manager.start_rollback(batch.batch_id or "", "default", force=False, total=2)
+    refused = wait_until_ended(manager, undoing.task_id)
+    assert (refused.status, "does not let this token delete" in refused.message) == (TaskState.FAILED, True)
+    assert "undone" not in manager.status(batch.task_id).message
+    manager.resume(batch.task_id)
+    assert wait_until_ended(manager, batch.task_id).status is TaskState.COMPLETED_WITH_ERRORS
+
+
 def test_force_is_part_of_the_plan(
     manager: AsyncTaskManager,
     worker: WorkerProcess,

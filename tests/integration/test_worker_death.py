@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ from workers.status import TaskState, TaskStatus
 ENOUGH = 400
 """Sites: long enough to come in between."""
 MANY = 600
+STOP_SECONDS = 15
 
 
 def runs(pid: int) -> bool:
@@ -162,19 +164,99 @@ def test_a_task_that_loses_its_target_stops_writing_until_it_is_free(
     assert (done.status, done.counts) == (TaskState.COMPLETED, {"created": ENOUGH})
 
 
-def test_a_worker_told_to_stop_finishes_its_task(
+def ended_at(status: TaskStatus) -> datetime:
+    assert status.ended_at is not None
+    return status.ended_at
+
+
+def test_a_worker_told_to_stop_hands_its_task_back(
+    manager: AsyncTaskManager,
+    team: WorkerTeam,
+    slow_worker: WorkerProcess,
+    netbox: NetBoxOverHttp,
+    prefix: str,
+    redis: Redis,
+) -> None:
+    task = manager.start_apply(many_sites(prefix, ENOUGH), "default", ENOUGH)
+    wait_until_midway(manager, task.task_id)
+    os.kill(slow_worker.pid, signal.SIGTERM)
+    wait_for(lambda: not runs(slow_worker.pid), "the end of the worker", STOP_SECONDS)
+
+    # Nothing is left half-done, and what is handed back costs the task none of its runs.
+    waiting = manager.status(task.task_id)
+    assert waiting.status is TaskState.QUEUED
+    assert "goes on where it was interrupted" in waiting.message
+    assert 0 < waiting.done == netbox.count("dcim/sites", name__isw=prefix) < ENOUGH
+    assert manager.report(task.task_id).in_flight == 0
+    assert redis.hget(f"rq:job:{task.task_id}", "retries_left") == str(AUTOMATIC_RUNS).encode()
+    assert redis.get("nmo:lease:default") is None
+
+    later = manager.start_apply(many_sites(f"{prefix}x", 1), "default", 1)
+    team.start()
+    done = wait_until_ended(manager, task.task_id, 90)
+    after = wait_until_ended(manager, later.task_id)
+    assert [one.task_id for one in sorted((after, done), key=ended_at)] == [task.task_id, later.task_id]
+    assert (done.status, done.counts) == (TaskState.COMPLETED, {"created": ENOUGH})
+    assert_each_created_once(netbox, f"{prefix}-", ENOUGH, task.batch_id or "")
+
+
+def test_a_worker_told_to_stop_does_not_wait_for_the_target(
     manager: AsyncTaskManager, slow_worker: WorkerProcess, prefix: str, redis: Redis
 ) -> None:
-    lease = Lease(redis, "default", "b-sync", 60)
-    lease.acquire()
-    task = manager.start_apply({"sites": [{"name": f"{prefix}-[001-020]"}]}, "default", 20)
-    key = f"rq:worker:{wait_until_taken(manager, task.task_id)}"
+    Lease(redis, "default", "b-sync", 60).acquire()
+    task = manager.start_apply(many_sites(prefix, 1), "default", 1)
+    wait_until_taken(manager, task.task_id)
+    wait_for(lambda: manager.status(task.task_id).waiting_for, "the task waiting for the target")
     os.kill(slow_worker.pid, signal.SIGTERM)
-    wait_for(lambda: redis.hget(key, "shutdown_requested_date"), "the request to stop taken")
-    assert not manager.status(task.task_id).ended
-    lease.release()
-    assert wait_until_ended(manager, task.task_id).status == TaskState.COMPLETED
-    wait_for(lambda: not runs(slow_worker.pid), "the end of the worker", 10)
+    wait_for(lambda: not runs(slow_worker.pid), "the end of the worker", 5)
+    assert manager.status(task.task_id).status is TaskState.QUEUED
+
+
+def test_a_task_that_does_not_hand_itself_back_is_killed(
+    manager: AsyncTaskManager, team: WorkerTeam, slow_worker: WorkerProcess, prefix: str
+) -> None:
+    task = manager.start_apply(many_sites(prefix, ENOUGH), "default", ENOUGH)
+    wait_until_midway(manager, task.task_id)
+    (horse,) = slow_worker.children()
+    os.kill(horse, signal.SIGSTOP)  # as one that hangs
+    os.kill(slow_worker.pid, signal.SIGTERM)
+    wait_for(lambda: not runs(slow_worker.pid), "the end of the worker", STOP_SECONDS)
+    assert not runs(horse)
+    assert manager.status(task.task_id).status is TaskState.QUEUED
+    team.start()
+    done = wait_until_ended(manager, task.task_id, 90)
+    assert (done.status, done.counts) == (TaskState.COMPLETED, {"created": ENOUGH})
+
+
+def test_a_worker_that_was_taken_for_dead_leaves_the_task_to_the_next(
+    manager: AsyncTaskManager,
+    team: WorkerTeam,
+    slow_worker: WorkerProcess,
+    netbox: NetBoxOverHttp,
+    prefix: str,
+    redis: Redis,
+) -> None:
+    task = manager.start_apply(many_sites(prefix, MANY), "default", MANY)
+    wait_until_midway(manager, task.task_id)
+    (horse,) = slow_worker.children()
+    for pid in (slow_worker.pid, horse):
+        os.kill(pid, signal.SIGSTOP)
+    job = f"rq:job:{task.task_id}"
+    first = redis.hget(job, "worker_name")
+    second = team.start(NETBOX_MCP_LANES="1")
+    wait_for(lambda: redis.hget(job, "worker_name") != first, "the second taking over", 60)
+    owner = redis.hget(job, "worker_name")
+    wait_until_midway(manager, task.task_id)
+    for pid in (horse, slow_worker.pid):
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: "another worker has taken over the task" in slow_worker.log.read_text(), "it told", 30)
+    assert (redis.hget(job, "status"), redis.hget(job, "worker_name")) == (b"started", owner)
+    # It has not become a task that nobody would take up.
+    for pid in [*second.children(), second.pid]:
+        os.kill(pid, signal.SIGKILL)
+    done = wait_until_ended(manager, task.task_id, 120)
+    assert (done.status, done.counts) == (TaskState.COMPLETED, {"created": MANY})
+    assert_each_created_once(netbox, prefix, MANY, task.batch_id or "")
 
 
 def test_an_idle_worker_told_to_stop_does_not_wait_for_redis(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 
 import requests
 
+from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.live import Live
 from orchestrator.metadata import read_metadata
 from workers.manager import AsyncTaskManager
@@ -121,6 +123,16 @@ class NetBoxOverHttp:
         for change in read_metadata(Live(), active=True, on_drift="overwrite").definitions:
             if not self.count("extras/custom-fields", name=change.label):
                 self.create("extras/custom-fields", **change.after)
+
+    def token_that_may(self, *actions: str) -> str:
+        """A token of a new user with these permissions on everything that batches write."""
+        name = f"limited-{secrets.token_hex(6)}"
+        person = {"username": name, "password": "Limited-pass-2026"}
+        user = self.create("users/users", **person)["id"]
+        models = [row.model for row in OBJECT_TYPES.values()]
+        self.create("users/permissions", name=name, object_types=models, actions=list(actions), users=[user])
+        token = self.create("users/tokens/provision", **person)
+        return token["token"] if token["version"] == 1 else f"nbt_{token['key']}.{token['token']}"
 
     def delete(self, path: str, object_id: int) -> None:
         self._session.delete(f"{self.url}/api/{path}/{object_id}/", timeout=30).raise_for_status()
