@@ -8,7 +8,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test unit bench format lock build clean
+.PHONY: help setup demo lint test unit bench chaos format lock build clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
@@ -50,6 +50,9 @@ unit: setup  ## Only the tests that need no service (seconds)
 
 bench: setup  ## Measure our speed against bare requests (about an hour); writes bench/RESULTS.md
 	$(BIN)/python -m bench.run $(ARGS)
+
+chaos: setup  ## Kill, cut off and confuse batches (about 90 minutes); writes docs/reliability.md
+	$(BIN)/python -m tests.chaos.run $(ARGS)
 
 format: setup  ## Put the code into shape
 	$(BIN)/ruff check --fix .

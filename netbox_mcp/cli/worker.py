@@ -9,7 +9,7 @@ from netbox_mcp.dependencies import get_settings
 def worker(dry_run: DryRunFlag = False) -> None:
     """Carry out background tasks until stopped; start several to work on several targets at once.
 
-    Needs REDIS_URL, and the NetBox targets that its tasks name. Ctrl-C hands the running task back to the queue.
+    Needs REDIS_URL, and the NetBox targets that its tasks name. Ctrl-C hands a running task back.
     """
     # Imported here: no other command needs the worker, and rq is slow to load.
     from workers.worker import run_worker

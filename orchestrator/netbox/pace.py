@@ -18,7 +18,8 @@ from urllib3.util import Retry
 
 LONGEST_PAUSE_SECONDS = 60.0
 
-_BUSY_STATUSES = frozenset({429, 502, 503, 504})
+# A 500 may be a deadlock, or a database that restarts; a read does no harm by being sent again.
+_PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 
 class Pace:
@@ -57,7 +58,7 @@ class ReadRetry(Retry):
             redirect=0,
             backoff_factor=0.3,
             allowed_methods=frozenset({"GET", "OPTIONS"}),
-            status_forcelist=_BUSY_STATUSES,
+            status_forcelist=_PASSING_STATUSES,
             raise_on_status=False,
         )
         retry.pace = pace

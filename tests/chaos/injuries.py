@@ -1,0 +1,158 @@
+"""What is done to a batch while it runs: kills, cut connections, no Redis, a NetBox that stumbles."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from netbox_mcp.stack import Stack
+from tests.netbox.faulty_proxy import CUT, DROP, RESET, TRUNCATE, Answer, Fault, FaultyProxy, First, Late
+
+KILLS = ("worker", "horse", "both", "connections")
+"""What `kill` may hit; a horse is RQ's word for the process that runs a task."""
+STOP_SECONDS = 15.0
+_FAULTY_READS, _FAULTY_WRITES = 0.06, 0.3
+_SLOW_SECONDS = 2.0
+
+
+class Workers:
+    """Worker processes under a supervisor: `replace` starts another one for each that has gone."""
+
+    def __init__(self, stack: Stack, number: int) -> None:
+        self._stack = stack
+        self._processes = [stack.start_worker() for _ in range(number)]
+
+    def at_work(self) -> tuple[subprocess.Popen[bytes], int] | None:
+        """A worker that runs a task, and the process that does; None where all are idle."""
+        return next(self._busy(), None)
+
+    def _busy(self) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+        for worker in self._processes:
+            for child in _children(worker.pid):
+                yield worker, child
+
+    def kill(self, what: str) -> bool:
+        """kill -9 the worker that has the task, the process that runs it, or both; False where none does."""
+        busy = self.at_work()
+        if busy is None:
+            return False
+        worker, horse = busy
+        if what in ("horse", "both"):
+            with suppress(ProcessLookupError):
+                os.kill(horse, signal.SIGKILL)
+        if what in ("worker", "both"):
+            worker.kill()
+            worker.wait()
+        return True
+
+    def stop(self) -> float | None:
+        """SIGTERM the worker that has the task: the seconds until it was gone; None where none has."""
+        busy = self.at_work()
+        if busy is None:
+            return None
+        worker, _ = busy
+        asked_at = time.monotonic()
+        worker.terminate()
+        worker.wait(4 * STOP_SECONDS)
+        return time.monotonic() - asked_at
+
+    def replace(self) -> None:
+        """Start a new worker for each that is gone."""
+        gone = [worker for worker in self._processes if worker.poll() is not None]
+        self._processes = [worker for worker in self._processes if worker not in gone]
+        self._processes += [self._stack.start_worker() for _ in gone]
+
+    def end(self) -> None:
+        """End them all, with what they run."""
+        for _, child in list(self._busy()):
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        for worker in self._processes:
+            worker.kill()
+        for worker in self._processes:
+            with suppress(subprocess.TimeoutExpired):
+                worker.wait(10)
+
+
+def _children(pid: int) -> list[int]:
+    with suppress(FileNotFoundError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def cut_connections(redis: Redis) -> bool:
+    """Close every connection to Redis but our own; False where there was none."""
+    closed: Any = [redis.client_kill_filter(_type=kind, skipme=True) for kind in ("normal", "pubsub")]
+    return any(closed)
+
+
+class StumblingProxy(FaultyProxy):
+    """Stands in front of NetBox and lets a share of all requests, chosen by a seed, go wrong.
+
+    At least one answer to a write is lost after NetBox has done it.
+    """
+
+    def __init__(self, upstream: str, seed: int) -> None:
+        super().__init__(upstream)
+        self._chance = random.Random(seed)
+        self._lock_injected = threading.Lock()
+        self._lose = 0
+        self.injected: list[str] = []
+        self.requests = 0
+        self.active = False
+
+    def begin(self) -> None:
+        """From now on, stumble."""
+        self._lose = self._chance.randint(1, 8)
+        self.active = True
+
+    def take_fault(self, method: str, path: str, body: bytes) -> Fault | None:
+        """Sometimes one of those below; the write whose number was drawn first loses its answer."""
+        with self._lock_injected:
+            if not self.active:
+                return None
+            self.requests += 1
+            reads = method in ("GET", "OPTIONS")
+            if not reads:
+                self._lose -= 1
+                if self._lose == 0:
+                    return self._inject("answer lost after commit", method)
+            if self._chance.random() >= (_FAULTY_READS if reads else _FAULTY_WRITES):
+                return None
+            return self._inject(self._chance.choice(sorted(_READ_FAULTS if reads else _FAULTS)), method)
+
+    def _inject(self, name: str, method: str) -> Fault:
+        self.injected.append(f"{name} on {method}")
+        return _FAULTS[name]
+
+
+def _wait() -> None:
+    time.sleep(_SLOW_SECONDS)
+
+
+_READ_FAULTS: dict[str, Fault] = {
+    "500": Answer(500),
+    "502": Answer(502),
+    "503": Answer(503),
+    "504": Answer(504),
+    "429": Answer(429, headers=(("Retry-After", "1"),)),
+    "reset": RESET,
+    "hung up": DROP,
+    "slow": First(_wait),
+}
+_FAULTS: dict[str, Fault] = {
+    **_READ_FAULTS,
+    "answer lost after commit": CUT,
+    "half an answer": TRUNCATE,
+    "client gone, NetBox still at it": Late(_SLOW_SECONDS),
+}
