@@ -34,6 +34,7 @@ END_SECONDS = 300.0
 CANCEL_SECONDS = 10.0
 _REDIS_AWAY_SECONDS = (1.0, 25.0)
 _POLL_SECONDS = 0.1
+_TRIES = 20
 
 
 @dataclass
@@ -84,15 +85,21 @@ class Scene:
         self._sandbox = sandbox
         self.undisturbed = self._run_undisturbed()
 
-    def run(self, kind: str, seed: int) -> Ended | None:
-        """A batch with an injury of a kind (INJURIES, or `netbox`): which, and when, is drawn by the seed.
+    def run(self, kind: str, chance: random.Random) -> Ended:
+        """A batch with an injury of a kind (INJURIES, or `netbox`): which, and when, is drawn.
 
-        None where the batch had ended before it could be injured.
+        A batch that had ended before it could be injured is no run; the next one is.
         """
-        chance = random.Random(seed)
+        for _ in range(_TRIES):
+            ended = self._try(kind, chance)
+            if ended is not None and ended.injuries:
+                return ended
+        raise SystemExit(f"Of {_TRIES} batches none was hit by {kind!r} before its end.")
+
+    def _try(self, kind: str, chance: random.Random) -> Ended | None:
         self.prepare()
         with ExitStack() as stack:
-            proxy = stack.enter_context(StumblingProxy(self.info.url, seed))
+            proxy = stack.enter_context(StumblingProxy(self.info.url, chance.randrange(2**32)))
             play = stack.enter_context(self.play(proxy.url))
             begun = time.monotonic()
             if kind == "netbox":
@@ -122,7 +129,7 @@ class Scene:
         wanted: batch.Picture | None = None,
         counters: bool = True,
     ) -> Ended:
-        """Compare what is in NetBox now with what should be; its own `counters` too, unless told otherwise."""
+        """Compare what is in NetBox now with what should be, with or without its own counters."""
         wanted, found = wanted or self.undisturbed.picture, batch.take_picture(self.netbox)
         if not counters:
             wanted, found = batch.without_counters(wanted), batch.without_counters(found)

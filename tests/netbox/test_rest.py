@@ -134,10 +134,22 @@ def test_a_read_is_tried_again(behind: RestNetBox, proxy: FaultyProxy) -> None:
     assert len(proxy.seen) == 3
 
 
-def test_a_read_that_keeps_failing(behind: RestNetBox, proxy: FaultyProxy) -> None:
+def test_a_read_that_meets_a_deadlock_or_a_restarting_database_is_tried_again(
+    behind: RestNetBox, proxy: FaultyProxy
+) -> None:
     proxy.methods = {"GET"}
-    proxy.faults += [Answer(502)] * 10
-    with pytest.raises(UnreachableError, match="HTTP 502"):
+    proxy.faults += [Answer(500, b'{"error": "deadlock detected"}'), Answer(500), None]
+    assert how_many(behind, "sites") == 0
+    assert len(proxy.seen) == 3
+
+
+@pytest.mark.parametrize(("status", "error"), [(502, UnreachableError), (500, NetBoxError)])
+def test_a_read_that_keeps_failing(
+    behind: RestNetBox, proxy: FaultyProxy, status: int, error: type[NetBoxError]
+) -> None:
+    proxy.methods = {"GET"}
+    proxy.faults += [Answer(status)] * 10
+    with pytest.raises(error, match=f"HTTP {status}"):
         behind.extents(["sites"])
     assert len(proxy.seen) < 10
 
