@@ -7,7 +7,6 @@ import signal
 import time
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -18,6 +17,7 @@ from tests.integration.worker_process import (
     WorkerProcess,
     WorkerTeam,
     many_sites,
+    runs,
     wait_for,
     wait_until_ended,
     wait_until_midway,
@@ -36,13 +36,6 @@ ENOUGH = 400
 """Sites: long enough to come in between."""
 MANY = 600
 STOP_SECONDS = 15
-
-
-def runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
 
 
 def test_what_a_killed_worker_leaves_another_one_goes_on_with(

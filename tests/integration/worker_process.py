@@ -49,7 +49,7 @@ class WorkerProcess:
 
     def children(self) -> list[int]:
         """The processes that run a task for this worker."""
-        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        return children_of(self.pid)
 
     def kill(self) -> None:
         """kill -9."""
@@ -136,6 +136,19 @@ class NetBoxOverHttp:
 
     def delete(self, path: str, object_id: int) -> None:
         self._session.delete(f"{self.url}/api/{path}/{object_id}/", timeout=30).raise_for_status()
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
 
 
 def wait_for(look: Callable[[], Found], what: str, seconds: float = 30.0) -> Found:
