@@ -1,4 +1,4 @@
-"""The HTTP host: one FastAPI application with the MCP endpoint at /mcp and plans at /api/plans.
+"""The HTTP host: one FastAPI application with MCP at /mcp, plans at /api/plans, Prometheus's at /metrics.
 
 Everything it serves is behind the bearer token, save /healthz and /readyz,
 which answer one bare word. It refuses to listen beyond this machine without a
@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 import anyio
 import anyio.to_thread
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
@@ -28,6 +28,7 @@ from starlette.middleware.authentication import AuthenticationMiddleware
 from netbox_mcp import __version__
 from netbox_mcp.auth import StaticTokenVerifier, TokenGate, obtain_token
 from netbox_mcp.config import Settings
+from netbox_mcp.dependencies import get_task_manager
 from netbox_mcp.rest import add_plan_routes
 from netbox_mcp.server import build_server
 from netbox_mcp.service import get_service
@@ -60,6 +61,7 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
         openapi_url=None,
     )
     _add_probes(app)
+    _add_metrics(app)
     add_plan_routes(app)
     # The last middleware added is the first to see a request: who calls, then whether they may.
     app.add_middleware(TokenGate)
@@ -142,6 +144,13 @@ def _add_probes(app: FastAPI) -> None:
         if await ready():
             return PlainTextResponse("ready")
         return PlainTextResponse("unready", status_code=503)
+
+
+def _add_metrics(app: FastAPI) -> None:
+    @app.get("/metrics")
+    def metrics(request: Request) -> Response:
+        body, content_type = get_task_manager().metrics(request.headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type})
 
 
 class _Remembered:

@@ -20,6 +20,7 @@ nmo:journal:<batch>:intents     list    journal retention    journal.py: what wa
 nmo:journal:<batch>:pending     hash    journal retention    journal.py: change -> its intent, until settled
 nmo:journal:<batch>:outcomes    list    journal retention    journal.py: what became of changes
 nmo:journal:<batch>:counts      hash    journal retention    journal.py: <object type>:<result> -> number
+nmo:metrics                     hash    for ever, small       metrics.py: what workers have counted
 nmo:throughput:<minute>         int     15 minutes           tracker.py: objects settled in that minute
 """
 
@@ -27,6 +28,7 @@ from __future__ import annotations
 
 TASKS = "nmo:tasks"
 ACTIVE_TASKS = "nmo:tasks:active"
+METRICS = "nmo:metrics"
 THROUGHPUT_SECONDS = 900
 
 

@@ -30,6 +30,7 @@ from workers.errors import (
     UnfinishedBatchError,
     UnknownTaskError,
 )
+from workers.exposition import expose
 from workers.idempotency import IdempotencyKeys
 from workers.journal import RedisJournal
 from workers.journal_entries import Counts
@@ -362,6 +363,10 @@ class AsyncTaskManager:
                 if not gone:
                     return alive
                 self._records.drop_from_active(sorted(gone))
+
+    def metrics(self, accept: str) -> tuple[bytes, str]:
+        """All metrics in the format that an Accept header asks for, and its content type (exposition.py)."""
+        return expose(self._redis, self._settings, accept)
 
     def queue_info(self) -> QueueInfo:
         """How queue, workers and Redis fare. Redis being gone is an answer, not an error."""

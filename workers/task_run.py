@@ -1,23 +1,21 @@
-"""What surrounds every task function: begin once, stay visibly alive, hold the target, tell how it ended.
+"""One run of a task: visibly alive, holding the target, with engine and journal at hand.
 
-tasks.py holds what a task does; this is what makes it safe to do.
+tasks.py holds what a task does, carry_out.py how it is begun and ended.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
-from rq.timeouts import JobTimeoutException
 
 from orchestrator.engine import NetBoxBulkOrchestrator
-from orchestrator.errors import JournalError, LeaseLostError, OrchestratorError
 from orchestrator.models import Plan, Report
 from orchestrator.netbox import ConfigError, load_targets, open_netbox
 from orchestrator.resume import NOTHING_DONE, Done
@@ -25,22 +23,22 @@ from orchestrator.stale import refuse_moved, refuse_outdated, refuse_unapplyable
 from workers.approvals import Approvals, Digested
 from workers.batches import Batches
 from workers.cancellation import Cancellation
-from workers.connection import explain
 from workers.errors import (
     NothingToResumeError,
     PlanRequiredError,
-    RedisUnavailableError,
     TaskCancelledError,
-    TaskFailedError,
-    TaskTimeoutError,
     UnknownTargetError,
-    UnknownTaskError,
-    WorkerStopsError,
 )
 from workers.journal import RedisJournal
 from workers.lease import Heartbeat, Lease, SignOfLife
+from workers.metrics import (
+    REQUEST_SECONDS,
+    REQUESTS,
+    TASK_RUNS,
+    WAIT_SECONDS,
+    Meter,
+)
 from workers.records import TaskRecord, TaskRecords
-from workers.reruns import another_run_follows, do_not_count_this_run, run_no_more
 from workers.settings import WorkerSettings
 from workers.shutdown import SHUTDOWN
 from workers.status import TaskState
@@ -51,29 +49,6 @@ from workers.undo import FailedBatch, undo_now, what_failed
 log = structlog.get_logger(__name__)
 
 
-INTERRUPTIONS = frozenset(
-    {LeaseLostError.code, JournalError.code, RedisUnavailableError.code, WorkerStopsError.code}
-)
-"""What may end a run through no fault of its task: another run goes on with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a worker process lends to the tasks that it runs."""
-
-    redis: Redis
-    settings: WorkerSettings
-
-
-# Set once by the worker before it forks: a job's payload is a task id and nothing else.
-_surroundings: list[Surroundings] = []
-
-
-def prepare(redis: Redis, settings: WorkerSettings) -> None:
-    """Lend these to every task that runs in this process, or in one forked from it."""
-    _surroundings[:] = [Surroundings(redis, settings)]
-
-
 class TaskRun:
     """One task while it runs."""
 
@@ -81,14 +56,21 @@ class TaskRun:
         self.record = record
         self.store = Store(redis, settings)
         self.batches = Batches(redis)
-        self.tracker = TaskTracker(redis, record.task_id, settings.task_retention_seconds)
+        self.meter = Meter()
+        retention = settings.task_retention_seconds
+        self.tracker = TaskTracker(redis, record.task_id, retention, meter=self.meter)
         self.number = 0
         self._redis = redis
         self._settings = settings
         self._records = TaskRecords(redis, settings)
-        self.cancellation = Cancellation(redis, record.task_id, settings.task_retention_seconds)
+        self.cancellation = Cancellation(redis, record.task_id, retention)
         self._life = SignOfLife(redis, record.task_id, settings.lease_ttl_seconds)
-        beats: list[Callable[[], object]] = [self._life.renew, self.tracker.flush, self.cancellation.look]
+        beats: list[Callable[[], object]] = [
+            self._life.renew,
+            self.tracker.flush,
+            self.cancellation.look,
+            self._flush_meter,
+        ]
         self._heartbeat = Heartbeat(settings.heartbeat_seconds, beats)
 
     @contextmanager
@@ -103,14 +85,23 @@ class TaskRun:
                 yield
         finally:
             self._life.end()
+            with suppress(RedisError):
+                self._flush_meter()
+
+    def _flush_meter(self) -> None:
+        self.meter.flush(self._redis)
 
     def begin(self) -> bool:
         """Begin a run, the first or another; False if the task has ended."""
         self.number = self.tracker.begin()
         self.cancellation.look()
+        if self.number:
+            self.meter.count(TASK_RUNS, self.record.kind, "first" if self.number == 1 else "again")
         if self.number > 1:
             self.tracker.gone_on()
         elif self.number == 1 and not self.cancellation.asked:
+            waited = (datetime.now(UTC) - self.record.created_at).total_seconds()
+            self.meter.observe(WAIT_SECONDS, max(0.0, waited), self.record.kind)
             self.tracker.started()
             # Whoever asked until now was told that it has not begun: nothing may be written.
             self.cancellation.look()
@@ -173,10 +164,15 @@ class TaskRun:
             raise ConfigError(where, f"{error.hint} Then start that worker again.") from None
         if self.record.target not in targets:
             raise UnknownTargetError(self.record.target, sorted(targets))
-        with open_netbox(targets[self.record.target]) as netbox:
+        with open_netbox(targets[self.record.target], self._watch) as netbox:
             yield NetBoxBulkOrchestrator(
                 netbox, self.record.target, self._settings.lanes, self._settings.settle_seconds
             )
+
+    def _watch(self, method: str, status: int, seconds: float | None) -> None:
+        self.meter.count(REQUESTS, self.record.target, method, str(status))
+        if seconds is not None:
+            self.meter.observe(REQUEST_SECONDS, seconds, self.record.target, method)
 
     def journal(self, lease: Lease, batch_id: str = "") -> RedisJournal:
         """The journal of the task's batch, or another; it refuses to be written once the lease is lost."""
@@ -272,68 +268,3 @@ class TaskRun:
         if self._settings.require_approval and plan.writes:
             Approvals(self._redis, self._settings).check(approved, plan_id)
         return plan
-
-
-def carry_out(task_id: str, work: Callable[[TaskRun], None]) -> None:
-    """Do the work of a task, once: whatever happens inside, the task's status tells it afterwards.
-
-    A run that is interrupted is gone on with by another one, as often as the queue allows. Raises
-    TaskFailedError, for the queue to note that the run, or the task, failed.
-    """
-    around = _surroundings[0]
-    records = TaskRecords(around.redis, around.settings).fetch([task_id])
-    if not records:
-        run_no_more()
-        raise TaskFailedError(UnknownTaskError(task_id).message)
-    record, run = records[0], TaskRun(around.redis, around.settings, records[0])
-    with structlog.contextvars.bound_contextvars(
-        task_id=task_id, batch_id=record.batch_id or None, target=record.target
-    ):
-        try:
-            with run.alive():
-                if not run.begin():
-                    log.info("task has ended already", kind=record.kind)
-                    return
-                begun = "task begins" if run.number == 1 else "task goes on"
-                log.info(begun, kind=record.kind, run=run.number)
-                _tell_the_end(run, work)
-            log.info("task ended", kind=record.kind)
-        except WorkerStopsError as error:
-            log.info("task handed back", kind=record.kind)
-            do_not_count_this_run()
-            raise TaskFailedError(error.message) from None
-
-
-def _tell_the_end(run: TaskRun, work: Callable[[TaskRun], None]) -> None:
-    try:
-        work(run)
-    except TaskCancelledError as error:
-        log.info("task cancelled", kind=run.record.kind)
-        run.tracker.cancelled(error)
-    except Exception as error:
-        known = _known(error)
-        if isinstance(error, WorkerStopsError):
-            do_not_count_this_run()
-        if known.code in INTERRUPTIONS and another_run_follows():
-            log.warning("task interrupted", code=known.code, error=known.message)
-            run.tracker.interrupted(known)
-        else:
-            log.error("task failed", code=known.code, error=known.message)
-            if run.tracker.failed(known):
-                run_no_more()
-        raise TaskFailedError(known.message) from None
-
-
-def _known(error: Exception) -> OrchestratorError:
-    """The error as a sentence for the person who asked for the task."""
-    if isinstance(error, OrchestratorError):
-        return error
-    if isinstance(error, JobTimeoutException):
-        return TaskTimeoutError()
-    if isinstance(error, RedisError):
-        return RedisUnavailableError(*explain(error))
-    log.error("unforeseen error", exc_info=error)
-    return OrchestratorError(
-        f"Something unforeseen went wrong ({type(error).__name__}).",
-        hint="The worker's log has the particulars.",
-    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from workers.task_run import TaskRun, carry_out
+from workers.carry_out import carry_out
+from workers.task_run import TaskRun
 from workers.undo import must_undo
 
 

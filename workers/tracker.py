@@ -26,6 +26,7 @@ from orchestrator.ports import Progress
 from workers import keys
 from workers.errors import TaskCancelledError
 from workers.logs import redact
+from workers.metrics import OBJECTS, Meter
 from workers.settings import DAY_SECONDS
 from workers.undo import Undone, what_failed
 
@@ -75,11 +76,14 @@ class TaskTracker:
         task_id: str,
         retention_seconds: int = 7 * DAY_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        meter: Meter | None = None,
     ) -> None:
+        self.ended_as = ""
         self._redis = redis
         self._task_id = task_id
         self._retention = retention_seconds
         self._clock = clock
+        self._meter = meter or Meter()
         self._nonce = ""
         self._lock = threading.Lock()  # guards what follows
         self._write_lock = threading.Lock()  # one write to Redis at a time
@@ -109,6 +113,7 @@ class TaskTracker:
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         """These changes have found their end."""
+        self.count(outcomes)
         with self._lock:
             self._counts.update(outcome.result.value for outcome in outcomes)
             self._unreported += len(outcomes)
@@ -120,6 +125,13 @@ class TaskTracker:
             self._window.append((self._clock(), self._written()))
             self._dirty = True
         self.flush()
+
+    def count(self, outcomes: Sequence[Outcome]) -> None:
+        """Count outcomes for whoever watches over all tasks."""
+        for (object_type, result), number in Counter(
+            (one.object_type, one.result.value) for one in outcomes
+        ).items():
+            self._meter.count(OBJECTS, object_type, result, by=number)
 
     # What the task function tells
 
@@ -217,6 +229,7 @@ class TaskTracker:
             self._set(state=state, message=told, ended_at=_now(), waiting_for="", write=False, **fields)
         heard = self._write(wait=True)
         if heard:
+            self.ended_as = self.ended_as or state
             self._redis.zrem(keys.ACTIVE_TASKS, self._task_id)
         return heard
 
@@ -312,6 +325,7 @@ class _Undoing:
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         """These are undone."""
+        self._tracker.count(outcomes)
         with self._lock:
             self._done += len(outcomes)
         self._tell()

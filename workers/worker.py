@@ -26,6 +26,7 @@ from rq.serializers import JSONSerializer
 
 from orchestrator.netbox import ConfigError, load_targets
 from workers import tasks  # noqa: F401 - loaded before the fork, once, and failing early
+from workers.carry_out import prepare
 from workers.connection import AT_ONCE, connect, redis_errors, text_of
 from workers.errors import TaskFailedError
 from workers.lease import SignOfLife
@@ -34,7 +35,6 @@ from workers.queues import AllowListedJob, TaskQueue, open_queue
 from workers.roster import is_durable
 from workers.settings import WorkerSettings
 from workers.shutdown import SHUTDOWN
-from workers.task_run import prepare
 
 log = structlog.get_logger(__name__)
 

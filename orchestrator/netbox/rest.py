@@ -37,7 +37,7 @@ from orchestrator.netbox.changelog import (
 from orchestrator.netbox.pages import PageReader, Walk
 from orchestrator.netbox.queries import check_ids, check_query
 from orchestrator.netbox.settings import NetBoxSettings
-from orchestrator.netbox.transport import Transport
+from orchestrator.netbox.transport import Transport, Watch
 from orchestrator.ports import Attached, Extent, LoggedChange, Query, Row, Written
 from orchestrator.schema import load_schema
 from orchestrator.values import wire_value
@@ -64,9 +64,11 @@ class NetBoxStatus:
 class RestNetBox:
     """One target over REST. Safe to share between threads; refuses every write while dry-run is on."""
 
-    def __init__(self, settings: NetBoxSettings, page_size: int = PAGE_SIZE) -> None:
+    def __init__(
+        self, settings: NetBoxSettings, page_size: int = PAGE_SIZE, watch: Watch | None = None
+    ) -> None:
         self.settings = settings
-        self._transport = Transport(settings)
+        self._transport = Transport(settings, watch)
         self._pages = PageReader(self._transport, page_size, settings.read_connections)
         self._type_names: Mapping[int, str] = {}
 
@@ -325,9 +327,9 @@ def to_wire(row: ObjectType, canonical: Row) -> Row:
     return wire
 
 
-def open_netbox(settings: NetBoxSettings) -> RestNetBox:
-    """The connection to a target. Nothing is sent before the first call."""
-    return RestNetBox(settings)
+def open_netbox(settings: NetBoxSettings, watch: Watch | None = None) -> RestNetBox:
+    """The connection to a target. Nothing is sent before the first call; `watch` is told of each request."""
+    return RestNetBox(settings, watch=watch)
 
 
 def _release(text: str) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -29,6 +29,8 @@ from orchestrator.netbox.pace import LONGEST_PAUSE_SECONDS, ReadRetry, pace_of, 
 from orchestrator.netbox.settings import NetBoxSettings
 
 Parameters = Sequence[tuple[str, str | int]]
+Watch = Callable[[str, int, float | None], None]
+"""Told of each request: verb, status (0: no answer), seconds; None where they count with a later try."""
 
 _WRITE_ATTEMPTS = 5
 # A read whose answer breaks off in the middle, which urllib3 does not see, is sent once more.
@@ -54,8 +56,9 @@ class Transport:
     empty before the first.
     """
 
-    def __init__(self, settings: NetBoxSettings) -> None:
+    def __init__(self, settings: NetBoxSettings, watch: Watch | None = None) -> None:
         self._settings = settings
+        self._watch = watch
         # Handed over with each request: set on a session it would lose against REQUESTS_CA_BUNDLE.
         self._verify = verify if isinstance(verify := settings.verify_tls, bool) else str(verify)
         if self._verify is False:
@@ -154,16 +157,30 @@ class Transport:
         for attempt in range(1, _READ_ATTEMPTS + 1):
             if purpose == "reads":
                 self._pace.wait()
+            begun = time.monotonic()
+            response = None
             try:
-                return self._session(purpose).request(
+                response = self._session(purpose).request(
                     method, url, timeout=timeouts, verify=self._verify, allow_redirects=False
                 )
+                return response
             except requests.exceptions.ChunkedEncodingError as error:
                 if purpose != "reads" or attempt == _READ_ATTEMPTS:
                     raise self._unreachable(error) from None
             except requests.RequestException as error:
                 raise self._unreachable(error) from None
+            finally:
+                self._tell(method, response, begun)
         raise AssertionError("the last attempt returns or raises")
+
+    def _tell(self, method: str, response: requests.Response | None, begun: float) -> None:
+        """Tell who watches of a request, and of those that urllib3 made before it in the same time."""
+        if self._watch is None:
+            return
+        earlier = response.raw.retries.history if response is not None and response.raw.retries else ()
+        for one in earlier:
+            self._watch(method, one.status or 0, None)
+        self._watch(method, response.status_code if response is not None else 0, time.monotonic() - begun)
 
     def _decoded(self, response: requests.Response) -> Any:
         try:
@@ -174,8 +191,10 @@ class Transport:
     def _send_write(self, method: str, path: str, data: bytes) -> requests.Response:
         self._pace.wait()
         session = self._session("writes")
+        begun = time.monotonic()
+        response = None
         try:
-            return session.request(
+            response = session.request(
                 method,
                 self._url(path, ()),
                 data=data,
@@ -184,6 +203,7 @@ class Transport:
                 verify=self._verify,
                 allow_redirects=False,
             )
+            return response
         except requests.RequestException as error:
             if never_sent(error):
                 raise self._unreachable(error) from None
@@ -194,6 +214,7 @@ class Transport:
         finally:
             # Some servers close the connection without announcing it; the next write must not meet that.
             session.close()
+            self._tell(method, response, begun)
 
     def _written(self, response: requests.Response, body: Sequence[Mapping[str, Any]]) -> tuple[Any, str]:
         self._note_version(response)

@@ -1,0 +1,113 @@
+"""All metrics as Prometheus wants them: what workers have counted, and how queue and Redis fare right now.
+
+A fixed number of small reads, however many tasks there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from typing import Any
+
+import orjson
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+from redis import Redis
+from redis.exceptions import RedisError
+from rq.registry import StartedJobRegistry
+
+from workers import keys
+from workers.metrics import COUNTED, INFINITY, PREFIX, SUM, Metric
+from workers.queues import open_queue
+from workers.roster import read_queue_info
+from workers.settings import WorkerSettings
+
+Numbers = Mapping[tuple[str, ...], float]
+
+
+def expose(redis: Redis, settings: WorkerSettings, accept: str) -> tuple[bytes, str]:
+    """The metrics in the format that the Accept header asks for, and its content type.
+
+    While Redis is away there is one metric, which says so.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Now(redis, settings))
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
+
+
+class _Now(Collector):
+    """What there is to tell at this moment."""
+
+    def __init__(self, redis: Redis, settings: WorkerSettings) -> None:
+        self._redis = redis
+        self._settings = settings
+
+    def collect(self) -> Iterator[Family]:
+        """Every metric with all of its samples."""
+        try:
+            families = [*_gauges(self._redis, self._settings), *_counted(self._redis)]
+        except RedisError:
+            families = []
+        yield _gauge("redis_up", "1 while Redis can be used.", int(bool(families)))
+        yield from families
+
+
+def _gauges(redis: Redis, settings: WorkerSettings) -> Iterator[Family]:
+    info = read_queue_info(redis, settings)
+    if not info.redis_ok:
+        return
+    queue = open_queue(redis, settings)
+    tasks = GaugeMetricFamily(
+        f"{PREFIX}tasks", "Tasks that have not ended, by what they wait for.", labels=["state"]
+    )
+    tasks.add_metric(["queued"], info.depth)
+    tasks.add_metric(["waiting_for_target"], info.waiting_for_target)
+    tasks.add_metric(["running"], StartedJobRegistry(queue=queue).get_job_count(cleanup=False))
+    yield tasks
+    workers = GaugeMetricFamily(f"{PREFIX}workers", "Workers that listen on the queue.", labels=["state"])
+    for state in ("idle", "busy"):
+        workers.add_metric([state], sum(worker.state == state for worker in info.workers))
+    yield workers
+    yield _gauge("tasks_failed", "Failed jobs that RQ still remembers.", info.failed)
+    yield _gauge("redis_durable", "1 while Redis writes an append-only file.", int(bool(info.redis_durable)))
+    memory: dict[str, Any] = redis.info("memory")
+    yield _gauge("redis_memory_bytes", "Memory that Redis uses.", memory["used_memory"])
+    yield _gauge("redis_memory_limit_bytes", "Memory that Redis may use; 0: no limit.", memory["maxmemory"])
+
+
+def _gauge(name: str, text: str, value: float) -> Family:
+    return GaugeMetricFamily(PREFIX + name, text, value=value)
+
+
+def _counted(redis: Redis) -> Iterator[Family]:
+    numbers = {
+        tuple(orjson.loads(field)): float(number) for field, number in redis.hgetall(keys.METRICS).items()
+    }
+    for metric in COUNTED:
+        mine = {tuple(labels): number for (name, *labels), number in numbers.items() if name == metric.name}
+        yield _histogram(metric, mine) if metric.buckets else _counter(metric, mine)
+
+
+def _counter(metric: Metric, numbers: Numbers) -> Family:
+    family = CounterMetricFamily(PREFIX + metric.name, metric.help, labels=metric.labels)
+    for labels, number in sorted(numbers.items()):
+        family.add_metric(labels, number)
+    return family
+
+
+def _histogram(metric: Metric, numbers: Numbers) -> Family:
+    family = HistogramMetricFamily(PREFIX + metric.name, metric.help, labels=metric.labels)
+    bounds = [*(f"{bound:g}" for bound in metric.buckets), INFINITY]
+    for labels in sorted({labels[:-1] for labels in numbers}):
+        in_each = [numbers.get((*labels, bound), 0) for bound in bounds]
+        buckets = [*zip(bounds, accumulate(in_each), strict=True)]
+        family.add_metric(labels, buckets, numbers.get((*labels, SUM), 0))
+    return family
