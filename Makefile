@@ -8,7 +8,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test unit bench chaos format lock build clean
+.PHONY: help setup demo lint test browser unit bench chaos format lock build clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
@@ -42,7 +42,15 @@ lint: setup  ## ruff, mypy --strict and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: lint  ## Lint, then every test, on a real NetBox, Redis and worker processes
+# For the tests of web pages; Debian has both, and no browser comes from the package index.
+browser:  ## Chromium and its driver, where they are missing
+	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Chromium takes about a minute"; \
+	  apt-get update -qq && apt-get install -y -qq chromium chromium-driver >/dev/null; \
+	else echo "Chromium is missing; install it with: apt install chromium chromium-driver" >&2; exit 1; fi
+
+test: lint browser  ## Lint, then every test, on a real NetBox, Redis and worker processes
 	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --hypothesis-profile thorough $(ARGS)
 
 unit: setup  ## Only the tests that need no service (seconds)

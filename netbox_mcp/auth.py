@@ -9,6 +9,8 @@ printed or logged.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 import os
@@ -25,6 +27,7 @@ from orchestrator.netbox import ConfigError
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 PLANS_PATH = "/api/plans/"
+DASHBOARD_PATH = "/rq"
 USE_SCOPE = "use"
 APPROVE_SCOPE = "approve"
 UNAUTHORIZED = ErrorReply(
@@ -64,6 +67,40 @@ class StaticTokenVerifier(TokenVerifier):
         return AccessToken(token=name, client_id=name, scopes=scopes)
 
 
+class BasicIsBearer:
+    """ASGI middleware: at the dashboard, the password of HTTP Basic is the bearer token.
+
+    A browser cannot send any other header by itself. The user name does not matter.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on, with a bearer token if it came with HTTP Basic."""
+        if scope["type"] == "http" and is_dashboard(scope):
+            headers = [(name, _as_bearer(value)) for name, value in scope["headers"]]
+            scope = {**scope, "headers": headers}
+        await self._app(scope, receive, send)
+
+
+def is_dashboard(scope: Scope) -> bool:
+    """Whether a request is for the dashboard."""
+    path = str(scope.get("path"))
+    return path == DASHBOARD_PATH or path.startswith(f"{DASHBOARD_PATH}/")
+
+
+def _as_bearer(value: bytes) -> bytes:
+    kind, _, coded = value.partition(b" ")
+    if kind.lower() != b"basic":
+        return value
+    try:
+        _, _, password = base64.b64decode(coded, validate=True).partition(b":")
+    except binascii.Error:
+        return value
+    return b"Bearer " + password
+
+
 class TokenGate:
     """ASGI middleware: 401 for every request without a valid bearer token, save the open paths.
 
@@ -90,7 +127,8 @@ class TokenGate:
         elif known:
             await _refuse(send, 403, FORBIDDEN_HERE)
         else:
-            challenge = (b"www-authenticate", b'Bearer error="invalid_token"')
+            scheme = b'Basic realm="netbox-mcp"' if is_dashboard(scope) else b'Bearer error="invalid_token"'
+            challenge = (b"www-authenticate", scheme)
             await _refuse(send, 401, UNAUTHORIZED, challenge)
 
     def _may_be_here(self, scope: Scope) -> bool:

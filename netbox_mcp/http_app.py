@@ -13,10 +13,12 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import anyio
 import anyio.to_thread
 import uvicorn
+from a2wsgi import WSGIMiddleware
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
@@ -26,13 +28,15 @@ from pydantic import SecretStr
 from starlette.middleware.authentication import AuthenticationMiddleware
 
 from netbox_mcp import __version__
-from netbox_mcp.auth import StaticTokenVerifier, TokenGate, obtain_token
+from netbox_mcp.auth import DASHBOARD_PATH, BasicIsBearer, StaticTokenVerifier, TokenGate, obtain_token
 from netbox_mcp.config import Settings
 from netbox_mcp.dependencies import get_task_manager
 from netbox_mcp.rest import add_plan_routes
 from netbox_mcp.server import build_server
 from netbox_mcp.service import get_service
 from orchestrator.netbox import ConfigError
+from workers.connection import connect_briefly
+from workers.dashboard import build_dashboard
 
 READINESS_CACHE_SECONDS = 5.0
 MCP_PATH = "/mcp"
@@ -68,6 +72,9 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
     app.add_middleware(AuthContextMiddleware)
     verifier = StaticTokenVerifier(tokens, settings.approve_token)
     app.add_middleware(AuthenticationMiddleware, backend=BearerAuthBackend(verifier))
+    app.add_middleware(BasicIsBearer)
+    if settings.redis_url is not None:
+        _mount_dashboard(app, settings)
     app.mount("/", mcp_app)
     return app
 
@@ -151,6 +158,11 @@ def _add_metrics(app: FastAPI) -> None:
     def metrics(request: Request) -> Response:
         body, content_type = get_task_manager().metrics(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
+
+
+def _mount_dashboard(app: FastAPI, settings: Settings) -> None:
+    dashboard: Any = WSGIMiddleware(cast(Any, build_dashboard(connect_briefly(settings))))
+    app.mount(DASHBOARD_PATH, dashboard)
 
 
 class _Remembered:
