@@ -10,11 +10,11 @@ import argparse
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import memory, plan_speed, results
+from bench import memory, plan_speed, queue_load, results
 from bench.arena import Arena, tell
 from bench.contests import (
     BARE_DELETES,
@@ -101,11 +101,29 @@ def _memory(chosen: argparse.Namespace) -> Measured:
     return [Row("peak memory of a worker, 100,000 objects", 400, found["peak_mb"], "MB", at_most=True)], {}
 
 
+def _queue(chosen: argparse.Namespace) -> Measured:
+    tell("a queue with many tasks, and many who ask about them")
+    found = queue_load.measure()
+    queued = f"{queue_load.TASKS:,} tasks queued"
+    crowd = f"{queue_load.LONG_POLLERS} clients long-poll, {queue_load.POLLERS} ask once a second"
+    return [
+        _latency(f"netbox_list_active_tasks, {queued}, median", found["netbox_list_active_tasks"], 0.5),
+        _latency(f"netbox_get_queue_info, {queued}, median", found["netbox_get_queue_info"], 0.5),
+        _latency(f"netbox_get_task_status while {crowd}, 99th percentile", found["poll"], 0.99),
+    ], {}
+
+
+def _latency(what: str, taken: Sequence[float], share: float) -> Row:
+    reached = queue_load.percentile(taken, share)
+    return Row(what, 50, reached, "ms", f"{min(taken):,.0f} to {max(taken):,.0f}", at_most=True)
+
+
 PARTS: Mapping[str, Callable[[argparse.Namespace], Measured]] = {
     "creation": _creation,
     "no-change": _no_change,
     "planning": _planning,
     "memory": _memory,
+    "queue": _queue,
 }
 
 

@@ -54,6 +54,7 @@ def started_parts(status: TaskStatus) -> dict[str, Any]:
         "poll_after_seconds": status.poll_after_seconds,
         "plan_id": status.plan_id,
         "next": next_step(status),
+        **({"warnings": [status.hint]} if status.hint and not status.ended else {}),
     }
 
 

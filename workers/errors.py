@@ -107,6 +107,14 @@ def how_to_roll_back(batch_id: str) -> str:
     return f"netbox_rollback_batch (on the command line: netbox-mcp rollback {batch_id})"
 
 
+def same_document(task_id: str) -> str:
+    """What to tell somebody who starts what has been started already, perhaps by accident."""
+    return (
+        f"Task {task_id} was sent the same document and has not ended: this one waits for it, then finds "
+        "nothing left to do. With an idempotency key the second call is the first task."
+    )
+
+
 def how_to_resume(task_id: str) -> str:
     """How a task that did not do all of its work is gone on with, for whoever reads it."""
     return f"netbox_resume_task (on the command line: netbox-mcp resume {task_id})"

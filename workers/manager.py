@@ -29,6 +29,7 @@ from workers.errors import (
     TaskEndedError,
     UnfinishedBatchError,
     UnknownTaskError,
+    same_document,
 )
 from workers.exposition import expose
 from workers.idempotency import IdempotencyKeys
@@ -217,7 +218,10 @@ class AsyncTaskManager:
     def _start(
         self, record: TaskRecord, idempotency_key: str | None, refuse: Callable[[], None] = lambda: None
     ) -> TaskStatus:
-        """Put a task in line, unless its key stands for one that is; `refuse` may raise before that."""
+        """Put a task in line, unless its key stands for one that is; `refuse` may raise before that.
+
+        The `hint` tells of an unfinished task with the same document, where no key says that it is meant.
+        """
         try:
             if idempotency_key:
                 task_id = self._keys.claim(idempotency_key, record, self._is_free)
@@ -230,7 +234,16 @@ class AsyncTaskManager:
         except BaseException:
             self._forget(record, idempotency_key)
             raise
-        return self._status(record.task_id)
+        status, before = self._status(record.task_id), self._records.become_latest(record)
+        if before and not idempotency_key and not self._is_over(before):
+            return status.model_copy(update={"hint": same_document(before)})
+        return status
+
+    def _is_over(self, task_id: str) -> bool:
+        try:
+            return self._status(task_id).ended
+        except UnknownTaskError:
+            return True
 
     def _forget(self, record: TaskRecord, idempotency_key: str | None) -> None:
         """Leave no trace of a task that did not come into line."""

@@ -120,6 +120,17 @@ class TaskRecords:
             pipe.expire(index, retention)
         pipe.execute()
 
+    def become_latest(self, record: TaskRecord) -> str:
+        """The task that was asked for the same document before this one, or an empty string."""
+        if record.kind != "apply" or not record.document_id:
+            return ""
+        name, retention = (
+            keys.latest(record.target, record.document_id),
+            self._settings.task_retention_seconds,
+        )
+        before = text_of(self._redis.set(name, record.task_id, ex=retention, get=True))
+        return "" if before == record.task_id else before  # a first answer that got lost
+
     def drop_from_active(self, task_ids: Sequence[str]) -> None:
         """Note that these tasks have ended."""
         if task_ids:

@@ -128,6 +128,8 @@ def _apply_in_background(
         plan_id = plan_id or service.keep_plan(plan, document)
     status = service.start_task(document, plan_id=plan_id, target=target, idempotency_key=key)
     say(f"Task {status.task_id}, batch {status.batch_id}")
+    if status.hint and not status.ended:
+        say(status.hint)
     end_with(follow(status.task_id), as_json)
 
 

@@ -37,6 +37,22 @@ def test_without_a_key_every_call_is_a_task(manager: AsyncTaskManager) -> None:
     assert [task.task_id for task in manager.list_tasks()] == [second.task_id, first.task_id]
 
 
+def test_the_same_document_while_it_is_under_way_is_warned_of(manager: AsyncTaskManager) -> None:
+    first = manager.start_apply(DOCUMENT, "default", 2)
+    assert first.hint == ""
+    plan_id = manager.save_plan(Plan("default", (), digest="abc"), DOCUMENT)
+    for again in (manager.start_apply(DOCUMENT, "default", 2), manager.start_apply_plan(plan_id)):
+        assert again.hint.startswith(f"Task {first.task_id} was sent the same document and has not ended")
+        first = again
+    # Another document, another target, a key that says it is meant, one that has ended: no warning.
+    assert manager.start_apply(OTHER, "default", 1).hint == ""
+    assert manager.start_apply(DOCUMENT, "lab", 2).hint == ""
+    keyed = manager.start_apply(DOCUMENT, "default", 2, "monday")
+    assert keyed.hint == ""
+    manager.cancel(keyed.task_id)
+    assert manager.start_apply(DOCUMENT, "default", 2).hint == ""
+
+
 @pytest.mark.parametrize(("document", "target"), [(OTHER, "default"), (DOCUMENT, "lab")])
 def test_the_same_key_for_other_work_is_an_error(
     manager: AsyncTaskManager, document: dict[str, object], target: str
