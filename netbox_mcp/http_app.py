@@ -1,4 +1,4 @@
-"""The HTTP host: one FastAPI application with MCP at /mcp, plans at /api/plans, Prometheus's at /metrics.
+"""The HTTP host: one FastAPI application with MCP at /mcp, REST at /api, metrics and dashboard.
 
 Everything it serves is behind the bearer token, save /healthz and /readyz,
 which answer one bare word. It refuses to listen beyond this machine without a
@@ -31,7 +31,7 @@ from netbox_mcp import __version__
 from netbox_mcp.auth import DASHBOARD_PATH, BasicIsBearer, StaticTokenVerifier, TokenGate, obtain_token
 from netbox_mcp.config import Settings
 from netbox_mcp.dependencies import get_task_manager
-from netbox_mcp.rest import add_plan_routes
+from netbox_mcp.rest import add_routes
 from netbox_mcp.server import build_server
 from netbox_mcp.service import get_service
 from orchestrator.netbox import ConfigError
@@ -66,7 +66,7 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
     )
     _add_probes(app)
     _add_metrics(app)
-    add_plan_routes(app)
+    add_routes(app)
     # The last middleware added is the first to see a request: who calls, then whether they may.
     app.add_middleware(TokenGate)
     app.add_middleware(AuthContextMiddleware)

@@ -1,4 +1,4 @@
-"""Plans over HTTP, for the people who approve them: look at one, let it be applied.
+"""Tasks and plans over HTTP: see where a task stands, stop it, have it go on; look at a plan, approve it.
 
 Approving wants the approve token; the token of an MCP client may only look.
 auth.py decides who may come here at all.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -16,14 +17,19 @@ from starlette.concurrency import run_in_threadpool
 from netbox_mcp.auth import APPROVE_SCOPE
 from netbox_mcp.dependencies import get_settings
 from netbox_mcp.failures import TooLargeError, UsageError, explain
-from netbox_mcp.replies import ApprovalReply, PlanDetail
+from netbox_mcp.replies import ApprovalReply, PlanDetail, TaskBrief, TaskReply
 from netbox_mcp.service import get_service
 from orchestrator.errors import OrchestratorError
 
 MAX_BODY_BYTES = 4096
+LONGEST_WAIT_SECONDS = 50
 STATUS_BY_CODE = {
     "forbidden": 403,
     "unknown_input": 404,
+    "unknown_task": 404,
+    "task_ended": 409,
+    "nothing_to_resume": 409,
+    "worker_not_signed_off": 503,
     "stale_plan": 409,
     "not_applyable": 409,
     "stored_plan_changed": 409,
@@ -49,8 +55,22 @@ class ApprovalBody(BaseModel):
     digest: Annotated[str | None, Field(max_length=100)] = None
 
 
-def add_plan_routes(app: FastAPI) -> None:
+def add_routes(app: FastAPI) -> None:
     """Put the routes on the application, and the one shape of errors around them."""
+
+    @app.get("/api/tasks/{task_id}")
+    async def look_at_task(
+        task_id: str, wait_seconds: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
+    ) -> TaskReply:
+        return await get_service().status(task_id, wait_seconds)
+
+    @app.post("/api/tasks/{task_id}/cancel")
+    def cancel_task(task_id: str) -> TaskBrief:
+        return get_service().cancel(task_id)
+
+    @app.post("/api/tasks/{task_id}/resume")
+    def resume_task(task_id: str) -> TaskBrief:
+        return get_service().resume(task_id)
 
     @app.get("/api/plans/{plan_id}")
     def look_at_plan(plan_id: str) -> PlanDetail:
@@ -66,6 +86,15 @@ def add_plan_routes(app: FastAPI) -> None:
             )
         said = await _read_body(request)
         return await run_in_threadpool(get_service().approve, plan_id, token, said.approved_by, said.digest)
+
+    @app.exception_handler(RequestValidationError)
+    def tell_what_is_wrong(_request: Request, error: RequestValidationError) -> JSONResponse:
+        problems = [
+            {"path": ".".join(str(part) for part in one["loc"][1:]), "message": one["msg"], "hint": ""}
+            for one in error.errors()
+        ]
+        wrong = UsageError("The parameters cannot be understood.", "See the details.", problems)
+        return JSONResponse(explain(wrong, all_details=True).model_dump(mode="json"), 422)
 
     @app.exception_handler(OrchestratorError)
     def tell(_request: Request, error: OrchestratorError) -> JSONResponse:
