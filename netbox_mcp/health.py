@@ -65,21 +65,17 @@ def _check_netboxes() -> list[Check]:
 def _check_background() -> Iterator[Check]:
     try:
         info = get_task_manager().queue_info()
+        trouble, remedy = get_task_manager().write_trouble() if info.redis_ok else ("", "")
     except OrchestratorError as error:
         yield _failed("redis", error)
         return
     if not info.redis_ok:
         yield Check(name="redis", ok=False, found=info.message, hint=info.hint)
         return
-    durable = bool(info.redis_durable)
-    yield Check(
-        name="redis",
-        ok=durable,
-        found=f"Redis {info.redis_version}" + ("" if durable else ", append-only file off"),
-        hint=""
-        if durable
-        else "Set 'appendonly yes': without it a restart of Redis loses tasks and journals.",
-    )
+    if not trouble and not info.redis_durable:
+        trouble = f"Redis {info.redis_version}, append-only file off"
+        remedy = "Set 'appendonly yes': without it a restart of Redis loses tasks and journals."
+    yield Check(name="redis", ok=not trouble, found=trouble or f"Redis {info.redis_version}", hint=remedy)
     count = len(info.workers)
     yield Check(
         name="workers",

@@ -17,6 +17,9 @@ from redis.exceptions import (
     AuthorizationError,
     BusyLoadingError,
     ConnectionError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
     RedisError,
     TimeoutError,
 )
@@ -33,6 +36,9 @@ AT_ONCE = Retry(NoBackoff(), 1)
 """One more try, for a connection that had gone stale, and no patience."""
 
 NEWER_HINT = "Valkey of any version will do as well."
+ACL_RULES = "~nmo:* ~rq:* &rq:* +@all -@dangerous +info +client|list"
+"""What a Redis user of servers and workers needs, as ACL SETUSER takes it."""
+ACL_HINT = f"It needs: {ACL_RULES}"
 START_HINT = "Start Redis, or point REDIS_URL at one: redis://host:6379/0."
 
 
@@ -114,7 +120,16 @@ def explain(error: RedisError) -> tuple[str, str]:
         return f"Redis cannot be reached: {reason}.", START_HINT
     if "unknown command" in text and "HELLO" in text:
         return "This Redis is too old: 6.2 or newer is needed.", NEWER_HINT
-    if "OOM" in text:
+    if isinstance(error, ReadOnlyError):
+        return "This Redis is a replica and takes no writes.", "Point REDIS_URL at the primary."
+    if isinstance(error, NoPermissionError):
+        return "The user in REDIS_URL lacks a permission in Redis.", ACL_HINT
+    if text.startswith("MISCONF"):
+        return (
+            "Redis cannot write to its disk and refuses writes.",
+            "See the log of Redis; its disk may be full.",
+        )
+    if isinstance(error, OutOfMemoryError) or "OOM" in text:  # from within a script it has no class
         return "Redis is out of memory and refuses writes.", "Raise maxmemory; the policy must be noeviction."
     return f"Redis answered with an error ({type(error).__name__}).", "See the log of Redis."
 

@@ -22,6 +22,7 @@ nmo:journal:<batch>:pending     hash    journal retention    journal.py: change 
 nmo:journal:<batch>:outcomes    list    journal retention    journal.py: what became of changes
 nmo:journal:<batch>:counts      hash    journal retention    journal.py: <object type>:<result> -> number
 nmo:metrics                     hash    for ever, small       metrics.py: what workers have counted
+nmo:probe                       string  10 seconds           roster.py: written to see whether it can be
 nmo:throughput:<minute>         int     15 minutes           tracker.py: objects settled in that minute
 """
 
@@ -30,6 +31,7 @@ from __future__ import annotations
 TASKS = "nmo:tasks"
 ACTIVE_TASKS = "nmo:tasks:active"
 METRICS = "nmo:metrics"
+PROBE = "nmo:probe"
 THROUGHPUT_SECONDS = 900
 
 

@@ -26,6 +26,7 @@ from workers.settings import WorkerSettings
 LISTENING_SECONDS = 20.0
 """Workers report every 5 s, busy or idle (worker.py)."""
 THROUGHPUT_MINUTES = 5
+PROBE_SECONDS = 10
 
 
 class WorkerInfo(BaseModel):
@@ -119,6 +120,22 @@ def is_durable(redis: Redis) -> bool:
     """Whether the append-only file is on. Without it a restart of Redis loses queue and journals."""
     info: dict[str, Any] = redis.info("persistence")
     return bool(info.get("aof_enabled"))
+
+
+def write_trouble(redis: Redis) -> tuple[str, str]:
+    """Why this Redis, which answers, cannot be relied on with writes, and what to do; empty where it can."""
+    try:
+        redis.set(keys.PROBE, 1, ex=PROBE_SECONDS)
+        memory: dict[str, Any] = redis.info("memory")
+    except RedisError as error:
+        return explain(error)
+    policy = memory["maxmemory_policy"]
+    if memory["maxmemory"] and policy != "noeviction":
+        return (
+            f"Redis drops keys when its memory is full (maxmemory-policy {policy}): tasks and journals too.",
+            "Set 'maxmemory-policy noeviction'.",
+        )
+    return "", ""
 
 
 def _parked(redis: Redis) -> int:

@@ -32,7 +32,7 @@ from workers.errors import TaskFailedError
 from workers.lease import SignOfLife
 from workers.logs import configure_logging
 from workers.queues import AllowListedJob, TaskQueue, open_queue
-from workers.roster import is_durable
+from workers.roster import is_durable, write_trouble
 from workers.settings import WorkerSettings
 from workers.shutdown import SHUTDOWN
 
@@ -163,6 +163,9 @@ def run_worker(settings: WorkerSettings, burst: bool = False) -> None:
     with redis_errors():
         if not is_durable(redis):
             log.warning("Redis keeps no append-only file: a restart of it loses queue and journals")
+        trouble, remedy = write_trouble(redis)
+    if trouble:
+        log.warning(trouble, hint=remedy)
     try:
         load_targets()
     except ConfigError as error:

@@ -7,15 +7,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from redis import Redis
 
 from netbox_mcp.sandbox.ports import choose_port
 from netbox_mcp.sandbox.redis_server import RedisServer
-from tests.integration.worker_process import wait_for
+from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam, wait_for, wait_until_ended
 from tests.redis_fixture import REDIS_PASSWORD, redis_stopped
-from workers.connection import connect, connect_briefly
+from workers.connection import ACL_RULES, connect, connect_briefly
 from workers.errors import RedisUnavailableError
 from workers.manager import AsyncTaskManager
 from workers.settings import WorkerSettings
@@ -124,6 +125,77 @@ def test_a_redis_that_goes_away_is_told_within_seconds(
         )
     # Nothing was lost, and nobody has to be restarted.
     assert manager.status(task_id).status == "queued"
+
+
+def test_a_full_redis(manager: AsyncTaskManager, redis: Redis) -> None:
+    manager.start_apply(DOCUMENT, "default", 1)
+    redis.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(RedisUnavailableError) as caught:
+            manager.start_apply(DOCUMENT, "default", 1)
+        assert manager.write_trouble()[0] == caught.value.message
+    finally:
+        redis.config_set("maxmemory", "0")
+    assert caught.value.message == "Redis is out of memory and refuses writes."
+    assert len(manager.list_tasks()) == 1
+
+
+def test_a_redis_that_drops_keys_when_it_is_full(manager: AsyncTaskManager, redis: Redis) -> None:
+    assert manager.write_trouble() == ("", "")
+    redis.config_set("maxmemory", "1gb")
+    redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        message, hint = manager.write_trouble()
+    finally:
+        redis.config_set("maxmemory-policy", "noeviction")
+        redis.config_set("maxmemory", "0")
+    assert "drops keys when its memory is full (maxmemory-policy allkeys-lru)" in message
+    assert hint == "Set 'maxmemory-policy noeviction'."
+
+
+def test_a_replica(manager: AsyncTaskManager, redis: Redis) -> None:
+    redis.replicaof("127.0.0.1", str(choose_port(())))
+    try:
+        with pytest.raises(RedisUnavailableError) as caught:
+            manager.start_apply(DOCUMENT, "default", 1)
+        assert manager.write_trouble()[0] == caught.value.message
+    finally:
+        redis.replicaof("NO", "ONE")
+    assert caught.value.message == "This Redis is a replica and takes no writes."
+    assert caught.value.hint == "Point REDIS_URL at the primary."
+
+
+def limited(redis: Redis, server: RedisServer, rules: str) -> WorkerSettings:
+    """Settings with a Redis user of these rules."""
+    redis.execute_command("ACL", "SETUSER", "tasks", "reset", "on", ">some-pass-word", *rules.split())
+    return WorkerSettings(redis_url=f"redis://tasks:some-pass-word@127.0.0.1:{server.port}/0")
+
+
+def test_a_user_who_may_too_little(redis: Redis, redis_server: RedisServer) -> None:
+    settings = limited(redis, redis_server, "~nmo:* ~rq:* +@read +info")
+    with pytest.raises(RedisUnavailableError) as caught:
+        AsyncTaskManager(connect_briefly(settings), settings).start_apply(DOCUMENT, "default", 1)
+    assert caught.value.message == "The user in REDIS_URL lacks a permission in Redis."
+    assert caught.value.hint == f"It needs: {ACL_RULES}"
+
+
+def test_a_user_who_may_what_is_documented(
+    redis: Redis, redis_server: RedisServer, netbox: NetBoxOverHttp, prefix: str, tmp_path: Path
+) -> None:
+    settings = limited(redis, redis_server, ACL_RULES)
+    assert settings.redis_url is not None
+    manager = AsyncTaskManager(connect_briefly(settings), settings)
+    assert manager.write_trouble() == ("", "")
+    environment = {"REDIS_URL": settings.redis_url.get_secret_value()}
+    environment |= {"NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
+    with WorkerTeam(tmp_path, environment) as team:
+        worker = team.start()
+        task = manager.start_apply({"sites": [{"name": f"{prefix}-1"}]}, "default", 1)
+        assert wait_until_ended(manager, task.task_id).counts == {"created": 1}
+        assert "NOPERM" not in worker.log.read_text()
+        assert "permission" not in worker.log.read_text()
+        assert len(manager.queue_info().workers) == 1
+    assert ACL_RULES in (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text()
 
 
 def test_a_redis_without_append_only_file_is_pointed_out(manager: AsyncTaskManager, redis: Redis) -> None:
