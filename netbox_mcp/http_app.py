@@ -83,7 +83,7 @@ def serve_http(settings: Settings) -> None:
     """Listen until stopped. Raises ConfigError when it cannot, or may not without a configured token."""
     tokens, note = choose_tokens(settings)
     app = build_http_app(settings, tokens)
-    listener = _listen(settings.host, settings.port)
+    listener = listen(settings.host, settings.port)
     print(
         f"MCP at http://{_url_host(settings.host)}:{settings.port}{MCP_PATH}; {note}",
         file=sys.stderr,
@@ -93,15 +93,20 @@ def serve_http(settings: Settings) -> None:
     uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ConfigError where that cannot be."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family)
+        listener = socket.create_server((host, port), family=family)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError(
             f"Cannot listen on {host} port {port}: {reason}.", "Choose another with --host and --port."
         ) from None
+    # Connections inherit it. asyncio sets it on those of listeners it has made itself only; without it, each
+    # answer waits 40 ms for the client's delayed acknowledgement.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def choose_tokens(settings: Settings) -> tuple[list[SecretStr], str]:

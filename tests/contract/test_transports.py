@@ -21,6 +21,7 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from netbox_mcp.health import PATIENCE_SECONDS
+from netbox_mcp.http_app import listen
 from netbox_mcp.sandbox.ports import choose_port
 from tests.contract.clients import (
     PROGRAM,
@@ -286,3 +287,11 @@ def test_stdout_stays_empty_and_sigterm_ends_it(cli: CommandLine) -> None:
         server.process.send_signal(signal.SIGTERM)
         out, _ = server.process.communicate(timeout=15)
         assert out == ""
+
+
+def test_no_answer_waits_for_an_acknowledgement() -> None:
+    """Without TCP_NODELAY each answer takes 40 ms more, on every connection that is kept open."""
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
