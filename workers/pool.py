@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 import structlog
 from rq.worker_pool import ForkProcess, WorkerPool
@@ -21,6 +22,8 @@ from workers.worker import die_with_parent, run_worker
 
 log = structlog.get_logger(__name__)
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class TaskWorkerPool(WorkerPool):
     """A supervisor of workers. Its process does no tasks itself; its workers do not outlive it."""
@@ -30,6 +33,15 @@ class TaskWorkerPool(WorkerPool):
         # Redis is asked nothing by the pool: each worker makes a connection of its own.
         with connect(settings) as redis:
             super().__init__([settings.queue], connection=redis, num_workers=number)
+
+    def start_worker(self, *args: Any, **kwargs: Any) -> None:
+        """Start a worker, unless the pool has been told to stop; that waits until the worker is known."""
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            if self.status is not self.Status.STOPPED:
+                super().start_worker(*args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
     def get_worker_process(
         self, name: str, burst: bool, _sleep: float = 0, logging_level: str = "INFO"
@@ -52,8 +64,9 @@ def run_pool(settings: WorkerSettings, number: int) -> None:
 
 
 def _work(settings: WorkerSettings, supervisor: int) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)  # until the worker has its own, not those of the supervisor
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     die_with_parent(supervisor)
     try:
         run_worker(settings)

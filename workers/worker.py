@@ -13,6 +13,7 @@ import secrets
 import signal
 import socket
 import threading
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -44,6 +45,8 @@ BUSY_REPORT_SECONDS = 5
 MAINTENANCE_SECONDS = 10
 HAND_BACK_SECONDS = 10
 """A task that has not handed itself back by then is killed; another run finds out what it has done."""
+SIGN_OFF_SECONDS = 3
+"""A worker that is told to stop, and cannot reach Redis to say so, ends all the same."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -67,28 +70,42 @@ class TaskWorker(Worker):
         die_with_parent(parent_pid=self.pid)
         super().main_work_horse(job, queue)
 
+    def prepare_execution(self, job: Job) -> Execution:
+        """Take the job over: from now on it is ours, and no more that of a worker who had it before."""
+        execution = super().prepare_execution(job)
+        self.connection.hset(job.key, "worker_name", self.name)
+        return execution
+
     def setup_work_horse_signals(self) -> None:
-        """In the child process, SIGTERM asks for the task to be handed back."""
-        super().setup_work_horse_signals()  # type: ignore[no-untyped-call]
+        """In the child process: SIGTERM asks for the task to be handed back; Ctrl-C is for the parent."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, SHUTDOWN.ask)
         if self._stop_requested:  # it came between the fork and this line
             SHUTDOWN.ask()
 
     def handle_warm_shutdown_request(self) -> None:
-        """Told to stop: the running task is handed back soon, or else its process is killed."""
-        log.info("worker stops", worker=self.name)
-        horse = self.horse_pid
-        if horse:
-            with suppress(ProcessLookupError):
-                os.kill(horse, signal.SIGTERM)
-            timer = threading.Timer(HAND_BACK_SECONDS, self._kill_if_still, (horse,))
-            timer.daemon = True
-            timer.start()
+        """Told to stop: see to it that the running task is handed back, and that the worker ends."""
+        if os.getpid() == self.pid:
+            log.info("worker stops", worker=self.name)
+            threading.Thread(target=self._see_to_the_end, name="stop", daemon=True).start()
 
-    def _kill_if_still(self, horse: int) -> None:
-        if self.horse_pid == horse:
+    def _see_to_the_end(self) -> None:
+        """Have the task handed back, kill its process if it is not, and end though Redis keep us waiting."""
+        deadline, asked = time.monotonic() + HAND_BACK_SECONDS, 0
+        while time.monotonic() < deadline:
+            horse = self.horse_pid  # it may just be about to be forked
+            if horse not in (0, asked):
+                with suppress(ProcessLookupError):
+                    os.kill(horse, signal.SIGTERM)
+                asked = horse
+            time.sleep(0.05)
+        if horse := self.horse_pid:
             log.warning("the task was not handed back in time; its process is killed", worker=self.name)
-            self.kill_horse()
+            with suppress(ProcessLookupError):
+                os.killpg(horse, signal.SIGKILL)
+        time.sleep(SIGN_OFF_SECONDS)
+        log.warning("the worker ends without signing off", worker=self.name)
+        os._exit(1)
 
     def handle_job_success(
         self, job: Job, queue: Queue, started_job_registry: StartedJobRegistry, execution: Execution
@@ -110,8 +127,11 @@ class TaskWorker(Worker):
             super().handle_job_failure(job, queue, started_job_registry, exc_string, execution)
 
     def _steps_aside(self, job: Job, execution: Execution | None) -> bool:
-        """Whether the queue took us for dead and gave the job to another worker, whose word counts now."""
-        if self._holds(job):
+        """Whether the queue took us for dead and gave the job to another worker, whose word counts now.
+
+        Without an execution nobody works on the job: we clean up after one that took it and went no further.
+        """
+        if execution is None or self._holds(job):
             return False
         log.warning("another worker has taken over the task", task_id=job.id)
         with self.connection.pipeline() as pipe:
@@ -120,7 +140,7 @@ class TaskWorker(Worker):
         return True
 
     def _holds(self, job: Job) -> bool:
-        """Whether no other worker has begun to work on the job since we did."""
+        """Whether no other worker has taken the job since we did."""
         return text_of(self.connection.hget(job.key, "worker_name")) in ("", self.name)
 
     def teardown(self) -> None:
@@ -139,6 +159,8 @@ class TaskWorker(Worker):
     def handle_work_horse_killed(self, job: Job, retpid: int, ret_val: int, rusage: Any) -> None:
         """Say at once that the task is no longer alive, rather than when its sign of life lapses."""
         log.error("the process of a task was killed", task_id=job.id, wait_status=ret_val)
+        if self._stop_requested:  # we did it; that is none of the task's automatic runs
+            job.retries_left = (job.retries_left or 0) + 1
         if self._holds(job):
             SignOfLife(self.connection, job.id, 1).gone()
 

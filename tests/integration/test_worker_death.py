@@ -205,8 +205,43 @@ def test_a_worker_told_to_stop_does_not_wait_for_the_target(
     assert manager.status(task.task_id).status is TaskState.QUEUED
 
 
+def test_a_worker_told_to_stop_while_redis_is_away_ends_all_the_same(
+    manager: AsyncTaskManager,
+    team: WorkerTeam,
+    slow_worker: WorkerProcess,
+    netbox: NetBoxOverHttp,
+    prefix: str,
+    redis_server: RedisServer,
+) -> None:
+    task = manager.start_apply(many_sites(prefix, ENOUGH), "default", ENOUGH)
+    wait_until_midway(manager, task.task_id)
+    (horse,) = slow_worker.children()
+    with redis_stopped(redis_server):
+        os.kill(slow_worker.pid, signal.SIGTERM)
+        wait_for(lambda: not runs(slow_worker.pid), "the end of the worker", STOP_SECONDS)
+        assert not runs(horse)
+    team.start()
+    done = wait_until_ended(manager, task.task_id, 90)
+    assert (done.status, done.counts) == (TaskState.COMPLETED, {"created": ENOUGH})
+    assert_each_created_once(netbox, prefix, ENOUGH, task.batch_id or "")
+
+
+def test_a_job_that_a_worker_took_and_did_not_begin_is_taken_by_the_next(
+    manager: AsyncTaskManager, team: WorkerTeam, prefix: str, redis: Redis, worker_settings: WorkerSettings
+) -> None:
+    task = manager.start_apply(many_sites(prefix, 2), "default", 2)
+    # It ran before, on a worker that handed it back; then one died between taking it and beginning with it.
+    redis.hset(f"rq:job:{task.task_id}", "worker_name", "somewhere-1-abcd")
+    queue = open_queue(redis, worker_settings)
+    left = queue.intermediate_queue
+    redis.lmove(queue.key, left.key)
+    redis.set(left.get_first_seen_key(task.task_id), time.time() - 61)
+    team.start()
+    assert wait_until_ended(manager, task.task_id).counts == {"created": 2}
+
+
 def test_a_task_that_does_not_hand_itself_back_is_killed(
-    manager: AsyncTaskManager, team: WorkerTeam, slow_worker: WorkerProcess, prefix: str
+    manager: AsyncTaskManager, team: WorkerTeam, slow_worker: WorkerProcess, prefix: str, redis: Redis
 ) -> None:
     task = manager.start_apply(many_sites(prefix, ENOUGH), "default", ENOUGH)
     wait_until_midway(manager, task.task_id)
@@ -216,6 +251,7 @@ def test_a_task_that_does_not_hand_itself_back_is_killed(
     wait_for(lambda: not runs(slow_worker.pid), "the end of the worker", STOP_SECONDS)
     assert not runs(horse)
     assert manager.status(task.task_id).status is TaskState.QUEUED
+    assert redis.hget(f"rq:job:{task.task_id}", "retries_left") == str(AUTOMATIC_RUNS).encode()
     team.start()
     done = wait_until_ended(manager, task.task_id, 90)
     assert (done.status, done.counts) == (TaskState.COMPLETED, {"created": ENOUGH})
