@@ -59,7 +59,7 @@ unit: setup  ## Only the tests that need no service (seconds)
 bench: setup  ## Measure our speed against bare requests (about an hour); writes bench/RESULTS.md
 	$(BIN)/python -m bench.run $(ARGS)
 
-chaos: setup  ## Kill, cut off and confuse batches (about 90 minutes); writes docs/reliability.md
+chaos: setup  ## Kill, cut off and confuse batches (about two hours); writes docs/reliability.md
 	$(BIN)/python -m tests.chaos.run $(ARGS)
 
 format: setup  ## Put the code into shape

@@ -53,7 +53,8 @@ class _Now(Collector):
     def collect(self) -> Iterator[Family]:
         """Every metric with all of its samples."""
         try:
-            families = [*_gauges(self._redis, self._settings), *_counted(self._redis)]
+            gauges = [*_gauges(self._redis, self._settings)]
+            families = [*gauges, *_counted(self._redis)] if gauges else []
         except RedisError:
             families = []
         yield _gauge("redis_up", "1 while Redis can be used.", int(bool(families)))

@@ -16,7 +16,11 @@ def worker(
     processes: Annotated[
         int,
         typer.Option(
-            "--processes", "-n", min=1, max=MAX_PROCESSES, help="Workers; one that dies is replaced."
+            "--processes",
+            "-n",
+            min=1,
+            max=MAX_PROCESSES,
+            help="How many; of several, one that dies is replaced.",
         ),
     ] = 1,
     dry_run: DryRunFlag = False,

@@ -21,7 +21,7 @@ def test_a_disturbed_batch_ends_as_if_nothing_had_happened(scene: Scene, kind: s
     assert_well(scene.run(kind, random.Random(f"make test {kind}")))
 
 
-def test_processes_without_a_lease_make_one_copy_of_everything(scene: Scene) -> None:
+def test_processes_without_a_lease_make_one_copy_of_whatever_has_an_enforced_key(scene: Scene) -> None:
     assert_well(without_a_lease(scene))
 
 

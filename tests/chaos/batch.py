@@ -71,6 +71,12 @@ def take_picture(netbox: NetBoxOverHttp) -> Picture:
     return {path: [_lasting(row) for row in netbox.rows(path)] for path in PATHS}
 
 
+def stamps(netbox: NetBoxOverHttp) -> set[str]:
+    """The batches that objects say they were written by."""
+    rows = [row for path in PATHS for row in netbox.rows(path)]
+    return {batch for row in rows if (batch := (row.get("custom_fields") or {}).get("netbox_mcp_batch"))}
+
+
 def without_counters(picture: Picture) -> Picture:
     """Leave out what NetBox counts itself: `interface_count` and the like."""
     return {
@@ -86,7 +92,8 @@ def _lasting(value: Any) -> Any:
             for name, one in sorted(value.items())
             if name not in _PASSING
         }
-    return [_lasting(one) for one in value] if isinstance(value, list) else value
+    # NetBox hands out tags, object types and the like in no particular order.
+    return sorted(map(_lasting, value), key=repr) if isinstance(value, list) else value
 
 
 def compare(undisturbed: Picture, found: Picture) -> tuple[list[str], list[str]]:

@@ -32,23 +32,22 @@ def identical(scene: Scene) -> Ended:
 
 
 def sharing_parents(scene: Scene) -> Ended:
-    """8 different batches with the same site, role, manufacturer and type, on 4 workers."""
+    """8 different batches with the same site, role, manufacturer and type, which are not there yet."""
     documents = [batch.part(number) for number in range(BATCHES)]
-    scene.prepare()
-    scene.apply_here(*documents)
-    wanted = batch.take_picture(scene.netbox)
-    scene.prepare()
+    wanted = _one_after_another(scene, *documents)
+    scene.empty()
     ended, seconds = _race(scene, documents)
     return scene.look("parents", Injury([f"{BATCHES} at once"], _wrong(ended)), seconds, wanted)
 
 
 def without_a_lease(scene: Scene) -> Ended:
-    """4 processes that apply the same document by themselves, with neither Redis nor a folder in common.
+    """4 processes with the same document and an empty NetBox, with neither Redis nor a folder in common.
 
     Copies of IP addresses do not count: NetBox's database does not enforce their key. Nor do its counters:
     a write to a device puts `interface_count` back to what it was when NetBox read the device.
     """
-    scene.prepare()
+    wanted = _one_after_another(scene, batch.document())
+    scene.empty()
     with scene.play(workers=0) as play, tempfile.TemporaryDirectory(dir=scene.folder) as name:
         folder = Path(name)
         (folder / "batch.json").write_text(json.dumps(batch.document()))
@@ -72,11 +71,17 @@ def without_a_lease(scene: Scene) -> Ended:
         seconds = time.monotonic() - begun
     failed = [str(answer)[:1000] for answer in answers if answer.get("status") != "completed"]
     injury = Injury([f"{PROCESSES} at once"], failed)
-    ended = scene.look("no lease", injury, seconds, counters=False)
+    ended = scene.look("no lease", injury, seconds, wanted, counters=False)
     ended.doubled = [
         one for one in ended.doubled if not one.startswith(("ipam/ip-addresses", "ipam.ipaddress"))
     ]
     return ended
+
+
+def _one_after_another(scene: Scene, *documents: batch.Document) -> batch.Picture:
+    scene.empty()
+    scene.apply_here(*documents)
+    return batch.take_picture(scene.netbox)
 
 
 def _answer(process: subprocess.Popen[str]) -> dict[str, Any]:

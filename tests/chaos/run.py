@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from netbox_mcp.sandbox import NETBOX_VERSION, Sandbox
@@ -26,13 +26,24 @@ MARK = "<!-- written by `make chaos` from here on -->"
 WORDS = {
     "kill": "kill -9 of worker, horse or both, or their connections to Redis cut",
     "redis": "Redis stopped and started again (append-only file)",
-    "netbox": "about a tenth of all requests to NetBox faulty, slow or without an answer",
+    "netbox": "requests to NetBox that go wrong, are slow, or whose answer is lost",
     "cancel": "cancelled, and resumed",
     "stop": "worker stopped by SIGTERM, and replaced",
     "identical": "8 identical batches at once, 4 workers",
-    "parents": "8 batches that share their parents at once, 4 workers",
-    "no lease": "4 synchronous processes with the same document, with no lease between them",
+    "parents": "8 batches that share new parents at once, 4 workers",
+    "no lease": "4 synchronous processes with one document, no lease between them",
 }
+HEAD = (
+    "| disturbed by | runs | injuries | objects compared | lost | doubled | wrong | longest | run at |",
+    "|---|---|---|---|---|---|---|---|---|",
+)
+TAIL = (
+    "Longest: seconds from start to end of a batch; in brackets what a cancel (promised: 10) or a stop (15) "
+    "took at most. Run at: commit, its date, seed.",
+    "",
+    f"NetBox {NETBOX_VERSION}; each batch {batch.SIZE} creates, updates and links; {WORKERS} workers; "
+    f"`NETBOX_MCP_SETTLE_SECONDS={SETTLE_SECONDS}`, everything else as it comes.",
+)
 RUNS = {"kill": 60, "redis": 15, "netbox": 15, "cancel": 30, "stop": 30, "rivals": 3}
 _MOST = 5
 
@@ -81,42 +92,46 @@ def _tell_of(which: str, one: Ended) -> Ended:
 
 
 def _write(ended: Sequence[Ended], chosen: argparse.Namespace, whole: bool) -> None:
-    kept, _, _ = FILE.read_text().partition(MARK)
-    arguments = [f"--{kind} {getattr(chosen, kind)}" for kind in RUNS if getattr(chosen, kind) != RUNS[kind]]
-    command = f"make chaos ARGS='{' '.join([f'--seed {chosen.seed}', *arguments])}'"
-    lines = [
-        MARK,
-        "",
-        "| disturbed by | runs | injuries | objects compared | lost | doubled | otherwise wrong | longest |",
-        "|---|---|---|---|---|---|---|---|",
-        *(_row(WORDS[kind], some) for kind in WORDS if (some := [one for one in ended if one.kind == kind])),
-        _row("in all", ended),
-        "",
-        "Longest: seconds from start to end of a batch; in brackets what a cancel (promised: 10) or a stop "
-        "(15) took at most.",
-        "",
-        f"- command: `{command}`{'' if whole else ', broken off'}",
-        f"- date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, NetBox {NETBOX_VERSION}",
-        f"- each batch: {batch.SIZE} creates, updates and links; {WORKERS} workers; "
-        f"`NETBOX_MCP_SETTLE_SECONDS={SETTLE_SECONDS}`, everything else as it comes",
-    ]
-    FILE.write_text(kept + "\n".join(lines) + "\n")
+    """Write the rows of what was run; those of other kinds stay as an earlier run has left them."""
+    before, _, table = FILE.read_text().partition(MARK)
+    rows = {line.split(" | ")[0]: line for line in table.splitlines() if line.startswith("| ")}
+    source = f"{_commit()}, `--seed {chosen.seed}`" + ("" if whole else ", broken off")
+    lines = [MARK, "", *HEAD]
+    for kind, words in WORDS.items():
+        some = [one for one in ended if one.kind == kind]
+        lines += [_row(words, some, source)] if some else filter(None, [rows.get(f"| {words}")])
+    FILE.write_text(before + "\n".join([*lines, _sums(lines), "", *TAIL]) + "\n")
 
 
-def _row(words: str, some: Sequence[Ended]) -> str:
-    took = max(one.took for one in some)
-    longest = f"{max(one.seconds for one in some):.0f}" + (f" ({took:.1f})" if took else "")
+def _sums(lines: Sequence[str]) -> str:
+    """The last row: the numbers of all others, whenever they were run."""
+    table = [line.split(" | ")[1:7] for line in lines[2 + len(HEAD) :]]
+    sums = [sum(int(cell.split()[0]) for cell in column) for column in zip(*table, strict=True)]
+    return f"| in all | {' | '.join(str(number) for number in sums)} | | |"
+
+
+def _row(words: str, some: Sequence[Ended], source: str) -> str:
+    took, injuries = max(one.took for one in some), sum(len(one.injuries) for one in some)
+    requests = sum(one.requests for one in some) if some[0].kind == "netbox" else 0
     cells = (
         words,
         len(some),
-        sum(len(one.injuries) for one in some),
+        f"{injuries}" + (f" in {requests} requests" if requests else ""),
         sum(one.objects for one in some),
         sum(len(one.lost) for one in some),
         sum(len(one.doubled) for one in some),
         sum(bool(one.wrong) for one in some),
-        longest,
+        f"{max(one.seconds for one in some):.0f}" + (f" ({took:.1f})" if took else ""),
+        source,
     )
     return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def _commit() -> str:
+    told = subprocess.run(
+        ["git", "log", "-1", "--format=%h, %cs"], cwd=FILE.parent, capture_output=True, text=True, check=False
+    )
+    return told.stdout.strip() or "unknown commit"
 
 
 def _arguments() -> argparse.Namespace:

@@ -32,6 +32,7 @@ SETTLE_SECONDS = 10
 """NetBox answers a list within some seconds here; the product's default is 120."""
 END_SECONDS = 300.0
 CANCEL_SECONDS = 10.0
+BEFORE = "b-before"
 _REDIS_AWAY_SECONDS = (1.0, 25.0)
 _POLL_SECONDS = 0.1
 _TRIES = 20
@@ -59,6 +60,8 @@ class Ended:
     wrong: list[str]
     took: float = 0.0
     """How long the injury itself took, where that is promised: a cancel, a stop."""
+    requests: int = 0
+    """Requests to NetBox of which some went wrong."""
 
     @property
     def well(self) -> bool:
@@ -88,11 +91,11 @@ class Scene:
     def run(self, kind: str, chance: random.Random) -> Ended:
         """A batch with an injury of a kind (INJURIES, or `netbox`): which, and when, is drawn.
 
-        A batch that had ended before it could be injured is no run; the next one is.
+        A batch that had ended before it could be injured, and ended well, is no run; the next one is.
         """
         for _ in range(_TRIES):
             ended = self._try(kind, chance)
-            if ended is not None and ended.injuries:
+            if ended is not None:
                 return ended
         raise SystemExit(f"Of {_TRIES} batches none was hit by {kind!r} before its end.")
 
@@ -108,17 +111,26 @@ class Scene:
             injury = Injury()
             if kind != "netbox":
                 status = play.follow(task, until=begun + chance.uniform(0, self.undisturbed.seconds))
-                if status.ended or not (injury := INJURIES[kind](play, task, chance)).told:
-                    return None
+                if not status.ended:
+                    injury = INJURIES[kind](play, task, chance)
             status = play.follow(task, until=begun + END_SECONDS)
             seconds = time.monotonic() - begun
             proxy.active = False
             proxy.wait_until_idle()
-            injury.told += proxy.injected
+            if proxy.lost_an_answer:
+                injury.told += proxy.injected
+        ended = self._judge(kind, injury, status, seconds)
+        ended.requests = proxy.requests
+        return ended if ended.injuries or not ended.well else None
+
+    def _judge(self, kind: str, injury: Injury, status: TaskStatus, seconds: float) -> Ended:
         if status.status is not TaskState.COMPLETED:
             injury.wrong.append(f"it is {status.status}: {status.message} {status.first_errors}")
         elif status.counts != self.undisturbed.counts:
             injury.wrong.append(f"it tells {status.counts} instead of {self.undisturbed.counts}")
+        stamps = batch.stamps(self.netbox) - {BEFORE, status.batch_id}
+        if stamps:
+            injury.wrong.append(f"objects bear the batch {stamps} instead of {status.batch_id}")
         return self.look(kind, injury, seconds)
 
     def look(
@@ -138,9 +150,13 @@ class Scene:
         objects = sum(len(rows) for rows in found.values())
         return Ended(kind, injury.told, seconds, objects, lost, doubled, injury.wrong, injury.took)
 
+    def empty(self) -> None:
+        """Nothing in NetBox."""
+        self._sandbox.reset()
+
     def prepare(self) -> None:
         """An empty NetBox with what the batch finds there."""
-        self._sandbox.reset()
+        self.empty()
         self.apply_here(batch.before())
 
     def apply_here(self, *documents: batch.Document) -> None:
@@ -152,7 +168,7 @@ class Scene:
         ):
             engine = NetBoxBulkOrchestrator(netbox)
             for number, document in enumerate(documents):
-                name = f"b-before-{number}"
+                name = f"{BEFORE}-{number}" if number else BEFORE
                 with closing(SqliteJournal(Path(state), name)) as journal:
                     if not engine.apply(engine.plan(document), name, journal).ok:
                         raise SystemExit("What is to be there before a batch could not be created.")
@@ -247,13 +263,15 @@ def cancel(play: Play, task_id: str, chance: random.Random) -> Injury:
     asked_at = time.monotonic()
     try:
         play.manager.cancel(task_id)
-        play.follow(task_id, until=asked_at + 6 * CANCEL_SECONDS)
+        status = play.follow(task_id, until=asked_at + 6 * CANCEL_SECONDS)
         took = time.monotonic() - asked_at
         play.manager.resume(task_id)
     except (TaskEndedError, NothingToResumeError):
-        return Injury()
-    late = [f"the cancel took {took:.1f} s"] if took > CANCEL_SECONDS else []
-    return Injury(["cancelled and resumed"], late, took)
+        return Injury()  # it was about to end
+    wrong = [f"the cancel took {took:.1f} s"] if took > CANCEL_SECONDS else []
+    if status.status is not TaskState.CANCELLED:
+        wrong.append(f"cancelled, it was {status.status}: {status.message}")
+    return Injury(["cancelled and resumed"], wrong, took)
 
 
 def stop_worker(play: Play, task_id: str, chance: random.Random) -> Injury:
@@ -261,7 +279,8 @@ def stop_worker(play: Play, task_id: str, chance: random.Random) -> Injury:
     if not play.wait_until_at_work(task_id) or (took := play.workers.stop()) is None:
         return Injury()
     late = [f"the stop took {took:.1f} s"] if took > STOP_SECONDS else []
-    return Injury(["worker told to stop"], late, took)
+    killed = "the task was not handed back in time" in play.stack.log("worker").read_text()
+    return Injury(["stopped, its task killed" if killed else "stopped, its task handed back"], late, took)
 
 
 INJURIES: dict[str, Callable[[Play, str, random.Random], Injury]] = {
