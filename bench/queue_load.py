@@ -29,7 +29,7 @@ TASKS = 1000
 CALLS = 200
 LONG_POLLERS, POLLERS = 200, 20
 SECONDS = 30
-SETTLE_SECONDS = 10
+WAIT_SECONDS = 25
 _NOWHERE = "http://127.0.0.1:9"  # no worker runs, so that nobody asks this NetBox anything
 DOCUMENT = {"sites": [{"name": "AMS1"}]}
 
@@ -78,9 +78,9 @@ async def _ask(stack: Stack, task_ids: Sequence[str]) -> Found:
 async def _crowd(stack: Stack, task_ids: Sequence[str]) -> list[float]:
     taken: list[float] = []
     async with anyio.create_task_group() as crowd:
-        for task_id in task_ids[:LONG_POLLERS]:
-            crowd.start_soon(_wait_for_ever, stack, task_id)
-        await anyio.sleep(SETTLE_SECONDS)
+        for number, task_id in enumerate(task_ids[:LONG_POLLERS]):
+            crowd.start_soon(_wait_for_ever, stack, task_id, number * WAIT_SECONDS / LONG_POLLERS)
+        await anyio.sleep(WAIT_SECONDS + 5)
         async with anyio.create_task_group() as pollers:
             for number, task_id in enumerate(task_ids[-POLLERS:]):
                 pollers.start_soon(_poll, stack, task_id, number / POLLERS, taken)
@@ -88,10 +88,11 @@ async def _crowd(stack: Stack, task_ids: Sequence[str]) -> list[float]:
     return taken
 
 
-async def _wait_for_ever(stack: Stack, task_id: str) -> None:
+async def _wait_for_ever(stack: Stack, task_id: str, begin: float) -> None:
+    await anyio.sleep(begin)  # they have not all come at the same moment
     async with _client(stack) as client:
         while True:
-            await _call(client, "netbox_get_task_status", task_id=task_id, wait_seconds=25)
+            await _call(client, "netbox_get_task_status", task_id=task_id, wait_seconds=WAIT_SECONDS)
 
 
 async def _poll(stack: Stack, task_id: str, begin: float, taken: list[float]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from weakref import WeakKeyDictionary
 
 from pydantic import SecretStr
 from redis import Redis
@@ -43,9 +44,10 @@ from workers.settings import WorkerSettings
 from workers.snapshots import read_snapshots
 from workers.status import RERUNNABLE, RESUMABLE, TaskState, TaskStatus, derive_status
 from workers.store import Document, Store
+from workers.watch import Mark, Watch
 
-FIRST_POLL_SECONDS = 0.1
-SLOWEST_POLL_SECONDS = 1.0
+READ_AGAIN_SECONDS = 15.0
+"""Some changes are a matter of time alone: a task that nobody has begun, a worker that says nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class AsyncTaskManager:
         self._keys = IdempotencyKeys(redis, settings)
         self._approvals = Approvals(redis, settings)
         self._batches = Batches(redis)
+        self._watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
         self._checked = False
 
     # Starting
@@ -321,20 +324,22 @@ class AsyncTaskManager:
     async def wait(self, task_id: str, wait_seconds: float) -> TaskStatus:
         """Where a task stands, as soon as its state changes, it has ended, or time is up.
 
-        Waits without a thread: only the reading of the status, some
-        milliseconds, happens in one. Raises UnknownTaskError.
+        Waits without a thread, and with all others who wait: the status itself is read
+        only where it can have changed. Raises UnknownTaskError.
         """
         deadline = time.monotonic() + wait_seconds
-        first = await asyncio.to_thread(self.status, task_id)
-        latest, pause = first, FIRST_POLL_SECONDS
+        first = latest = await asyncio.to_thread(self.status, task_id)
+        seen: Mark = None
         while not latest.ended and latest.status == first.status:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            await asyncio.sleep(min(pause, left))
-            pause = min(pause * 1.5, SLOWEST_POLL_SECONDS)
+            seen = await self._watch().change(task_id, seen, min(left, READ_AGAIN_SECONDS))
             latest = await asyncio.to_thread(self.status, task_id)
         return latest
+
+    def _watch(self) -> Watch:
+        return self._watches.setdefault(asyncio.get_running_loop(), Watch(self._redis))
 
     def report(
         self,
