@@ -62,6 +62,9 @@ class Settings(WorkerSettings):
     plan_max_objects: int = Field(
         default=5000, ge=1, description="Largest document that is planned while the caller waits."
     )
+    max_objects: int = Field(
+        default=200_000, ge=1, description="Largest document of all; a larger one is refused, to be split."
+    )
     max_request_bytes: int = Field(
         default=4 * 1024 * 1024, ge=1024, description="Largest HTTP request body that is accepted."
     )

@@ -78,13 +78,20 @@ class BulkService:
             raise
 
     def count_objects(self, document: Any, target: str) -> int:
-        """How many objects a document declares. Raises DocumentError with all problems."""
+        """How many objects a document declares. Raises DocumentError with all problems, TooLargeError."""
         try:
-            return len(get_engine(target).check(document))
+            total = len(get_engine(target).check(document))
         except DocumentError:
             # This check sees the document only; planning finds, in NetBox, what else is wrong.
             self.make_plan(document, target)
             raise
+        limit = get_settings().max_objects
+        if total > limit:
+            raise TooLargeError(
+                f"The document declares {total:,} objects; a batch takes up to {limit:,}.",
+                hint="Split it, say by site, or raise NETBOX_MCP_MAX_OBJECTS.",
+            )
+        return total
 
     def plan(self, document: Any, target: str) -> PlanReply:
         """The plan in short, kept under a plan_id if Redis is there; large documents become a task."""

@@ -198,6 +198,19 @@ def test_without_redis_a_large_document_is_not_sent_in_a_circle(
         assert "apply --sync" in words
 
 
+@pytest.mark.parametrize(
+    "tool", ["netbox_plan_bulk", "netbox_start_bulk_async", "netbox_bulk_ensure_devices"]
+)
+def test_a_document_above_the_limit_of_all_is_refused(
+    dead_netbox: str, bare: pytest.MonkeyPatch, tool: str
+) -> None:
+    bare.setenv("NETBOX_MCP_MAX_OBJECTS", "1000")
+    refused = call(tool, batch={"sites": [{"name": "AMS-[0001-1001]"}]}).data
+    assert refused["code"] == "too_large"
+    assert refused["message"] == "The document declares 1,001 objects; a batch takes up to 1,000."
+    assert "NETBOX_MCP_MAX_OBJECTS" in refused["hint"]
+
+
 def test_a_silent_netbox_holds_health_up_for_seconds_only(bare: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
