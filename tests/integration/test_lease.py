@@ -12,7 +12,7 @@ from orchestrator.errors import LeaseLostError
 from tests.integration.worker_process import wait_for
 from tests.redis_fixture import redis_stopped
 from workers import keys
-from workers.errors import RedisUnavailableError, TargetBusyError
+from workers.errors import RedisUnavailableError, TargetBusyError, WorkerStopsError
 from workers.lease import Heartbeat, Lease, SignOfLife
 
 
@@ -83,7 +83,7 @@ def test_an_epoch_is_never_given_twice(redis: Redis) -> None:
 def test_a_heartbeat_keeps_lease_and_sign_of_life(redis: Redis) -> None:
     lease, life = Lease(redis, "lab", "t-1", 1.5), SignOfLife(redis, "t-1", 1.5)
     lease.acquire()
-    life.begin()
+    life.begin(on_wait=lambda: None)
     assert not SignOfLife(redis, "t-1", 1.5).renew()  # another run of the same task
     with Heartbeat(0.1, [life.renew]) as heartbeat:
         heartbeat.add(lease.renew)
@@ -94,6 +94,21 @@ def test_a_heartbeat_keeps_lease_and_sign_of_life(redis: Redis) -> None:
     wait_for(lambda: not redis.exists(keys.lease("lab")), "the lease lapsing", 5)
     with pytest.raises(LeaseLostError):
         lease.check()
+
+
+def test_another_run_waits_until_the_first_is_gone_or_it_is_told_to_stop(redis: Redis) -> None:
+    SignOfLife(redis, "t-1", 0.6).begin(on_wait=lambda: None)
+    waits: list[int] = []
+    second = SignOfLife(redis, "t-1", 30)
+    second.begin(on_wait=lambda: waits.append(1))
+    assert waits
+    assert second.renew()
+
+    def told_to_stop() -> None:
+        raise WorkerStopsError
+
+    with pytest.raises(WorkerStopsError):
+        SignOfLife(redis, "t-1", 30).begin(on_wait=told_to_stop)
 
 
 def test_a_redis_that_is_gone_is_an_error_before_the_work_and_none_after_it(
