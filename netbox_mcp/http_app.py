@@ -20,7 +20,7 @@ import anyio.to_thread
 import uvicorn
 from a2wsgi import WSGIMiddleware
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import PlainTextResponse, RedirectResponse
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
 from mcp.server.transport_security import TransportSecuritySettings
@@ -167,6 +167,11 @@ def _add_metrics(app: FastAPI) -> None:
 
 def _mount_dashboard(app: FastAPI, settings: Settings) -> None:
     dashboard: Any = WSGIMiddleware(cast(Any, build_dashboard(connect_briefly(settings))))
+
+    @app.get(DASHBOARD_PATH)
+    def to_dashboard() -> RedirectResponse:
+        return RedirectResponse(f"{DASHBOARD_PATH}/")
+
     app.mount(DASHBOARD_PATH, dashboard)
 
 

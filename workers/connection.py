@@ -6,6 +6,7 @@ Neither `decode_responses` nor `protocol` may be set: RQ needs raw bytes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -105,6 +106,9 @@ def redis_errors() -> Iterator[None]:
 def explain(error: RedisError) -> tuple[str, str]:
     """Message and hint for an error of redis-py; never holds the address's password."""
     text = str(error)
+    codes = set(
+        re.split(r"[^A-Z]+", text.rpartition("caused error: ")[2])
+    )  # in a pipeline: not its arguments
     if (
         isinstance(error, (AuthenticationError, AuthorizationError))
         or "NOAUTH" in text
@@ -120,16 +124,16 @@ def explain(error: RedisError) -> tuple[str, str]:
         return f"Redis cannot be reached: {reason}.", START_HINT
     if "unknown command" in text and "HELLO" in text:
         return "This Redis is too old: 6.2 or newer is needed.", NEWER_HINT
-    if isinstance(error, ReadOnlyError):
+    if isinstance(error, ReadOnlyError) or "READONLY" in codes:
         return "This Redis is a replica and takes no writes.", "Point REDIS_URL at the primary."
-    if isinstance(error, NoPermissionError):
+    if isinstance(error, NoPermissionError) or "NOPERM" in codes:
         return "The user in REDIS_URL lacks a permission in Redis.", ACL_HINT
-    if text.startswith("MISCONF"):
+    if "MISCONF" in codes:
         return (
             "Redis cannot write to its disk and refuses writes.",
             "See the log of Redis; its disk may be full.",
         )
-    if isinstance(error, OutOfMemoryError) or "OOM" in text:  # from within a script it has no class
+    if isinstance(error, OutOfMemoryError) or "OOM" in codes:  # from within a script it has no class
         return "Redis is out of memory and refuses writes.", "Raise maxmemory; the policy must be noeviction."
     return f"Redis answered with an error ({type(error).__name__}).", "See the log of Redis."
 

@@ -2,8 +2,9 @@
 
 Tasks are stopped, resumed and undone by our own commands, which keep journal and
 status true; the dashboard's buttons would go past them. What it needs mending
-for, as of 0.9: workers are listed without the serializer, the page of a job
-puts texts into HTML as they are, and every request opens a connection of its own.
+for, as of 0.9: workers and jobs are read with pickle, the page of a job puts texts
+into HTML as they are, looking takes deleted jobs out of the queue, and every
+request opens a connection of its own.
 """
 
 from __future__ import annotations
@@ -55,10 +56,26 @@ class _JsonWorker(Worker):
         return super().all(connection, job_class, queue_class, queue, serializer)
 
 
+class _JsonJob(AllowListedJob):
+    """Jobs, read with their serializer. RQ's default one runs whatever somebody has put into Redis."""
+
+    @classmethod
+    def fetch(cls, id: str, connection: Redis | None = None, serializer: Any = JSONSerializer) -> Job:
+        """The job. Raises NoSuchJobError."""
+        return super().fetch(id, connection, serializer)
+
+
+class _LookedAtQueue(TaskQueue):
+    """A queue out of which nothing is taken, not even a job that has just been deleted to be put in anew."""
+
+    def remove(self, *_: Any, **__: Any) -> None:
+        """Leave it."""
+
+
 def build_dashboard(redis: Redis) -> Flask:
     """The application, on this connection. Authentication is the business of whoever mounts it."""
     web.config.serializer = JSONSerializer
-    web.Worker = _JsonWorker
+    web.Worker, web.Job, web.Queue = _JsonWorker, _JsonJob, _LookedAtQueue
     static = files(rq_dashboard) / "static"
     app = Flask("rq-dashboard", static_folder=str(static), static_url_path="/static/app")
     app.config["RQ_DASHBOARD_REDIS_URL"] = ["this queue"]  # only shown: no address, no password
@@ -98,7 +115,7 @@ def _escape(value: Any) -> Any:
     if isinstance(value, str):
         return html.escape(value)
     if isinstance(value, dict):
-        return {name: _escape(one) for name, one in value.items()}
+        return {html.escape(str(name)): _escape(one) for name, one in value.items()}
     return [_escape(one) for one in value] if isinstance(value, list) else value
 
 

@@ -107,11 +107,12 @@ def how_to_roll_back(batch_id: str) -> str:
     return f"netbox_rollback_batch (on the command line: netbox-mcp rollback {batch_id})"
 
 
-def same_document(task_id: str) -> str:
+def same_document(task_id: str, from_plan: bool) -> str:
     """What to tell somebody who starts what has been started already, perhaps by accident."""
+    then = "is refused, since its plan is out of date by then" if from_plan else "finds nothing left to do"
     return (
-        f"Task {task_id} was sent the same document and has not ended: this one waits for it, then finds "
-        "nothing left to do. With an idempotency key the second call is the first task."
+        f"Task {task_id} was sent the same document and has not ended: this one waits for it, then {then}. "
+        "With an idempotency key the second call is the first task."
     )
 
 

@@ -9,7 +9,7 @@ nmo:cancel:<task>               string  task retention       cancellation.py: so
 nmo:tasks                       zset    task retention       records.py: task -> time of creation
 nmo:tasks:active                zset    task retention       records.py: those that have not ended
 nmo:idempotency:<digest>        string  task retention       idempotency.py: <task> <what it stands for>
-nmo:latest:<target>:<document>  string  task retention       records.py: the task that was last to apply it
+nmo:same:<target>:<document>    set     task retention       records.py: unfinished tasks that apply it
 nmo:document:<document>         string  task retention       store.py: batch document, compressed JSON
 nmo:plan:<plan>                 hash    task retention       store.py: plan, compressed JSON, and its document
 nmo:approval:<plan digest>      string  task retention       approvals.py: who approved a plan, signed
@@ -60,9 +60,9 @@ def idempotency(digest: str) -> str:
     return f"nmo:idempotency:{digest}"
 
 
-def latest(target: str, document_id: str) -> str:
-    """The task that was last asked to apply a document."""
-    return f"nmo:latest:{target}:{document_id}"
+def same_work(target: str, document_id: str) -> str:
+    """The tasks that apply a document, those that have ended since included."""
+    return f"nmo:same:{target}:{document_id}"
 
 
 def document(document_id: str) -> str:

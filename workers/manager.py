@@ -237,9 +237,11 @@ class AsyncTaskManager:
         except BaseException:
             self._forget(record, idempotency_key)
             raise
-        status, before = self._status(record.task_id), self._records.become_latest(record)
-        if before and not idempotency_key and not self._is_over(before):
-            return status.model_copy(update={"hint": same_document(before)})
+        status, other = self._status(record.task_id), ""
+        with suppress(RedisError):  # the task is in line, whatever can be said about others
+            other = self._records.same_work(record, self._is_over)
+        if other and not idempotency_key:
+            return status.model_copy(update={"hint": same_document(other, bool(record.plan_id))})
         return status
 
     def _is_over(self, task_id: str) -> bool:

@@ -7,7 +7,7 @@ it lives in its sign of life (lease.py), what it did in the journal (journal.py)
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -120,16 +120,20 @@ class TaskRecords:
             pipe.expire(index, retention)
         pipe.execute()
 
-    def become_latest(self, record: TaskRecord) -> str:
-        """The task that was asked for the same document before this one, or an empty string."""
+    def same_work(self, record: TaskRecord, is_over: Callable[[str], bool]) -> str:
+        """A task with the same document and target that is not over, or an empty string; notes this one."""
         if record.kind != "apply" or not record.document_id:
             return ""
-        name, retention = (
-            keys.latest(record.target, record.document_id),
-            self._settings.task_retention_seconds,
-        )
-        before = text_of(self._redis.set(name, record.task_id, ex=retention, get=True))
-        return "" if before == record.task_id else before  # a first answer that got lost
+        name = keys.same_work(record.target, record.document_id)
+        others = {text_of(task_id) for task_id in self._redis.smembers(name)} - {record.task_id}
+        over = [task_id for task_id in others if is_over(task_id)]
+        pipe = self._redis.pipeline()
+        if over:
+            pipe.srem(name, *over)
+        pipe.sadd(name, record.task_id)
+        pipe.expire(name, self._settings.task_retention_seconds)
+        pipe.execute()
+        return min(others.difference(over), default="")
 
     def drop_from_active(self, task_ids: Sequence[str]) -> None:
         """Note that these tasks have ended."""

@@ -52,7 +52,7 @@ class Watch:
         """
         changed: asyncio.Future[Mark] = asyncio.get_running_loop().create_future()
         self._waiting[changed] = (task_id, seen)
-        if self._looking is None or self._looking.done():
+        if self._looking is None:
             self._looking = asyncio.create_task(self._look_on())
         try:
             return await asyncio.wait_for(changed, seconds)
@@ -62,17 +62,20 @@ class Watch:
             self._waiting.pop(changed, None)
 
     async def _look_on(self) -> None:
-        while self._waiting:
-            await asyncio.sleep(LOOK_SECONDS)
-            task_ids = sorted({task_id for task_id, _ in self._waiting.values()})
-            try:
-                marks = await asyncio.to_thread(self._look, task_ids)
-            except RedisError:
-                marks = {}
-            for changed, (task_id, seen) in list(self._waiting.items()):
-                mark = marks.get(task_id)
-                if (mark is None or mark != seen) and not changed.done():
-                    changed.set_result(mark)
+        try:
+            while self._waiting:
+                await asyncio.sleep(LOOK_SECONDS)
+                task_ids = sorted({task_id for task_id, _ in self._waiting.values()})
+                try:
+                    marks = await asyncio.to_thread(self._look, task_ids)
+                except RedisError:
+                    marks = {}
+                for changed, (task_id, seen) in list(self._waiting.items()):
+                    mark = marks.get(task_id)
+                    if (mark is None or mark != seen) and not changed.done():
+                        changed.set_result(mark)
+        finally:
+            self._looking = None  # it would keep its event loop, and with it this, for ever
 
     def _look(self, task_ids: Sequence[str]) -> dict[str, str]:
         names = [

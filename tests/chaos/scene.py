@@ -266,8 +266,11 @@ def cancel(play: Play, task_id: str, chance: random.Random) -> Injury:
         status = play.follow(task_id, until=asked_at + 6 * CANCEL_SECONDS)
         took = time.monotonic() - asked_at
         play.manager.resume(task_id)
-    except (TaskEndedError, NothingToResumeError):
-        return Injury()  # it was about to end
+    except TaskEndedError:
+        return Injury()
+    except NothingToResumeError:  # it was about to end, or did not care
+        late = time.monotonic() - asked_at > CANCEL_SECONDS / 2
+        return Injury(["cancelled"], ["it went on to its end"]) if late else Injury()
     wrong = [f"the cancel took {took:.1f} s"] if took > CANCEL_SECONDS else []
     if status.status is not TaskState.CANCELLED:
         wrong.append(f"cancelled, it was {status.status}: {status.message}")

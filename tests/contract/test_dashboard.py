@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import pickle
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
@@ -32,7 +33,19 @@ from tests.redis_fixture import redis_stopped
 from workers.queues import RUN_PLAN, open_queue
 
 APPROVE_TOKEN = "those-who-approve-7c1d"
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+MOMENT = "2026-11-26T00:00:00.000000Z"
 SCRIPT = "<img src=x onerror=\"document.title='broken into'\">"
+
+
+class Mark:
+    """Leaves a mark where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self._path,)
 
 
 @pytest.fixture
@@ -107,6 +120,8 @@ def test_every_page_shows_jobs_in_every_state(
     wait_until_ended(manager, failed.task_id)
     rq = open_queue(redis, get_settings())
     rq.enqueue_in(timedelta(hours=1), RUN_PLAN, "t-none", job_id="t-later")
+    redis.hset("rq:job:t-pickle", mapping={"created_at": MOMENT, "origin": rq.name, "status": "queued"})
+    redis.hset("rq:job:t-pickle", "meta", pickle.dumps(Mark(tmp_path / "mark")))
     hostile = rq.enqueue_call(f"os.{SCRIPT}", job_id="t-hostile")
     wait_for(lambda: hostile.get_status() == "failed", "the hostile job refused")
     running = manager.start_apply(many_sites(prefix, 900), "default", 900)
@@ -128,6 +143,24 @@ def test_every_page_shows_jobs_in_every_state(
     # What somebody has put into the queue is text here, and no part of the page.
     shown(browser, f"{base}/job/t-hostile", SCRIPT, "Workers do not run")
     assert browser.title == "RQ dashboard"
+    # Nor is it run on the server.
+    requests.get(f"{server.url}/rq/0/view/job/t-pickle", headers=HEADERS, timeout=10)
+    assert not (tmp_path / "mark").exists()
+
+
+def test_a_look_takes_nothing_out_of_the_queue(server: HttpServer, with_redis: str, redis: Redis) -> None:
+    """Resuming deletes a job and puts it in anew; a page that is open at that moment must not take it out."""
+    queue = open_queue(redis, get_settings())
+    redis.rpush(queue.key, "t-resumed")
+    for registry in ("queued", "failed", "finished"):
+        path = f"/rq/0/data/jobs/{queue.name}/{registry}/8/asc/1.json"
+        assert requests.get(server.url + path, headers=HEADERS, timeout=10).status_code == 200
+    assert redis.lrange(queue.key, 0, -1) == [b"t-resumed"]
+
+
+def test_the_short_address_leads_to_it(server: HttpServer) -> None:
+    answer = requests.get(f"{server.url}/rq", headers=HEADERS, timeout=10)
+    assert (answer.status_code, answer.url) == (200, f"{server.url}/rq/")
 
 
 @pytest.mark.parametrize(

@@ -41,15 +41,20 @@ def test_the_same_document_while_it_is_under_way_is_warned_of(manager: AsyncTask
     first = manager.start_apply(DOCUMENT, "default", 2)
     assert first.hint == ""
     plan_id = manager.save_plan(Plan("default", (), digest="abc"), DOCUMENT)
-    for again in (manager.start_apply(DOCUMENT, "default", 2), manager.start_apply_plan(plan_id)):
-        assert again.hint.startswith(f"Task {first.task_id} was sent the same document and has not ended")
-        first = again
-    # Another document, another target, a key that says it is meant, one that has ended: no warning.
+    again = manager.start_apply(DOCUMENT, "default", 2)
+    assert again.hint.startswith(f"Task {first.task_id} was sent the same document and has not ended")
+    assert "then finds nothing left to do" in again.hint
+    manager.cancel(again.task_id)
+    planned = manager.start_apply_plan(plan_id)
+    assert planned.hint.startswith(f"Task {first.task_id} was sent the same document and has not ended")
+    assert "its plan is out of date by then" in planned.hint
+    # Another document, another target, a key that says it is meant, all ended: no warning.
     assert manager.start_apply(OTHER, "default", 1).hint == ""
     assert manager.start_apply(DOCUMENT, "lab", 2).hint == ""
     keyed = manager.start_apply(DOCUMENT, "default", 2, "monday")
     assert keyed.hint == ""
-    manager.cancel(keyed.task_id)
+    for task in (first, planned, keyed):
+        manager.cancel(task.task_id)
     assert manager.start_apply(DOCUMENT, "default", 2).hint == ""
 
 
