@@ -21,7 +21,6 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
-from rq.registry import StartedJobRegistry
 
 from workers import keys
 from workers.metrics import COUNTED, INFINITY, PREFIX, SUM, Metric
@@ -71,7 +70,7 @@ def _gauges(redis: Redis, settings: WorkerSettings) -> Iterator[Family]:
     )
     tasks.add_metric(["queued"], info.depth)
     tasks.add_metric(["waiting_for_target"], info.waiting_for_target)
-    tasks.add_metric(["running"], StartedJobRegistry(queue=queue).get_job_count(cleanup=False))
+    tasks.add_metric(["running"], queue.started_job_registry.get_job_count(cleanup=False))
     yield tasks
     workers = GaugeMetricFamily(f"{PREFIX}workers", "Workers that listen on the queue.", labels=["state"])
     for state in ("idle", "busy"):

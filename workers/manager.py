@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,7 +42,7 @@ from workers.resumption import Resumption
 from workers.roster import QueueInfo, read_queue_info, write_trouble
 from workers.settings import WorkerSettings
 from workers.snapshots import read_snapshots
-from workers.status import RERUNNABLE, RESUMABLE, TaskState, TaskStatus, derive_status
+from workers.status import ENDED, RERUNNABLE, RESUMABLE, TaskState, TaskStatus, derive_status
 from workers.store import Document, Store
 from workers.watch import Mark, Watch
 
@@ -213,9 +213,9 @@ class AsyncTaskManager:
         facts = self._batches.find(batch_id)
         if facts is None:
             return None
-        with suppress(UnknownTaskError):  # an ended task is forgotten sooner than its batch
-            if facts.task_id and not self._status(facts.task_id).ended:
-                raise UnfinishedBatchError(batch_id, facts.task_id)
+        # An ended task is forgotten sooner than its batch.
+        if facts.task_id and not self._is_over(facts.task_id):
+            raise UnfinishedBatchError(batch_id, facts.task_id)
         return facts
 
     def _start(
@@ -227,7 +227,9 @@ class AsyncTaskManager:
         """
         try:
             if idempotency_key:
-                task_id = self._keys.claim(idempotency_key, record, self._is_free)
+                task_id = self._keys.claim(
+                    idempotency_key, record, lambda held: self._is_over(held, RERUNNABLE)
+                )
                 if task_id != record.task_id:
                     self._records.discard(record)
                     return self._status(task_id)
@@ -244,9 +246,10 @@ class AsyncTaskManager:
             return status.model_copy(update={"hint": same_document(other, bool(record.plan_id))})
         return status
 
-    def _is_over(self, task_id: str) -> bool:
+    def _is_over(self, task_id: str, states: Collection[TaskState] = ENDED) -> bool:
+        """Whether a task has ended in one of these states, or is forgotten by now."""
         try:
-            return self._status(task_id).ended
+            return self._status(task_id).status in states
         except UnknownTaskError:
             return True
 
@@ -257,12 +260,6 @@ class AsyncTaskManager:
             if idempotency_key:
                 self._keys.give_back(idempotency_key, record)
             self._records.discard(record)
-
-    def _is_free(self, task_id: str) -> bool:
-        try:
-            return self._status(task_id).status in RERUNNABLE
-        except UnknownTaskError:
-            return True
 
     def _check_once(self) -> None:
         """Refuse a Redis that is too old, before anything is written to it."""

@@ -6,22 +6,19 @@ import os
 import random
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from redis import Redis
 
 from netbox_mcp.stack import Stack
-from tests.integration.worker_process import runs
+from tests.integration.worker_process import STOP_SECONDS, children_of, runs
 from tests.netbox.faulty_proxy import CUT, DROP, RESET, TRUNCATE, Answer, Fault, FaultyProxy, First, Late
 
 KILLS = ("worker", "horse", "both", "connections")
 """What `kill` may hit; a horse is RQ's word for the process that runs a task."""
-STOP_SECONDS = 15.0
 _FAULTY_READS, _FAULTY_WRITES = 0.06, 0.3
 _SLOW_SECONDS = 2.0
 
@@ -39,7 +36,7 @@ class Workers:
 
     def _busy(self) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
         for worker in self._processes:
-            for child in _children(worker.pid):
+            for child in children_of(worker.pid):
                 yield worker, child
 
     def kill(self, what: str) -> bool:
@@ -87,12 +84,6 @@ class Workers:
                 worker.wait(10)
 
 
-def _children(pid: int) -> list[int]:
-    with suppress(FileNotFoundError):
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
-
-
 def cut_connections(redis: Redis) -> bool:
     """Close every connection to Redis but our own; False where there was none."""
     closed: Any = [redis.client_kill_filter(_type=kind, skipme=True) for kind in ("normal", "pubsub")]
@@ -108,7 +99,6 @@ class StumblingProxy(FaultyProxy):
     def __init__(self, upstream: str, seed: int) -> None:
         super().__init__(upstream)
         self._chance = random.Random(seed)
-        self._lock_injected = threading.Lock()
         self._lose = 0
         self.injected: list[str] = []
         self.requests = 0
@@ -122,7 +112,7 @@ class StumblingProxy(FaultyProxy):
 
     def take_fault(self, method: str, path: str, body: bytes) -> Fault | None:
         """Sometimes one of those below; the write whose number was drawn first loses its answer."""
-        with self._lock_injected:
+        with self._lock:
             if not self.active:
                 return None
             self.requests += 1

@@ -18,8 +18,8 @@ from netbox_mcp.stack import Stack
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.netbox import NetBoxSettings, open_netbox
 from tests.chaos import batch
-from tests.chaos.injuries import KILLS, STOP_SECONDS, StumblingProxy, Workers, cut_connections
-from tests.integration.worker_process import NetBoxOverHttp
+from tests.chaos.injuries import KILLS, StumblingProxy, Workers, cut_connections
+from tests.integration.worker_process import STOP_SECONDS, NetBoxOverHttp
 from workers.connection import connect_briefly
 from workers.errors import NothingToResumeError, RedisUnavailableError, TaskEndedError
 from workers.manager import AsyncTaskManager

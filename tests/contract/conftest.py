@@ -13,7 +13,7 @@ import pytest
 from netbox_mcp.dependencies import forget
 from netbox_mcp.sandbox.ports import choose_port
 from tests.contract.clients import CommandLine, bare_command_line
-from tests.integration.worker_process import NetBoxOverHttp
+from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam
 
 OURS = ("NETBOX_", "REDIS_URL", "SANDBOX_")
 
@@ -55,6 +55,14 @@ def with_redis(redis_url: str, bare: pytest.MonkeyPatch) -> str:
     """An empty Redis, configured."""
     bare.setenv("REDIS_URL", redis_url)
     return redis_url
+
+
+@pytest.fixture
+def slow_team(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[WorkerTeam]:
+    """Starts workers with one lane, so that most of a batch is still to be done when its first list is."""
+    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
+    with WorkerTeam(tmp_path, {**environment, "NETBOX_MCP_LANES": "1"}) as team:
+        yield team
 
 
 @pytest.fixture

@@ -55,13 +55,6 @@ def server(netbox: NetBoxOverHttp, with_redis: str, cli: CommandLine) -> Iterato
     )
 
 
-@pytest.fixture
-def team(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[WorkerTeam]:
-    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
-    with WorkerTeam(tmp_path, {**environment, "NETBOX_MCP_LANES": "1"}) as team:
-        yield team
-
-
 def installed(program: str) -> str:
     path = shutil.which(program)
     assert path, f"{program} is missing; `make browser` installs it"
@@ -110,10 +103,10 @@ def shown(browser: WebDriver, address: str, *texts: str) -> str:
 
 
 def test_every_page_shows_jobs_in_every_state(
-    server: HttpServer, team: WorkerTeam, browser: WebDriver, prefix: str, redis: Redis, tmp_path: Path
+    server: HttpServer, slow_team: WorkerTeam, browser: WebDriver, prefix: str, redis: Redis, tmp_path: Path
 ) -> None:
     manager = get_task_manager()
-    worker = team.start()
+    worker = slow_team.start()
     finished = manager.start_apply(campus(prefix), "default", 7)
     wait_until_ended(manager, finished.task_id)
     failed = manager.start_apply({"devices": [{"name": "nowhere"}]}, "default", 1)

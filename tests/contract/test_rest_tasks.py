@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,14 +27,6 @@ def server(netbox: NetBoxOverHttp, with_redis: str, cli: CommandLine) -> Iterato
     yield from serve(cli, REDIS_URL=with_redis, NETBOX_MCP_TOKEN=TOKEN)
 
 
-@pytest.fixture
-def worker(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[None]:
-    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
-    with WorkerTeam(tmp_path, {**environment, "NETBOX_MCP_LANES": "1"}) as team:
-        team.start()
-        yield
-
-
 def ask(server: HttpServer, method: str, path: str, **parameters: Any) -> tuple[int, dict[str, Any]]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     answer = requests.request(
@@ -45,9 +36,10 @@ def ask(server: HttpServer, method: str, path: str, **parameters: Any) -> tuple[
 
 
 def test_a_task_is_followed_cancelled_and_resumed(
-    server: HttpServer, worker: None, netbox: NetBoxOverHttp, prefix: str
+    server: HttpServer, slow_team: WorkerTeam, netbox: NetBoxOverHttp, prefix: str
 ) -> None:
     manager = get_task_manager()
+    slow_team.start()
     task_id = manager.start_apply(many_sites(prefix, MANY), "default", MANY).task_id
     wait_until_midway(manager, task_id)
     code, said = ask(server, "POST", f"{task_id}/cancel")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.worker_process import (
+    STOP_SECONDS,
     NetBoxOverHttp,
     children_of,
     many_sites,
@@ -23,7 +24,6 @@ from tests.integration.worker_process import (
 from workers.manager import AsyncTaskManager
 from workers.status import TaskState
 
-STOP_SECONDS = 15
 MANY = 400
 
 

@@ -127,16 +127,22 @@ def test_a_redis_that_goes_away_is_told_within_seconds(
     assert manager.status(task_id).status == "queued"
 
 
+def write_refusal(manager: AsyncTaskManager) -> RedisUnavailableError:
+    """What someone is told who starts a task, and doctor: the same."""
+    with pytest.raises(RedisUnavailableError) as caught:
+        manager.start_apply(DOCUMENT, "default", 1)
+    assert manager.write_trouble()[0] == caught.value.message
+    return caught.value
+
+
 def test_a_full_redis(manager: AsyncTaskManager, redis: Redis) -> None:
     manager.start_apply(DOCUMENT, "default", 1)
     redis.config_set("maxmemory", "1")
     try:
-        with pytest.raises(RedisUnavailableError) as caught:
-            manager.start_apply(DOCUMENT, "default", 1)
-        assert manager.write_trouble()[0] == caught.value.message
+        error = write_refusal(manager)
     finally:
         redis.config_set("maxmemory", "0")
-    assert caught.value.message == "Redis is out of memory and refuses writes."
+    assert error.message == "Redis is out of memory and refuses writes."
     assert len(manager.list_tasks()) == 1
 
 
@@ -156,13 +162,11 @@ def test_a_redis_that_drops_keys_when_it_is_full(manager: AsyncTaskManager, redi
 def test_a_replica(manager: AsyncTaskManager, redis: Redis) -> None:
     redis.replicaof("127.0.0.1", str(choose_port(())))
     try:
-        with pytest.raises(RedisUnavailableError) as caught:
-            manager.start_apply(DOCUMENT, "default", 1)
-        assert manager.write_trouble()[0] == caught.value.message
+        error = write_refusal(manager)
     finally:
         redis.replicaof("NO", "ONE")
-    assert caught.value.message == "This Redis is a replica and takes no writes."
-    assert caught.value.hint == "Point REDIS_URL at the primary."
+    assert error.message == "This Redis is a replica and takes no writes."
+    assert error.hint == "Point REDIS_URL at the primary."
 
 
 def limited(redis: Redis, server: RedisServer, rules: str) -> WorkerSettings:

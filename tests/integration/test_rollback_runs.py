@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.models import Plan
 from orchestrator.netbox import NetBoxSettings, open_netbox
@@ -187,7 +188,8 @@ def test_a_rollback_that_may_not_delete_leaves_the_batch_to_be_resumed(
     )
     assert batch.status is TaskState.COMPLETED_WITH_ERRORS
     worker.stop()
-    limited = netbox.token_that_may("view", "add", "change")
+    models = [row.model for row in OBJECT_TYPES.values()]
+    limited = netbox.token_that_may((models, ("view", "add", "change")))
     team.start(NETBOX_TOKEN=limited)
     undoing = manager.start_rollback(batch.batch_id or "", "default", force=False, total=2)
     refused = wait_until_ended(manager, undoing.task_id)

@@ -13,6 +13,7 @@ from redis import Redis
 
 from netbox_mcp.sandbox.redis_server import RedisServer
 from tests.integration.worker_process import (
+    STOP_SECONDS,
     NetBoxOverHttp,
     WorkerProcess,
     WorkerTeam,
@@ -35,7 +36,6 @@ from workers.status import TaskState, TaskStatus
 ENOUGH = 400
 """Sites: long enough to come in between."""
 MANY = 600
-STOP_SECONDS = 15
 
 
 def test_what_a_killed_worker_leaves_another_one_goes_on_with(

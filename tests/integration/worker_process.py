@@ -8,19 +8,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
 
-from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.live import Live
 from orchestrator.metadata import read_metadata
 from workers.manager import AsyncTaskManager
 from workers.status import TaskStatus
 
 Found = TypeVar("Found")
+
+STOP_SECONDS = 15
+"""What a worker that is told to stop takes at most."""
 
 RUN_WORKER = """
 from workers.settings import WorkerSettings
@@ -124,13 +127,19 @@ class NetBoxOverHttp:
             if not self.count("extras/custom-fields", name=change.label):
                 self.create("extras/custom-fields", **change.after)
 
-    def token_that_may(self, *actions: str) -> str:
-        """A token of a new user with these permissions on everything that batches write."""
+    def token_that_may(self, *permissions: tuple[Sequence[str], Sequence[str]]) -> str:
+        """A token of a new user who may do these actions on these models, and nothing else."""
         name = f"limited-{secrets.token_hex(6)}"
         person = {"username": name, "password": "Limited-pass-2026"}
         user = self.create("users/users", **person)["id"]
-        models = [row.model for row in OBJECT_TYPES.values()]
-        self.create("users/permissions", name=name, object_types=models, actions=list(actions), users=[user])
+        for number, (models, actions) in enumerate(permissions):
+            self.create(
+                "users/permissions",
+                name=f"{name}-{number}",
+                object_types=list(models),
+                actions=list(actions),
+                users=[user],
+            )
         token = self.create("users/tokens/provision", **person)
         return token["token"] if token["version"] == 1 else f"nbt_{token['key']}.{token['token']}"
 
@@ -139,8 +148,10 @@ class NetBoxOverHttp:
 
 
 def children_of(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """The processes that a process has started; none where it has ended."""
+    with suppress(FileNotFoundError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 def runs(pid: int) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from uuid import uuid4
 
 import pytest
 
@@ -14,7 +13,8 @@ from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.errors import AccessError
 from orchestrator.netbox import open_netbox
 from orchestrator.ports import Query
-from tests.netbox.tidy_fixture import call, settings_of
+from tests.integration.worker_process import NetBoxOverHttp
+from tests.netbox.tidy_fixture import settings_of
 from tests.unit.batches import MemoryJournal
 
 ALL = ("view", "add", "change", "delete")
@@ -29,19 +29,8 @@ def engine_for(tidy_netbox: SandboxInfo) -> Iterator[Callable[..., NetBoxBulkOrc
     with ExitStack() as stack:
 
         def engine_for(*permissions: tuple[Sequence[str], Sequence[str]]) -> NetBoxBulkOrchestrator:
-            name = f"limited-{uuid4().hex[:12]}"
-            person = {"username": name, "password": "Limited-pass-2026"}
-            user = call(tidy_netbox, "POST", "users/users", json=person)["id"]
-            for number, (models, actions) in enumerate(permissions):
-                permission = {
-                    "name": f"{name}-{number}",
-                    "object_types": list(models),
-                    "actions": list(actions),
-                    "users": [user],
-                }
-                call(tidy_netbox, "POST", "users/permissions", json=permission)
-            token = call(tidy_netbox, "POST", "users/tokens/provision", json=person)
-            secret = token["token"] if token["version"] == 1 else f"nbt_{token['key']}.{token['token']}"
+            plain = NetBoxOverHttp(tidy_netbox.url, tidy_netbox.token_v2)
+            secret = plain.token_that_may(*permissions)
             netbox = stack.enter_context(open_netbox(settings_of(tidy_netbox, token=secret)))
             return NetBoxBulkOrchestrator(netbox)
 
