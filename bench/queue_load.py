@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,7 +77,7 @@ def _stack() -> Iterator[tuple[Stack, AsyncTaskManager]]:
 
 async def _ask(server: Server, task_ids: Sequence[str]) -> Found:
     found: Found = {}
-    async with _client(server) as client:
+    async with open_client(server) as client:
         for tool in ("netbox_list_active_tasks", "netbox_get_queue_info"):
             found[tool] = [await _timed(client, tool) for _ in range(CALLS)]
             tell(f"  {tool}: median {percentile(found[tool], 0.5):.1f} ms")
@@ -92,9 +92,9 @@ async def _poll_beside_crowd(server: Server, task_ids: Sequence[str]) -> list[fl
         both.start_soon(_crowd_apart, server, task_ids[:LONG_POLLERS])
         await anyio.sleep(WAIT_SECONDS + 5)
         async with AsyncExitStack() as stack:
-            clients = [await stack.enter_async_context(_client(server)) for _ in range(POLLERS)]
+            clients = [await stack.enter_async_context(open_client(server)) for _ in range(POLLERS)]
             for client in clients:
-                await _call(client, "netbox_get_task_status", task_id=task_ids[-1])  # and all schemas with it
+                await call(client, "netbox_get_task_status", task_id=task_ids[-1])  # and all schemas with it
             async with anyio.create_task_group() as pollers:
                 for number, (client, task_id) in enumerate(zip(clients, task_ids[-POLLERS:], strict=True)):
                     pollers.start_soon(_poll, client, task_id, number / POLLERS, taken)
@@ -120,9 +120,9 @@ def _crowd(server: Server, task_ids: Sequence[str]) -> None:
 
 async def _wait_for_ever(server: Server, task_id: str, begin: float) -> None:
     await anyio.sleep(begin)
-    async with _client(server) as client:
+    async with open_client(server) as client:
         while True:
-            await _call(client, "netbox_get_task_status", task_id=task_id, wait_seconds=WAIT_SECONDS)
+            await call(client, "netbox_get_task_status", task_id=task_id, wait_seconds=WAIT_SECONDS)
 
 
 async def _poll(client: Client, task_id: str, begin: float, taken: list[float]) -> None:
@@ -135,18 +135,21 @@ async def _poll(client: Client, task_id: str, begin: float, taken: list[float]) 
 
 async def _timed(client: Client, tool: str, **arguments: Any) -> float:
     begin = time.perf_counter()
-    await _call(client, tool, **arguments)
+    await call(client, tool, **arguments)
     return (time.perf_counter() - begin) * 1000
 
 
-async def _call(client: Client, tool: str, **arguments: Any) -> None:
+async def call(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+    """What a tool answers. Ends the benchmark where that is an error."""
     result = await client.call_tool(tool, arguments)
-    if result.is_error:
+    if result.is_error or result.structured_content is None:
         raise SystemExit(f"{tool} failed: {result.structured_content}")
+    return result.structured_content
 
 
 @asynccontextmanager
-async def _client(server: Server) -> Any:
+async def open_client(server: Server) -> AsyncIterator[Client]:
+    """An MCP client, closed afterwards."""
     headers = {"Authorization": f"Bearer {server.bearer_token}"}
     async with (
         httpx2.AsyncClient(headers=headers, timeout=60) as http,
