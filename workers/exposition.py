@@ -6,6 +6,7 @@ A fixed number of small reads, however many tasks there are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any
 
@@ -21,8 +22,12 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
+from rq.job import Job
+from rq.queue import Queue
+from rq.utils import str_to_date
 
 from workers import keys
+from workers.connection import text_of
 from workers.metrics import COUNTED, INFINITY, PREFIX, SUM, Metric
 from workers.queues import open_queue
 from workers.roster import read_queue_info
@@ -76,11 +81,21 @@ def _gauges(redis: Redis, settings: WorkerSettings) -> Iterator[Family]:
     for state in ("idle", "busy"):
         workers.add_metric([state], sum(worker.state == state for worker in info.workers))
     yield workers
+    yield _gauge("oldest_task_wait_seconds", "How long the next task has waited.", _next_waits(redis, queue))
     yield _gauge("tasks_failed", "Failed jobs that RQ still remembers.", info.failed)
     yield _gauge("redis_durable", "1 while Redis writes an append-only file.", int(bool(info.redis_durable)))
     memory: dict[str, Any] = redis.info("memory")
     yield _gauge("redis_memory_bytes", "Memory that Redis uses.", memory["used_memory"])
     yield _gauge("redis_memory_limit_bytes", "Memory that Redis may use; 0: no limit.", memory["maxmemory"])
+
+
+def _next_waits(redis: Redis, queue: Queue) -> float:
+    """Since when the task at the head of the queue is in it; 0 where nothing waits for a worker."""
+    head = redis.lindex(queue.key, 0)
+    since = redis.hget(Job.key_for(text_of(head)), "enqueued_at") if head else None
+    if since is None:
+        return 0.0
+    return max(0.0, (datetime.now(UTC) - str_to_date(since)).total_seconds())
 
 
 def _gauge(name: str, text: str, value: float) -> Family:

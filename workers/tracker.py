@@ -1,4 +1,4 @@
-"""Where a running task stands, kept in one Redis hash that anyone may read.
+"""Where a running task stands, kept in one Redis hash that anyone may read, and told in a stream.
 
 Implements the engine's Progress. Writes are throttled and never waited for by
 two threads at once, so that telling costs the apply nothing. Counts here serve
@@ -36,6 +36,8 @@ FLUSH_SECONDS = 0.2
 WINDOW_SECONDS = 30.0
 MAX_ERRORS = 5
 MAX_TEXT = 200
+MAX_EVENTS = 500
+NO_EVENT = frozenset({"errors"})  # their texts are long, and the same again in each event
 
 # A task that has ended stays ended, until somebody asks for it to be resumed (manager.py).
 # KEYS: progress   ARGV: nonce of this run, retention, the time
@@ -54,14 +56,17 @@ if tonumber(run) > 0 then redis.call('HSETNX', KEYS[1], 'started_at', ARGV[3]) e
 return redis.call('HINCRBY', KEYS[1], 'run', 1)
 """
 # Only the latest run of a task tells where it stands.
-# KEYS: progress, throughput   ARGV: nonce, retention, objects settled, fields and values
+# KEYS: progress, events, throughput
+# ARGV: nonce, retention, objects settled, how many of what follows are for the event, fields and values
 TELL = f"""
 if (redis.call('HGET', KEYS[1], 'begun_by') or '') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 4))
+redis.call('HSET', KEYS[1], unpack(ARGV, 5))
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', {MAX_EVENTS}, '*', unpack(ARGV, 5, 4 + ARGV[4]))
 redis.call('EXPIRE', KEYS[1], ARGV[2])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
 if tonumber(ARGV[3]) > 0 then
-  redis.call('INCRBY', KEYS[2], ARGV[3])
-  redis.call('EXPIRE', KEYS[2], {keys.THROUGHPUT_SECONDS})
+  redis.call('INCRBY', KEYS[3], ARGV[3])
+  redis.call('EXPIRE', KEYS[3], {keys.THROUGHPUT_SECONDS})
 end
 return 1
 """
@@ -266,10 +271,15 @@ class TaskTracker:
                 self._flushed_at = self._clock()
                 fields, settled = self._snapshot(), self._unreported
                 self._unreported, self._dirty = 0, False
-            names = [keys.progress(self._task_id), keys.throughput(int(time.time() // 60))]
-            told = [part for pair in fields.items() for part in pair]
-            head: list[Any] = [self._nonce, self._retention, settled]
-            heard = bool(self._redis.eval(TELL, len(names), *names, *head, *told))
+            names = [
+                keys.progress(self._task_id),
+                keys.events(self._task_id),
+                keys.throughput(int(time.time() // 60)),
+            ]
+            event = [part for name, value in fields.items() if name not in NO_EVENT for part in (name, value)]
+            rest = [part for name, value in fields.items() if name in NO_EVENT for part in (name, value)]
+            head: list[Any] = [self._nonce, self._retention, settled, len(event)]
+            heard = bool(self._redis.eval(TELL, len(names), *names, *head, *event, *rest))
             if not heard:
                 log.warning("another run of the task has begun; this one is not listened to any more")
             return heard

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,7 +81,9 @@ def test_what_workers_do_is_counted(
     parents = {name: entries for name, entries in campus(prefix).items() if name != "devices"}
     first = manager.start_apply(parents, "default", 4)
     second = manager.start_apply({"device_types": [wrong_height(prefix)]}, "default", 2)
+    time.sleep(1)
     waiting = scrape(server)
+    assert 1 <= waiting["oldest_task_wait_seconds",] < 60
     assert (waiting["tasks", "queued"], waiting["tasks", "waiting_for_target"]) == (1, 1)
 
     proxy.aim("GET", "dcim/sites", Answer(503))
@@ -110,6 +113,7 @@ def test_what_workers_do_is_counted(
         assert after["netbox_request_seconds_bucket", "+Inf", method, "default"] == count
         assert 0 < total < 60
     assert after["tasks", "queued"] == after["tasks", "waiting_for_target"] == 0
+    assert after["oldest_task_wait_seconds",] == 0
 
 
 def wrong_height(prefix: str) -> dict[str, object]:

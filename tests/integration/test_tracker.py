@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import orjson
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
@@ -14,7 +15,7 @@ from orchestrator.models import Action, Change, Outcome, Pass, Plan, Report, Res
 from tests.redis_fixture import redis_stopped
 from workers.manager import AsyncTaskManager
 from workers.status import TaskStatus
-from workers.tracker import MAX_ERRORS, TaskTracker
+from workers.tracker import MAX_ERRORS, MAX_EVENTS, TaskTracker
 from workers.undo import Undone
 
 
@@ -49,6 +50,36 @@ def sites(number: int, unchanged: int = 0) -> Plan:
 def outcomes(plan: Plan, first: int, last: int, result: Result, message: str = "") -> list[Outcome]:
     some = plan.changes[first:last]
     return [Outcome(c.id, "sites", c.label, c.path, result, message=message) for c in some]
+
+
+def test_each_change_is_an_event(task: Running, redis: Redis) -> None:
+    plan = sites(3)
+    task.tracker.started()
+    task.tracker.planned(plan)
+    task.tracker.stage(Stage(Pass.BUILD, "sites", plan.changes), 1, 1)
+    task.tracker.settled(outcomes(plan, 0, 2, Result.CREATED))
+    task.tracker.settled(outcomes(plan, 2, 3, Result.FAILED, "NetBox says no."))
+    task.tracker.applied(Report("b-1", {"sites": {"created": 2, "failed": 1}}))
+
+    events = [event for _, event in redis.xrange(f"nmo:events:{task.task_id}")]
+    assert [event[b"state"] for event in events] == [
+        b"planning",
+        b"running",
+        b"running",
+        b"completed_with_errors",
+    ]
+    assert [event.get(b"stage", b"") for event in events] == [b"", b"", b"sites", b"sites"]
+    assert orjson.loads(events[-1][b"counts"]) == {"created": 2, "failed": 1}
+    assert not any(b"errors" in event for event in events)
+    assert 0 < redis.ttl(f"nmo:events:{task.task_id}") <= 7 * 86_400
+
+
+def test_only_the_latest_events_are_kept(task: Running, redis: Redis) -> None:
+    for at in range(3 * MAX_EVENTS):
+        task.tracker.say(f"message {at}", force=True)
+    events = [event for _, event in redis.xrange(f"nmo:events:{task.task_id}")]
+    assert MAX_EVENTS <= len(events) <= MAX_EVENTS + 200  # Redis trims by whole nodes
+    assert events[-1][b"message"] == f"message {3 * MAX_EVENTS - 1}".encode()
 
 
 def test_place_rate_and_eta(task: Running) -> None:
