@@ -9,7 +9,7 @@ from orchestrator.aftermath import read_aftermath
 from orchestrator.collector import collector_paused
 from orchestrator.deeds import Deed, deeds_in, deeds_logged, merged
 from orchestrator.desired import Desired
-from orchestrator.errors import AccessError, DocumentError, RollbackError
+from orchestrator.errors import AccessError, DocumentError, NoMessagesError, RollbackError
 from orchestrator.execute import SETTLE_SECONDS, apply_plan, carry_on
 from orchestrator.graph import type_order
 from orchestrator.models import Action, Plan, Report
@@ -23,6 +23,10 @@ from orchestrator.surroundings import read_details, read_world
 from orchestrator.unsettled import find_unsettled
 from orchestrator.writes import batch_message
 
+MAY_LACK = (
+    "What keeps the journal was started anew while the batch ran: the last writes may be missing from it"
+)
+FILLED_UP = f"{MAY_LACK}; NetBox's own changelog was asked, and told of {{}} objects more"
 FROM_CHANGELOG = "The journal of the batch is gone; this is rebuilt from NetBox's own changelog"
 
 
@@ -97,18 +101,32 @@ class NetBoxBulkOrchestrator:
             if undone := history.undoes():
                 raise _was_a_rollback(batch_id, undone)
             deeds, unsettled = deeds_in(history)
-            return merged(deeds, find_unsettled(self.netbox, unsettled, batch_id)), []
-        message = batch_message(batch_id)
-        entries = self.netbox.logged(message)
-        if any(entry.message.strip() != message for entry in entries):
-            raise _was_a_rollback(batch_id)
-        if not entries:
+            deeds = merged(deeds, find_unsettled(self.netbox, unsettled, batch_id))
+            return (deeds, []) if history.is_whole() else self._filled_up(deeds, batch_id)
+        deeds = self._deeds_logged(batch_id)
+        if not deeds:
             raise RollbackError(
                 f"Neither a journal nor NetBox's changelog knows the batch {batch_id!r}.",
                 "Batch ids are in the status of a task and in the changelog's messages.",
             )
+        return deeds, [FROM_CHANGELOG]
+
+    def _filled_up(self, deeds: list[Deed], batch_id: str) -> tuple[list[Deed], list[str]]:
+        """What a journal tells that may have lost its end, and what NetBox's changelog knows beyond that."""
+        try:
+            logged = self._deeds_logged(batch_id)
+        except NoMessagesError as error:
+            return deeds, [f"{MAY_LACK}. {error.message}"]
+        whole = merged(deeds, logged)
+        return whole, [FILLED_UP.format(len(whole) - len(deeds))]
+
+    def _deeds_logged(self, batch_id: str) -> list[Deed]:
+        message = batch_message(batch_id)
+        entries = self.netbox.logged(message)
+        if any(entry.message.strip() != message for entry in entries):
+            raise _was_a_rollback(batch_id)
         tags = {row["name"]: row["id"] for row in self.netbox.read(Query("tags", ("id", "name")))}
-        return deeds_logged(entries, tags), [FROM_CHANGELOG]
+        return deeds_logged(entries, tags)
 
     def take_up(self, batch_id: str, journal: Resumable, checkpoint: Callable[[], None] = carry_on) -> Done:
         """Find out what an interrupted batch has done; then plan again, and `apply` with the answer.

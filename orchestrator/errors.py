@@ -10,6 +10,7 @@
     +-- NetBoxError          NetBox, or the way to it
         +-- UnreachableError     no connection, or a read that kept failing
         +-- AccessError          the token is wrong, or may not do this
+        +-- NoMessagesError      this NetBox's changelog cannot be searched for a batch
         +-- DryRunError          dry-run is on and a write was about to leave
         +-- RejectedError        NetBox refused a list write; says which rows and why
         +-- UnknownOutcomeError  the request left and no usable answer came back
@@ -136,6 +137,10 @@ class AccessError(NetBoxError):
     """NetBox answered 401 or 403: the token is wrong, expired, or lacks a permission."""
 
     code = "netbox_access_denied"
+
+
+class NoMessagesError(NetBoxError):
+    """NetBox before 4.4: its changelog keeps no messages, so nobody can tell from it what a batch did."""
 
 
 class DryRunError(NetBoxError):

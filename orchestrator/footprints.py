@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.deeds import Deed, Key
-from orchestrator.errors import AccessError, NetBoxError
+from orchestrator.errors import AccessError, NoMessagesError
 from orchestrator.ports import LoggedChange, NetBox, Row
 from orchestrator.writes import batch_message, rollback_remark
 
@@ -58,9 +58,7 @@ class Footprints:
         self._unanswered = False
         try:
             self._requests |= {entry.request_id for entry in self._netbox.logged(self._message)}
-        except AccessError:
-            raise
-        except NetBoxError:  # a NetBox that keeps no messages (before 4.4)
+        except NoMessagesError:
             return
 
     def after_ours(self, entries: Sequence[LoggedChange]) -> list[LoggedChange] | None:

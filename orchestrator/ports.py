@@ -178,6 +178,10 @@ class History(Protocol):
         """The batch that this one took back; empty unless it was a rollback."""
         ...
 
+    def is_whole(self) -> bool:
+        """Whether all that was written to it is surely still there."""
+        ...
+
 
 class Resumable(Journal, History, Protocol):
     """A journal that a later run of the same batch takes up again."""

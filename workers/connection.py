@@ -94,6 +94,12 @@ def check(redis: Redis) -> str:
     return version
 
 
+def read_run_id(redis: Redis) -> str:
+    """What tells one start of Redis from the next, and a primary from the replica that takes its place."""
+    info: dict[str, Any] = redis.info("server")
+    return str(info.get("run_id", ""))
+
+
 @contextmanager
 def redis_errors() -> Iterator[None]:
     """Turn what redis-py raises into one sentence of ours."""

@@ -23,7 +23,7 @@ from orchestrator.models import Change, Intent, Outcome, Plan
 from orchestrator.ports import Row
 from orchestrator.resume import WRITTEN
 from workers import keys
-from workers.connection import explain, text_of
+from workers.connection import explain, read_run_id, text_of
 from workers.journal_entries import (
     Counts,
     OutcomePage,
@@ -38,6 +38,8 @@ from workers.settings import DAY_SECONDS
 
 SLICE_ROWS = 500
 READ_SLICES = 20
+REDIS_RUN = "redis_run"
+REDIS_RUN_AT_END = "redis_run_at_end"
 _FORGOTTEN = "forgotten"
 
 # Every script ends by remembering its call id: redis-py may send a call again whose
@@ -135,6 +137,8 @@ class RedisJournal:
             totals,
             "undoes",
             plan.undoes,
+            REDIS_RUN_AT_END,
+            "",
         ]
         self._call(NOTE, [], facts)
 
@@ -155,6 +159,10 @@ class RedisJournal:
     def begin_run(self) -> None:
         """From now on, take no outcomes from earlier runs."""
         self._call(NOTE, [], ["run", str(self._run)])
+
+    def finish(self) -> None:
+        """Note that the batch has come to its end."""
+        self._call(NOTE, [], [REDIS_RUN_AT_END, read_run_id(self._redis)])
 
     def reopen(self) -> None:
         """Count and report the outcomes that wrote nothing no more: they follow from this run's own plan."""
@@ -236,6 +244,15 @@ class RedisJournal:
     def undoes(self) -> str:
         """The batch that this one took back; empty unless it was a rollback."""
         return text_of(self._redis.hget(keys.journal(self.batch_id), "undoes"))
+
+    def is_whole(self) -> bool:
+        """Whether the batch ended under the Redis it began under: a new start may have lost some.
+
+        `appendfsync everysec` loses up to about a second of writes with the machine, a replica that takes
+        over what had not reached it. A batch of a version that did not note this counts as whole.
+        """
+        begun, ended = self._redis.hmget(keys.journal(self.batch_id), [REDIS_RUN, REDIS_RUN_AT_END])
+        return not begun or text_of(begun) == (text_of(ended) or read_run_id(self._redis))
 
     def remembers(self) -> bool:
         """Whether it can tell what the batch did; not once its entries are gone, or where it never was."""

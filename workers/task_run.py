@@ -213,6 +213,7 @@ class TaskRun:
 
         journal.reopen()
         report = engine.apply(plan, batch_id, journal, self.tracker, before_each_write, done)
+        journal.finish()
         if plan.undoes and report.ok:
             self.batches.note_undone(plan.undoes, batch_id, whole=True)
         return report

@@ -20,6 +20,7 @@ from orchestrator.errors import (
     AccessError,
     DryRunError,
     NetBoxError,
+    NoMessagesError,
     RejectedError,
     UnknownOutcomeError,
 )
@@ -160,12 +161,12 @@ class RestNetBox:
     def logged(self, message: str) -> list[LoggedChange]:
         """The changelog entries with this message, oldest first, also where a remark in brackets follows it.
 
-        Raises NetBoxError before 4.4.
+        Raises NoMessagesError before 4.4.
         """
         if not message.strip():
             raise NetBoxError("Without a message the whole changelog would be read; nothing was asked.")
         if not self._takes_messages():
-            raise NetBoxError(
+            raise NoMessagesError(
                 f"NetBox {self._transport.api_version} keeps no messages in its changelog.",
                 "They came with NetBox 4.4.",
             )

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from netbox_mcp.sandbox import SandboxInfo
-from orchestrator.errors import NetBoxError, RejectedError, UnknownOutcomeError
+from orchestrator.errors import NoMessagesError, RejectedError, UnknownOutcomeError
 from orchestrator.netbox import RestNetBox
 from tests.netbox.changelog_contract import LONG_AGO, new_message, whole_story
 from tests.netbox.contract_rig import MESSAGE, build_world, create, how_many, named
@@ -92,7 +92,7 @@ def test_netbox_before_4_4_has_no_messages_to_find(swept_netbox: SandboxInfo, pr
     with RestNetBox(settings_of(swept_netbox, url=proxy.url)) as netbox:
         proxy.methods = {"GET"}
         proxy.faults.append(Answer(200, b'{"netbox-version": "4.3.7"}', (("API-Version", "4.3"),)))
-        with pytest.raises(NetBoxError, match=r"NetBox 4\.3 keeps no messages"):
+        with pytest.raises(NoMessagesError, match=r"NetBox 4\.3 keeps no messages"):
             netbox.logged(MESSAGE)
         assert len(proxy.seen) == 1
 

@@ -24,6 +24,7 @@ class MemoryJournal:
         self.outcomes: dict[str, Outcome] = {}
         self.earlier: list[Outcome] = []
         self.run = 1
+        self.whole = True
         self._given_up: set[tuple[int, str]] = set()
         self._intents: list[bytes] = []
 
@@ -66,6 +67,16 @@ class MemoryJournal:
 
     def give_up(self, intents: Sequence[Intent]) -> None:
         self._given_up |= {(one.run, one.change_id) for one in intents}
+
+    def lose(self, intents: int) -> None:
+        """Forget the last intents and what became of them, as the memory of a Redis that went down does."""
+        for body in self._intents[-intents:]:
+            self.outcomes.pop(orjson.loads(body)["change_id"], None)
+        del self._intents[-intents:]
+        self.whole = False
+
+    def is_whole(self) -> bool:
+        return self.whole
 
     def undoes(self) -> str:
         return self.plans[-1].undoes if self.plans else ""

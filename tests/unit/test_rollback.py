@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.engine import NetBoxBulkOrchestrator
-from orchestrator.errors import LeaseLostError, RejectedError, RollbackError
+from orchestrator.engine import MAY_LACK, NetBoxBulkOrchestrator
+from orchestrator.errors import LeaseLostError, NoMessagesError, RejectedError, RollbackError
 from orchestrator.plan_text import render_plan
-from orchestrator.ports import Row
+from orchestrator.ports import LoggedChange, Row
 from orchestrator.testing import Fault, MemoryNetBox
 from tests.unit.batches import MemoryJournal, apply, picture, switches, undo
 from tests.unit.test_properties import by_id, documents, seeds, slow, world
@@ -52,6 +52,38 @@ def test_apply_and_rollback_leave_everything_as_it_was(
     report = undo(netbox, None if from_changelog and wrote else journal)
     assert report.ok, report.first_errors
     assert picture(netbox) == before
+
+
+@slow
+@given(documents(), documents(), seeds, st.integers(1, 20))
+def test_what_a_journal_has_lost_is_known_to_the_changelog(
+    first: dict[str, Any], second: dict[str, Any], seed: int, lost: int
+) -> None:
+    netbox = world()
+    NetBoxBulkOrchestrator(netbox).apply(NetBoxBulkOrchestrator(netbox).plan(first), "b-0", MemoryJournal())
+    before, journal = picture(netbox), MemoryJournal()
+    second = by_id(second, netbox, random.Random(seed))
+    apply(netbox, second, journal)
+    journal.lose(lost)
+    report = undo(netbox, journal)
+    assert report.ok, report.first_errors
+    assert picture(netbox) == before
+
+
+def test_a_journal_that_may_lack_its_end_is_pointed_out(netbox: MemoryNetBox) -> None:
+    journal = MemoryJournal()
+    apply(netbox, switches(2), journal)
+    journal.lose(5)
+    engine = NetBoxBulkOrchestrator(netbox)
+    assert "told of 3 objects more" in engine.plan_rollback("b-test", journal).warnings[0]
+    netbox.logged = before_4_4
+    plan = engine.plan_rollback("b-test", journal)
+    assert plan.warnings == (f"{MAY_LACK}. NetBox 4.3 keeps no messages.",)
+    assert plan.writes < 4 + 2 * 3
+
+
+def before_4_4(message: str) -> list[LoggedChange]:
+    raise NoMessagesError("NetBox 4.3 keeps no messages.")
 
 
 @slow
