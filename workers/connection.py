@@ -40,6 +40,7 @@ NEWER_HINT = "Valkey of any version will do as well."
 ACL_RULES = "~nmo:* ~rq:* &rq:* +@all -@dangerous +info +client|list"
 """What a Redis user of servers and workers needs, as ACL SETUSER takes it."""
 ACL_HINT = f"It needs: {ACL_RULES}"
+CERTIFICATE_HINT = "Name the certificate of its CA: rediss://...?ssl_ca_certs=/path/to/ca.pem."
 START_HINT = "Start Redis, or point REDIS_URL at one: redis://host:6379/0."
 
 
@@ -126,8 +127,7 @@ def explain(error: RedisError) -> tuple[str, str]:
     if isinstance(error, TimeoutError):
         return "Redis did not answer in time.", START_HINT
     if isinstance(error, ConnectionError):
-        reason = "the connection was refused" if "refused" in text.lower() else "no connection"
-        return f"Redis cannot be reached: {reason}.", START_HINT
+        return _unreachable(text)
     if "unknown command" in text and "HELLO" in text:
         return "This Redis is too old: 6.2 or newer is needed.", NEWER_HINT
     if isinstance(error, ReadOnlyError) or "READONLY" in codes:
@@ -142,6 +142,13 @@ def explain(error: RedisError) -> tuple[str, str]:
     if isinstance(error, OutOfMemoryError) or "OOM" in codes:  # from within a script it has no class
         return "Redis is out of memory and refuses writes.", "Raise maxmemory; the policy must be noeviction."
     return f"Redis answered with an error ({type(error).__name__}).", "See the log of Redis."
+
+
+def _unreachable(text: str) -> tuple[str, str]:
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return "Redis cannot be reached: its TLS certificate is not trusted.", CERTIFICATE_HINT
+    reason = "the connection was refused" if "refused" in text.lower() else "no connection"
+    return f"Redis cannot be reached: {reason}.", START_HINT
 
 
 def text_of(value: object) -> str:

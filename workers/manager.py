@@ -27,6 +27,7 @@ from workers.connection import check, redis_errors
 from workers.errors import (
     NothingToResumeError,
     PlanRequiredError,
+    RedisUnavailableError,
     TaskEndedError,
     UnfinishedBatchError,
     UnknownTaskError,
@@ -47,6 +48,7 @@ from workers.store import Document, Store
 from workers.watch import Mark, Watch
 
 READ_AGAIN_SECONDS = 15.0
+ASK_AGAIN_SECONDS = 1.0
 """Some changes are a matter of time alone: a task that nobody has begun, a worker that says nothing more."""
 
 
@@ -324,7 +326,8 @@ class AsyncTaskManager:
         """Where a task stands, as soon as its state changes, it has ended, or time is up.
 
         Waits without a thread, and with all others who wait: the status itself is read
-        only where it can have changed. Raises UnknownTaskError.
+        only where it can have changed. A Redis that goes away meanwhile is waited for,
+        as long as there is time. Raises UnknownTaskError.
         """
         deadline = time.monotonic() + wait_seconds
         first = latest = await asyncio.to_thread(self.status, task_id)
@@ -334,8 +337,17 @@ class AsyncTaskManager:
             if left <= 0:
                 break
             seen = await self._watch().change(task_id, seen, min(left, READ_AGAIN_SECONDS))
-            latest = await asyncio.to_thread(self.status, task_id)
+            latest = await self._status_before(deadline, task_id)
         return latest
+
+    async def _status_before(self, deadline: float, task_id: str) -> TaskStatus:
+        while True:
+            try:
+                return await asyncio.to_thread(self.status, task_id)
+            except RedisUnavailableError:
+                if time.monotonic() + ASK_AGAIN_SECONDS > deadline:
+                    raise
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
 
     def _watch(self) -> Watch:
         return self._watches.setdefault(asyncio.get_running_loop(), Watch(self._redis))

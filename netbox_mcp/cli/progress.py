@@ -26,7 +26,7 @@ from workers.status import TaskStatus
 
 POLL_SECONDS = 0.4
 PLAIN_LINE_SECONDS = 2.0
-REDIS_PATIENCE_SECONDS = 30.0
+REDIS_PATIENCE_SECONDS = 90.0
 
 
 class Display(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import threading
 from collections.abc import Iterator
 from importlib.resources import files
@@ -27,6 +26,7 @@ from orchestrator.netbox import RestNetBox, open_netbox
 from orchestrator.netbox.openapi import read_fields
 from orchestrator.ports import Query
 from orchestrator.schema import SNAPSHOT
+from tests.certificates import make_certificate
 from tests.netbox.contract_rig import MESSAGE, Rig, create, how_many, named
 from tests.netbox.faulty_proxy import CUT, DROP, HANG, Answer, FaultyProxy
 from tests.netbox.netbox_contract import NetBoxContract
@@ -348,16 +348,6 @@ def test_certificates(swept_netbox: SandboxInfo, tmp_path: Path, monkeypatch: py
                 with pytest.raises(UnreachableError, match="certificate") as caught:
                     create(netbox, "sites", named("AMS1"))
                 assert "NETBOX_MCP_VERIFY_TLS" in caught.value.hint
-
-
-def make_certificate(file: Path) -> Path:
-    """A new self-signed certificate for loopback with its key, in one file."""
-    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    out = ["-keyout", str(file), "-out", f"{file}.crt", "-days", "2"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *out, *name]
-    subprocess.run(command, check=True, capture_output=True)
-    file.write_text(file.read_text() + Path(f"{file}.crt").read_text())
-    return file
 
 
 def test_a_web_page_that_answers_200(behind: RestNetBox, proxy: FaultyProxy) -> None:
