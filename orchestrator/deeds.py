@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
@@ -80,6 +81,38 @@ def merged(deeds: Iterable[Deed], later: Iterable[Deed]) -> list[Deed]:
     return list(known.values())
 
 
+def filled_up(deeds: Iterable[Deed], logged: Iterable[Deed]) -> list[Deed]:
+    """The deeds of a journal that may lack some, with those that the changelog tells.
+
+    The changelog has seen every write: where both know a field, what it held before the first of them
+    and after the last is as logged.
+    """
+    known = {deed.key: deed for deed in deeds}
+    for deed in logged:
+        told = known.setdefault(deed.key, deed)
+        if told is deed:
+            continue
+        told.created = told.created or deed.created
+        told.before = {} if told.created else _laid_over(told.before, deed.before)
+        told.after = _laid_over(told.after, deed.after)
+        told.since = min(told.since, deed.since, key=datetime.fromisoformat)
+        if not deed.request_ids <= told.request_ids:
+            told.last_updated = ""  # that of a write which was not the last
+        told.request_ids |= deed.request_ids
+    return list(known.values())
+
+
+def _laid_over(fields: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields, with the others in their place where both have one; custom fields one by one."""
+    both = {**fields, **others}
+    if "custom_fields" in both:
+        both["custom_fields"] = {
+            **(fields.get("custom_fields") or {}),
+            **(others.get("custom_fields") or {}),
+        }
+    return both
+
+
 def deeds_in(history: History) -> tuple[list[Deed], list[Intent]]:
     """What a journal tells: the deeds, and the intents of which it does not know what became of them.
 
@@ -137,6 +170,8 @@ def deeds_logged(entries: Iterable[LoggedChange], tags: Mapping[str, int]) -> li
         deed.created = deed.created or entry.action == "create"
         before, after = _logged_fields(entry, entry.before, tags), _logged_fields(entry, entry.after, tags)
         written = {name: value for name, value in after.items() if deed.created or before.get(name) != value}
+        if not deed.created and "custom_fields" in written:  # those of others have not changed with ours
+            written["custom_fields"] = _changed_among(before.get("custom_fields"), written["custom_fields"])
         deed.add({} if deed.created else _as_before(before, written), written)
         deed.request_ids.add(entry.request_id)
     return list(deeds.values())
@@ -147,8 +182,14 @@ def _as_before(before: Mapping[str, Any], written: Mapping[str, Any]) -> dict[st
     was = {name: before.get(name) for name in written}
     if "custom_fields" in written:
         held = was["custom_fields"] or {}
-        was["custom_fields"] = {**dict.fromkeys(written["custom_fields"] or {}), **held}
+        was["custom_fields"] = {name: held.get(name) for name in written["custom_fields"]}
     return was
+
+
+def _changed_among(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The custom fields that are another value now."""
+    had = before or {}
+    return {name: value for name, value in (after or {}).items() if had.get(name) != value}
 
 
 def _logged_fields(entry: LoggedChange, raw: Mapping[str, Any], tags: Mapping[str, int]) -> dict[str, Any]:

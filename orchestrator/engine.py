@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.aftermath import read_aftermath
 from orchestrator.collector import collector_paused
-from orchestrator.deeds import Deed, deeds_in, deeds_logged, merged
+from orchestrator.deeds import Deed, deeds_in, deeds_logged, filled_up, merged
 from orchestrator.desired import Desired
 from orchestrator.errors import AccessError, DocumentError, NoMessagesError, RollbackError
 from orchestrator.execute import SETTLE_SECONDS, apply_plan, carry_on
@@ -23,10 +23,8 @@ from orchestrator.surroundings import read_details, read_world
 from orchestrator.unsettled import find_unsettled
 from orchestrator.writes import batch_message
 
-MAY_LACK = (
-    "What keeps the journal was started anew while the batch ran: the last writes may be missing from it"
-)
-FILLED_UP = f"{MAY_LACK}; NetBox's own changelog was asked, and told of {{}} objects more"
+MAY_LACK = "What keeps the journal was started anew since the batch was begun: writes may be missing from it"
+FILLED_UP = f"{MAY_LACK}; NetBox's own changelog was asked, and knew more of {{}} objects"
 FROM_CHANGELOG = "The journal of the batch is gone; this is rebuilt from NetBox's own changelog"
 
 
@@ -115,18 +113,20 @@ class NetBoxBulkOrchestrator:
         """What a journal tells that may have lost its end, and what NetBox's changelog knows beyond that."""
         try:
             logged = self._deeds_logged(batch_id)
-        except NoMessagesError as error:
+        except (NoMessagesError, AccessError) as error:
             return deeds, [f"{MAY_LACK}. {error.message}"]
-        whole = merged(deeds, logged)
-        return whole, [FILLED_UP.format(len(whole) - len(deeds))]
+        known = {request for deed in deeds for request in deed.request_ids}
+        more = sum(not deed.request_ids <= known for deed in logged)
+        return filled_up(deeds, logged), [FILLED_UP.format(more)]
 
     def _deeds_logged(self, batch_id: str) -> list[Deed]:
         message = batch_message(batch_id)
         entries = self.netbox.logged(message)
         if any(entry.message.strip() != message for entry in entries):
             raise _was_a_rollback(batch_id)
-        tags = {row["name"]: row["id"] for row in self.netbox.read(Query("tags", ("id", "name")))}
-        return deeds_logged(entries, tags)
+        tagged = any(entry.before.get("tags") or entry.after.get("tags") for entry in entries)
+        rows = self.netbox.read(Query("tags", ("id", "name"))) if tagged else []
+        return deeds_logged(entries, {row["name"]: row["id"] for row in rows})
 
     def take_up(self, batch_id: str, journal: Resumable, checkpoint: Callable[[], None] = carry_on) -> Done:
         """Find out what an interrupted batch has done; then plan again, and `apply` with the answer.

@@ -30,7 +30,7 @@ class Footprints:
         self._requests = {one for deed in deeds for one in deed.request_ids}
         self._unanswered = any(not deed.request_ids for deed in deeds)
         # Our clock may be ahead of NetBox's; what is read too much is told apart by its request.
-        begun = min((deed.since for deed in deeds), default="")
+        begun = min((deed.since for deed in deeds if deed.since), key=datetime.fromisoformat, default="")
         self._since = (datetime.fromisoformat(begun) - timedelta(hours=1)).isoformat() if begun else ""
 
     def ours(self, entry: LoggedChange) -> bool:

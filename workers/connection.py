@@ -97,8 +97,8 @@ def check(redis: Redis) -> str:
 
 def read_run_id(redis: Redis) -> str:
     """What tells one start of Redis from the next, and a primary from the replica that takes its place."""
-    info: dict[str, Any] = redis.info("server")
-    return str(info.get("run_id", ""))
+    server, replication = redis.info("server"), redis.info("replication")
+    return f"{server.get('run_id', '')}/{replication.get('master_replid', '')}"
 
 
 @contextmanager

@@ -161,7 +161,7 @@ class RedisJournal:
         self._call(NOTE, [], ["run", str(self._run)])
 
     def finish(self) -> None:
-        """Note that the batch has come to its end."""
+        """Note that the run has come to its end."""
         self._call(NOTE, [], [REDIS_RUN_AT_END, read_run_id(self._redis)])
 
     def reopen(self) -> None:

@@ -48,7 +48,6 @@ from workers.store import Document, Store
 from workers.watch import Mark, Watch
 
 READ_AGAIN_SECONDS = 15.0
-ASK_AGAIN_SECONDS = 1.0
 """Some changes are a matter of time alone: a task that nobody has begun, a worker that says nothing more."""
 
 
@@ -332,22 +331,20 @@ class AsyncTaskManager:
         deadline = time.monotonic() + wait_seconds
         first = latest = await asyncio.to_thread(self.status, task_id)
         seen: Mark = None
+        watch = self._watch()
         while not latest.ended and latest.status == first.status:
             left = deadline - time.monotonic()
             if left <= 0:
                 break
-            seen = await self._watch().change(task_id, seen, min(left, READ_AGAIN_SECONDS))
-            latest = await self._status_before(deadline, task_id)
-        return latest
-
-    async def _status_before(self, deadline: float, task_id: str) -> TaskStatus:
-        while True:
+            seen = await watch.change(task_id, seen, min(left, READ_AGAIN_SECONDS))
+            if watch.redis_away and time.monotonic() < deadline:
+                continue
             try:
-                return await asyncio.to_thread(self.status, task_id)
+                latest = await asyncio.to_thread(self.status, task_id)
             except RedisUnavailableError:
-                if time.monotonic() + ASK_AGAIN_SECONDS > deadline:
+                if time.monotonic() >= deadline:
                     raise
-                await asyncio.sleep(ASK_AGAIN_SECONDS)
+        return latest
 
     def _watch(self) -> Watch:
         return self._watches.setdefault(asyncio.get_running_loop(), Watch(self._redis))

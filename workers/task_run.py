@@ -16,6 +16,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from orchestrator.engine import NetBoxBulkOrchestrator
+from orchestrator.errors import JournalError, LeaseLostError
 from orchestrator.models import Plan, Report
 from orchestrator.netbox import ConfigError, load_targets, open_netbox
 from orchestrator.resume import NOTHING_DONE, Done
@@ -212,8 +213,12 @@ class TaskRun:
                 self.batches.note_undone(plan.undoes, batch_id, whole=False)
 
         journal.reopen()
-        report = engine.apply(plan, batch_id, journal, self.tracker, before_each_write, done)
-        journal.finish()
+        try:
+            report = engine.apply(plan, batch_id, journal, self.tracker, before_each_write, done)
+        finally:
+            # Where that cannot be noted, a rollback looks into NetBox's changelog as well.
+            with suppress(LeaseLostError, JournalError, RedisError):
+                journal.finish()
         if plan.undoes and report.ok:
             self.batches.note_undone(plan.undoes, batch_id, whole=True)
         return report

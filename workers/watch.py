@@ -44,11 +44,12 @@ class Watch:
         self._redis = redis
         self._waiting: dict[asyncio.Future[Mark], tuple[str, Mark]] = {}
         self._looking: asyncio.Task[None] | None = None
+        self.redis_away = False
 
     async def change(self, task_id: str, seen: Mark, seconds: float) -> Mark:
         """Wait until the task looks other than `seen`, at most so long; returns what it looks like.
 
-        It returns as soon as there is a doubt: at the first look, and when Redis cannot be asked.
+        It returns at the first look, too. While Redis cannot be asked, `redis_away` is set.
         """
         changed: asyncio.Future[Mark] = asyncio.get_running_loop().create_future()
         self._waiting[changed] = (task_id, seen)
@@ -68,13 +69,16 @@ class Watch:
                 task_ids = sorted({task_id for task_id, _ in self._waiting.values()})
                 try:
                     marks = await asyncio.to_thread(self._look, task_ids)
+                    self.redis_away = False
                 except RedisError:
-                    marks = {}
+                    self.redis_away = True
+                    continue
                 for changed, (task_id, seen) in list(self._waiting.items()):
                     mark = marks.get(task_id)
                     if (mark is None or mark != seen) and not changed.done():
                         changed.set_result(mark)
         finally:
+            self.redis_away = False
             self._looking = None  # it would keep its event loop, and with it this, for ever
 
     def _look(self, task_ids: Sequence[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import time
 
 from redis import Redis
 
-from tests.integration.worker_process import WorkerTeam, many_sites, wait_until_ended
+from tests.integration.worker_process import WorkerTeam, many_sites, wait_for, wait_until_ended
 from workers.manager import AsyncTaskManager
 from workers.settings import DAY_SECONDS
 
@@ -38,6 +38,9 @@ def test_every_key_of_a_task_lapses(
     back = manager.start_rollback(batch_id, "default", False, NUMBER)
     assert wait_until_ended(manager, back.task_id, 180).status == "completed"
 
+    wait_for(
+        lambda: [worker.state for worker in manager.queue_info().workers] == ["idle"], "the worker at rest"
+    )
     names = [name.decode() for name in redis.scan_iter(count=1000)]
     assert len(names) > 20
     kept = {name for name in names if redis.ttl(name) == -1 and not FOR_EVER.fullmatch(name)}

@@ -101,6 +101,35 @@ def test_what_broke_off_ends_as_if_nothing_had_happened(
 
 
 @slow
+@given(documents(), documents(), seeds, st.integers(0, 12), st.booleans(), st.integers(1, 40))
+def test_what_broke_off_and_lost_the_end_of_its_journal_can_be_taken_back(
+    first: dict[str, Any], second: dict[str, Any], seed: int, request: int, landed: bool, lost: int
+) -> None:
+    netbox = world()
+    assert Engine(netbox).apply(Engine(netbox).plan(first), "b-0", MemoryJournal()).ok
+    before, journal = picture(netbox), MemoryJournal()
+    second = by_id(second, netbox, random.Random(seed))
+    broken_off(netbox, second, journal, request, landed)
+    journal.lose(lost)
+    assert resume(netbox, second, journal).ok
+    assert Engine(netbox).plan(second).writes == 0
+    back = undo(netbox, journal)
+    assert back.ok, back.first_errors
+    assert picture(netbox) == before
+
+
+def test_a_created_object_of_which_the_journal_knows_an_update_only_is_deleted() -> None:
+    netbox, journal = MemoryNetBox(), MemoryJournal()
+    before = picture(netbox)
+    broken_off(netbox, switches(1), journal, 7, landed=False)  # before the device gets its primary address
+    journal.lose(100)
+    report = resume(netbox, switches(1), journal)
+    assert report.counts["devices"]["updated"] == 1
+    assert undo(netbox, journal).ok
+    assert picture(netbox) == before
+
+
+@slow
 @given(documents(), documents(), st.integers(0, 8), st.booleans())
 def test_a_rollback_that_broke_off_ends_as_if_nothing_had_happened(
     first: dict[str, Any], second: dict[str, Any], request: int, landed: bool

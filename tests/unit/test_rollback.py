@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.engine import MAY_LACK, NetBoxBulkOrchestrator
-from orchestrator.errors import LeaseLostError, NoMessagesError, RejectedError, RollbackError
+from orchestrator.errors import AccessError, LeaseLostError, NoMessagesError, RejectedError, RollbackError
 from orchestrator.plan_text import render_plan
 from orchestrator.ports import LoggedChange, Row
 from orchestrator.testing import Fault, MemoryNetBox
@@ -75,11 +75,46 @@ def test_a_journal_that_may_lack_its_end_is_pointed_out(netbox: MemoryNetBox) ->
     apply(netbox, switches(2), journal)
     journal.lose(5)
     engine = NetBoxBulkOrchestrator(netbox)
-    assert "told of 3 objects more" in engine.plan_rollback("b-test", journal).warnings[0]
+    assert "knew more of 4 objects" in engine.plan_rollback("b-test", journal).warnings[0]
     netbox.logged = before_4_4
     plan = engine.plan_rollback("b-test", journal)
     assert plan.warnings == (f"{MAY_LACK}. NetBox 4.3 keeps no messages.",)
     assert plan.writes < 4 + 2 * 3
+
+
+def test_custom_fields_of_others_are_left_alone_where_the_changelog_tells(
+    netbox: MemoryNetBox,
+) -> None:
+    site = {"name": "AMS1", "facility": "old"}
+    apply(netbox, {"sites": [site]})
+    engine = NetBoxBulkOrchestrator(netbox)
+    (row,) = netbox.tables["sites"].values()
+    owner = {"name": "owner", "type": "text", "object_types": ["dcim.site"]}
+    netbox.create("custom_fields", [owner], "by hand")
+    netbox.update("sites", [{"id": row["id"], "custom_fields": {"owner": "alice"}}], "by hand")
+    engine.apply(engine.plan({"sites": [{**site, "facility": "new"}]}), "b-1", MemoryJournal())
+    netbox.update("sites", [{"id": row["id"], "custom_fields": {"owner": "bob"}}], "by hand")
+    engine.apply(
+        engine.plan({"sites": [{**site, "facility": "new", "status": "planned"}]}), "b-1", MemoryJournal()
+    )
+    plan = engine.plan_rollback("b-1", None)
+    (change,) = (change for change in plan.changes if change.object_type == "sites")
+    assert "owner" not in str(change)
+    assert "old" in str(change)
+
+
+def test_who_may_not_read_the_changelog_takes_back_what_the_journal_knows(netbox: MemoryNetBox) -> None:
+    journal = MemoryJournal()
+    apply(netbox, switches(2), journal)
+    journal.whole = False
+    netbox.logged = not_for_you
+    plan = NetBoxBulkOrchestrator(netbox).plan_rollback("b-test", journal)
+    assert plan.warnings == (f"{MAY_LACK}. This token may not.",)
+    assert plan.writes == 4 + 2 * 3
+
+
+def not_for_you(message: str) -> list[LoggedChange]:
+    raise AccessError("This token may not.")
 
 
 def before_4_4(message: str) -> list[LoggedChange]:
