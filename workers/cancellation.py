@@ -1,8 +1,8 @@
 """Asking a task to stop, and stopping it at the next place where nothing is left half-done.
 
 RQ's own stop command kills the process of a task with whatever it is sending.
-This is a flag in Redis instead: the heartbeat of the task looks at it, and the
-task looks at what the heartbeat has seen before each write, without asking Redis.
+This is a flag in Redis instead: a thread of the task looks at it every second, and
+the task looks at what has been seen before each write, without asking Redis.
 """
 
 from __future__ import annotations

@@ -47,6 +47,9 @@ from workers.store import Store
 from workers.tracker import MAX_ERRORS, TaskTracker
 from workers.undo import FailedBatch, undo_now, what_failed
 
+# How long a wish to stop stays unheard at most.
+LISTENING_SECONDS = 1.0
+
 log = structlog.get_logger(__name__)
 
 
@@ -66,13 +69,10 @@ class TaskRun:
         self._records = TaskRecords(redis, settings)
         self.cancellation = Cancellation(redis, record.task_id, retention)
         self._life = SignOfLife(redis, record.task_id, settings.lease_ttl_seconds)
-        beats: list[Callable[[], object]] = [
-            self._life.renew,
-            self.tracker.flush,
-            self.cancellation.look,
-            self._flush_meter,
-        ]
+        beats: list[Callable[[], object]] = [self._life.renew, self.tracker.flush, self._flush_meter]
         self._heartbeat = Heartbeat(settings.heartbeat_seconds, beats)
+        listening_seconds = min(LISTENING_SECONDS, settings.heartbeat_seconds)
+        self._listening = Heartbeat(listening_seconds, [self.cancellation.look])
 
     @contextmanager
     def alive(self) -> Iterator[None]:
@@ -82,7 +82,7 @@ class TaskRun:
         """
         self._life.begin(on_wait=SHUTDOWN.check)
         try:
-            with self._heartbeat:
+            with self._heartbeat, self._listening:
                 yield
         finally:
             self._life.end()

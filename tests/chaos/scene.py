@@ -269,7 +269,7 @@ def cancel(play: Play, task_id: str, chance: random.Random) -> Injury:
     except TaskEndedError:
         return Injury()
     except NothingToResumeError:  # it was about to end, or did not care
-        late = time.monotonic() - asked_at > CANCEL_SECONDS / 2
+        late = time.monotonic() - asked_at > CANCEL_SECONDS
         return Injury(["cancelled"], ["it went on to its end"]) if late else Injury()
     wrong = [f"the cancel took {took:.1f} s"] if took > CANCEL_SECONDS else []
     if status.status is not TaskState.CANCELLED:
