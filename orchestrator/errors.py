@@ -7,10 +7,14 @@
     +-- RollbackError        a batch cannot be rolled back
     +-- LeaseLostError       another worker has taken over; this one must not write any more
     +-- JournalError         the journal could not be made durable; nothing may be sent
+    +-- NotConfirmedError    nobody has agreed to a write
     +-- NetBoxError          NetBox, or the way to it
         +-- UnreachableError     no connection, or a read that kept failing
         +-- AccessError          the token is wrong, or may not do this
+        +-- NotThereError        there is no such object
+        +-- BadFilterError       NetBox would take the question for another one
         +-- NoMessagesError      this NetBox's changelog cannot be searched for a batch
+        +-- UnknownNameError     this NetBox has no such app, object type, filter or field
         +-- DryRunError          dry-run is on and a write was about to leave
         +-- RejectedError        NetBox refused a list write; says which rows and why
         +-- UnknownOutcomeError  the request left and no usable answer came back
@@ -21,7 +25,7 @@ What happens to one object is not an exception but an `Outcome` (models.py).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -120,6 +124,12 @@ class JournalError(OrchestratorError):
     retryable = True
 
 
+class NotConfirmedError(OrchestratorError):
+    """Nobody has agreed to a write, so nothing was written."""
+
+    code = "not_confirmed"
+
+
 class NetBoxError(OrchestratorError):
     """Something between us and NetBox went wrong."""
 
@@ -139,8 +149,40 @@ class AccessError(NetBoxError):
     code = "netbox_access_denied"
 
 
+class NotThereError(NetBoxError):
+    """NetBox has no object with this id, or the token may not see it."""
+
+    code = "not_found"
+
+
+class BadFilterError(NetBoxError):
+    """A question that NetBox would take for another one: an empty filter, several values where one counts.
+
+    Nothing was sent.
+    """
+
+    code = "invalid_filter"
+
+
 class NoMessagesError(NetBoxError):
     """NetBox before 4.4: its changelog keeps no messages, so nobody can tell from it what a batch did."""
+
+
+class UnknownNameError(NetBoxError, AttributeError):
+    """This NetBox has no such app, object type, filter or field. Nothing was sent: it would be ignored.
+
+    An AttributeError as well, since `client.dcim.devices` is one way to name them.
+    """
+
+    code = "unknown_name"
+
+    def __init__(self, message: str, hint: str = "", problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message, hint[:1].upper() + hint[1:])
+        self.problems = tuple(problems)
+
+    def details(self) -> list[dict[str, Any]]:
+        """One entry per name: `{path, message, hint}`."""
+        return [asdict(problem) for problem in self.problems]
 
 
 class DryRunError(NetBoxError):

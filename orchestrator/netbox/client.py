@@ -1,7 +1,8 @@
-"""Single objects made true by one call: the batch engine with a document of one entry.
+"""One NetBox from Python: single objects made true by one call, and every endpoint to read.
 
-The same normalising, planning, journalling and undoing as for ten thousand, so
-that a call and a batch can never disagree about what an object is.
+`ensure_*` is the batch engine with a document of one entry: the same normalising,
+planning, journalling and undoing as for ten thousand, so that a call and a batch
+can never disagree about what an object is.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.errors import NetBoxError
 from orchestrator.live import find_by_id
 from orchestrator.models import Action, Change, Plan, Report
+from orchestrator.netbox.endpoints import AppWrapper, Endpoints
+from orchestrator.netbox.surface import Endpoint
 from orchestrator.ports import Row
 
 Apply = Callable[[Any], tuple[Plan, Report]]
@@ -41,38 +44,54 @@ class Ensured:
 
 
 class NetBoxClient:
-    """One target, object by object. Fields are named as in documents: `site="AMS1"`, `site_id=3`,
+    """One target, object by object, and its apps as attributes (endpoints.py).
+
+    Fields are named as in documents: `site="AMS1"`, `site_id=3`,
     `device_type={"manufacturer": "Cisco", "model": "C9300-48P"}`.
 
     Every `ensure_*` raises DocumentError with all that is wrong with its fields,
     and NetBoxError when NetBox refuses the object or cannot be reached.
     """
 
-    def __init__(self, engine: NetBoxBulkOrchestrator, apply: Apply) -> None:
+    def __init__(
+        self, engine: NetBoxBulkOrchestrator, apply: Apply, endpoints: Endpoints | None = None
+    ) -> None:
         self._engine = engine
         self._apply = apply
+        self._endpoints = endpoints
+
+    def __getattr__(self, name: str) -> AppWrapper:
+        """The app of that name: `client.dcim.devices.filter(site="ams1")`. Raises UnknownNameError."""
+        if name.startswith("_") or self._endpoints is None:
+            raise AttributeError(name)
+        return self._endpoints.app(name)
+
+    def endpoints(self) -> Mapping[str, Endpoint]:
+        """Every endpoint of this NetBox by its path, with its fields, filters and methods."""
+        return self._endpoints.surface.endpoints if self._endpoints is not None else {}
 
     def ensure_manufacturer(self, *, confirm: bool = False, **fields: Any) -> Ensured:
         """Create the manufacturer or bring it up to date."""
-        return self._ensure("manufacturers", fields, confirm)
+        return self.ensure("manufacturers", fields, confirm)
 
     def ensure_site(self, *, confirm: bool = False, **fields: Any) -> Ensured:
         """Create the site or bring it up to date."""
-        return self._ensure("sites", fields, confirm)
+        return self.ensure("sites", fields, confirm)
 
     def ensure_device_role(self, *, confirm: bool = False, **fields: Any) -> Ensured:
         """Create the device role or bring it up to date."""
-        return self._ensure("device_roles", fields, confirm)
+        return self.ensure("device_roles", fields, confirm)
 
     def ensure_device_type(self, *, confirm: bool = False, **fields: Any) -> Ensured:
         """Create the device type or bring it up to date, and its manufacturer if need be."""
-        return self._ensure("device_types", fields, confirm)
+        return self.ensure("device_types", fields, confirm)
 
     def ensure_device(self, *, confirm: bool = False, **fields: Any) -> Ensured:
         """Create the device or bring it up to date, and its parents, interfaces and addresses with it."""
-        return self._ensure("devices", fields, confirm)
+        return self.ensure("devices", fields, confirm)
 
-    def _ensure(self, object_type: str, fields: Mapping[str, Any], confirm: bool) -> Ensured:
+    def ensure(self, object_type: str, fields: Mapping[str, Any], confirm: bool = False) -> Ensured:
+        """Create an object of a type that documents can declare, or bring it up to date."""
         document = {"options": {"expand": False}, object_type: [dict(fields)]}
         if not confirm:
             change = _own_change(self._engine.plan(document), object_type)

@@ -23,7 +23,7 @@ from orchestrator.netbox.transport import Parameters, Transport
 from orchestrator.ports import Extent, Row
 
 # gunicorn refuses request lines over 4,094 bytes; method, protocol and the cursor of later pages need some.
-_MAX_LINE_BYTES = 4_000
+MAX_LINE_BYTES = 4_000
 _NEVER = Event()
 
 Answer = TypeVar("Answer")
@@ -46,7 +46,7 @@ class PageReader:
 
     def __init__(self, transport: Transport, page_size: int, connections: int) -> None:
         self._transport = transport
-        self._page_size = page_size
+        self.page_size = page_size
         self._connections = connections
 
     def side_by_side(self, reads: Sequence[Read[Answer]]) -> list[Answer]:
@@ -77,7 +77,7 @@ class PageReader:
         rows: list[Row] = []
         last = walk.after
         end: Parameters = [] if walk.up_to is None else [("id__lte", walk.up_to)]
-        base = [*walk.parameters, ("ordering", "id"), ("limit", self._page_size), *end]
+        base = [*walk.parameters, ("ordering", "id"), ("limit", self.page_size), *end]
         while not stop.is_set():
             answer = self._transport.get_list(walk.path, [*base, ("id__gt", last)] if last else base)
             page: list[Row] = answer["results"]
@@ -92,7 +92,7 @@ class PageReader:
     def extent(self, path: str, stop: Event = _NEVER) -> Extent:
         """How long a list is, and between which ids; for one of a page the last will do."""
         count, last = self._end_of(path, "-id")
-        if count <= self._page_size or stop.is_set():
+        if count <= self.page_size or stop.is_set():
             return Extent(count, 0, last)
         return Extent(count, self._end_of(path, "id")[1], last)
 
@@ -106,11 +106,11 @@ class PageReader:
         def filtered(chunk: Values) -> Parameters:
             return [*base, *((name, value) for value in chunk)]
 
-        paging: Parameters = [("ordering", "id"), ("limit", self._page_size)]
+        paging: Parameters = [("ordering", "id"), ("limit", self.page_size)]
         chunks = split_values(
             values,
             lambda chunk: self._transport.line_length(path, [*filtered(chunk), *paging]),
-            _MAX_LINE_BYTES,
+            MAX_LINE_BYTES,
         )
         return [Walk(path, filtered(chunk)) for chunk in chunks]
 
@@ -119,7 +119,7 @@ class PageReader:
 
         The first part has no beginning and the last no end: what others add meanwhile is found.
         """
-        parts = -(-extent.count // self._page_size) if extent else 1
+        parts = -(-extent.count // self.page_size) if extent else 1
         if extent is None or parts < 2:
             return [whole]
         before = max(0, extent.first_id - 1)

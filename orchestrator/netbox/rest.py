@@ -37,6 +37,7 @@ from orchestrator.netbox.changelog import (
 )
 from orchestrator.netbox.pages import PageReader, Walk
 from orchestrator.netbox.queries import check_ids, check_query
+from orchestrator.netbox.raw import RawAccess
 from orchestrator.netbox.settings import NetBoxSettings
 from orchestrator.netbox.transport import Transport, Watch
 from orchestrator.ports import Attached, Extent, LoggedChange, Query, Row, Written
@@ -71,6 +72,7 @@ class RestNetBox:
         self.settings = settings
         self._transport = Transport(settings, watch)
         self._pages = PageReader(self._transport, page_size, settings.read_connections)
+        self.raw = RawAccess(self._transport, self._pages)
         self._type_names: Mapping[int, str] = {}
 
     def __enter__(self) -> RestNetBox:
@@ -150,7 +152,7 @@ class RestNetBox:
         row = OBJECT_TYPES[object_type]
         check_ids(row, ids)
         self._refuse_in_dry_run("DELETE", row, len(ids))
-        extra = self._message(message)
+        extra = self.with_message(message)
         answer, request_id = self._transport.write("DELETE", row.path, [{"id": id_, **extra} for id_ in ids])
         if answer is not None:
             raise UnknownOutcomeError(
@@ -285,7 +287,7 @@ class RestNetBox:
         if not rows:
             return Written([])
         self._refuse_in_dry_run(method, row, len(rows))
-        extra = self._message(message)
+        extra = self.with_message(message)
         body = [{**to_wire(row, item), **extra} for item in rows]
         answer, request_id = self._transport.write(method, row.path, body)
         if not isinstance(answer, list) or len(answer) != len(rows):
@@ -302,7 +304,8 @@ class RestNetBox:
                 "Unset NETBOX_DRY_RUN to write.",
             )
 
-    def _message(self, message: str) -> dict[str, str]:
+    def with_message(self, message: str) -> dict[str, str]:
+        """What a row carries so that the changelog gets this message; nothing before NetBox 4.4."""
         if not message or not self._takes_messages():
             return {}
         return {"changelog_message": message[:MAX_MESSAGE_LENGTH]}

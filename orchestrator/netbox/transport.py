@@ -76,9 +76,10 @@ class Transport:
         """Bytes that this request's path and query take up in its first line."""
         return len(urlsplit(self._url(path, parameters)).path) + 1 + len(encode(parameters))
 
-    def get(self, path: str, parameters: Parameters = ()) -> Any:
-        """Read. Raises UnreachableError, AccessError, NetBoxError."""
-        return self._read("GET", path, parameters)
+    def get(self, path: str, parameters: Parameters = (), patience_seconds: float = 0.0) -> Any:
+        """Read, with more patience if need be. Raises UnreachableError, AccessError, NetBoxError."""
+        connect, read = self._timeouts()
+        return self._read("GET", path, parameters, timeouts=(connect, max(read, patience_seconds)))
 
     def get_list(self, path: str, parameters: Parameters) -> dict[str, Any]:
         """Read one page of a list, with its `count` and its `results`. Raises as `get`."""

@@ -1,0 +1,272 @@
+"""Every endpoint of a NetBox from Python: `client.dcim.devices.filter(site="ams1")`, plugins included.
+
+The apps and endpoints are those that the live NetBox has. Answers are NetBox's
+own rows, as JSON gives them. What is misspelt is an error before anything is sent.
+Writes need `confirm=True`, send nothing in dry-run, and are told to an audit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import (
+    BadFilterError,
+    NotConfirmedError,
+    NotThereError,
+    Problem,
+    UnknownNameError,
+)
+from orchestrator.netbox.asking import ask_for
+from orchestrator.netbox.rest import RestNetBox
+from orchestrator.netbox.surface import Endpoint, Surface
+from orchestrator.netbox.surface_store import SurfaceStore
+from orchestrator.netbox.transport import encode
+from orchestrator.ports import Row, Written
+from orchestrator.values import suggest
+
+_DOING = {"POST": "create", "PATCH": "update", "DELETE": "delete"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A write to any endpoint: which objects, what they were, what they are to be.
+
+    `rows` are what is sent; `before` the objects as they were, none for creates;
+    `dry_run` that nothing leaves.
+    """
+
+    verb: str
+    endpoint: Endpoint
+    rows: Sequence[Row]
+    before: Sequence[Row]
+    dry_run: bool
+
+
+Audit = Callable[[Mutation], AbstractContextManager[Callable[[Written], None]]]
+"""Entered before a write leaves, left once its fate is known; what it gives is told the answer.
+
+May raise on entry, and then nothing is sent.
+"""
+
+
+@contextmanager
+def _unaudited(_mutation: Mutation) -> Iterator[Callable[[Written], None]]:
+    yield lambda _written: None
+
+
+class Endpoints:
+    """The endpoints of one target. Threads may share it. Every write is told to `audit`."""
+
+    def __init__(self, netbox: RestNetBox, folder: Path, audit: Audit = _unaudited) -> None:
+        self._netbox = netbox
+        self._audit = audit
+        self._store = SurfaceStore(netbox, folder)
+
+    @property
+    def surface(self) -> Surface:
+        """What this NetBox offers. The first call on a machine takes as long as NetBox needs to tell."""
+        return self._store.get()
+
+    def find(self, object_type: str) -> EndpointWrapper:
+        """The endpoint of `dcim.device`, `dcim/devices` or `devices`. Raises UnknownNameError."""
+        return EndpointWrapper(self._netbox, self.surface.find(object_type), self._audit)
+
+    def app(self, name: str) -> AppWrapper:
+        """The app of that name, as in `client.dcim`. Raises UnknownNameError."""
+        surface = self.surface
+        return AppWrapper(self._netbox, surface, _find_below(surface, "", name, "app"), self._audit)
+
+
+class AppWrapper:
+    """One app, `client.dcim`: its endpoints are attributes. `client.plugins` has the plugins' apps."""
+
+    def __init__(self, netbox: RestNetBox, surface: Surface, path: str, audit: Audit) -> None:
+        self._netbox = netbox
+        self._surface = surface
+        self._path = path
+        self._audit = audit
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        path = _find_below(self._surface, f"{self._path}/", name, "endpoint")
+        if path in self._surface.endpoints:
+            return EndpointWrapper(self._netbox, self._surface.endpoints[path], self._audit)
+        return AppWrapper(self._netbox, self._surface, path, self._audit)
+
+    def __dir__(self) -> Iterable[str]:
+        return _below(self._surface, f"{self._path}/")
+
+
+class EndpointWrapper:
+    """One endpoint, `client.dcim.devices`. Filters are NetBox's own; a list asks for any of its values.
+
+    Every call raises UnknownNameError for filters and fields that NetBox does not
+    have, and UnreachableError, AccessError or NetBoxError for what goes wrong with it.
+    """
+
+    def __init__(self, netbox: RestNetBox, endpoint: Endpoint, audit: Audit = _unaudited) -> None:
+        self._netbox = netbox
+        self._audit = audit
+        self.endpoint = endpoint
+
+    def filter(
+        self, *, fields: Sequence[str] = (), ordering: Sequence[str] = (), **filters: Any
+    ) -> list[Row]:
+        """All objects that match, whole or with the named fields only. At least one filter is needed."""
+        if not filters:
+            raise BadFilterError(
+                f"A filter without a condition would read all {self.endpoint.path}; nothing was sent.",
+                "Use all() where that is meant.",
+            )
+        return self._read(filters, fields, ordering)
+
+    def all(self, *, fields: Sequence[str] = (), ordering: Sequence[str] = ()) -> list[Row]:
+        """All objects there are."""
+        return self._read({}, fields, ordering)
+
+    def get(self, object_id: int | None = None, *, fields: Sequence[str] = (), **filters: Any) -> Row | None:
+        """The one object with that id, or that matches; None if there is none.
+
+        Raises BadFilterError where several match.
+        """
+        conditions = filters if object_id is None else {"id": object_id, **filters}
+        if not conditions:
+            raise BadFilterError("get() needs an id or a filter; nothing was sent.")
+        answer = self.page(conditions, fields=fields, limit=2)
+        if answer["count"] > 1:
+            raise BadFilterError(
+                f"{answer['count']} objects of {self.endpoint.model} match, where one was asked for.",
+                "Narrow the filters down, or use filter().",
+            )
+        rows: list[Row] = answer["results"]
+        return rows[0] if rows else None
+
+    def count(self, **filters: Any) -> int:
+        """How many objects match; without a filter, how many there are."""
+        return int(self.page(filters, limit=1)["count"])
+
+    def page(
+        self,
+        filters: Mapping[str, Any],
+        *,
+        fields: Sequence[str] = (),
+        brief: bool = False,
+        limit: int = 50,
+        offset: int = 0,
+        ordering: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """One page as NetBox gives it: `{count, next, previous, results}`."""
+        asked = ask_for(self.endpoint, filters, self._netbox.raw.custom_field, fields, ordering)
+        short: list[tuple[str, str | int]] = [("brief", "true")] if brief else []
+        return self._netbox.raw.page(
+            self.endpoint.path, [*asked, *short, ("limit", limit), ("offset", offset)]
+        )
+
+    def create(self, rows: Row | Sequence[Row], *, confirm: bool = False, message: str = "") -> list[Row]:
+        """Create one object or several, all or none; returns them as they are now.
+
+        In dry-run nothing is sent and the rows come back as they were given. `message` goes to NetBox's
+        changelog. Raises NotConfirmedError without `confirm`, RejectedError with NetBox's reasons.
+        """
+        given = [rows] if isinstance(rows, Mapping) else list(rows)
+        for row in given:
+            self.check_fields(row)
+        return self._write("POST", given, [], confirm, message)
+
+    def update(self, rows: Row | Sequence[Row], *, confirm: bool = False, message: str = "") -> list[Row]:
+        """Set the named fields of one object or several, each with its `id`. See `create`.
+
+        Raises NotThereError, before anything is sent, where one of them does not exist.
+        """
+        given = [rows] if isinstance(rows, Mapping) else list(rows)
+        for row in given:
+            self.check_fields({name: value for name, value in row.items() if name != "id"})
+        before = self._read_by_ids([row.get("id") for row in given])
+        return self._write("PATCH", given, before, confirm, message)
+
+    def delete(self, ids: int | Sequence[int], *, confirm: bool = False, message: str = "") -> None:
+        """Delete one object or several, all or none. See `update`.
+
+        NetBox deletes what belongs to them as well, and refuses where others depend on them.
+        """
+        wanted = [ids] if isinstance(ids, int) else list(ids)
+        before = self._read_by_ids(wanted)
+        self._write("DELETE", [{"id": one} for one in wanted], before, confirm, message)
+
+    def _write(
+        self, verb: str, rows: Sequence[Row], before: Sequence[Row], confirm: bool, message: str
+    ) -> list[Row]:
+        if not rows:
+            raise BadFilterError(f"A write names no {self.endpoint.model}; nothing was sent.")
+        if verb not in self.endpoint.methods:
+            raise BadFilterError(f"NetBox does not let anyone {_DOING[verb]} {self.endpoint.model}.")
+        dry_run = self._netbox.settings.dry_run
+        if not confirm and not dry_run:
+            raise NotConfirmedError(
+                f"{len(rows)} {self.endpoint.model} would be written; nothing was sent.",
+                "Say confirm=True to write.",
+            )
+        with self._audit(Mutation(verb, self.endpoint, rows, before, dry_run)) as tell:
+            if dry_run:
+                return [*rows]
+            extra = self._netbox.with_message(message)
+            written = self._netbox.raw.write(verb, self.endpoint.path, [{**row, **extra} for row in rows])
+            tell(written)
+            return written.rows
+
+    def check_fields(self, row: Mapping[str, Any]) -> None:
+        """Raise UnknownNameError where a write would name fields that NetBox has not, and ignores."""
+        known = self.endpoint.writable
+        unknown = sorted(row.keys() - known)
+        if unknown:
+            hint = suggest(unknown[0], known) or f"known: {', '.join(sorted(known))}"
+            wrong = [Problem(f"fields.{one}", "cannot be written", suggest(one, known)) for one in unknown]
+            raise UnknownNameError(
+                f"{self.endpoint.model} has no field {unknown[0]!r} to write; NetBox would ignore it.",
+                hint,
+                wrong,
+            )
+
+    def _read_by_ids(self, ids: Sequence[Any]) -> list[Row]:
+        """These objects, in this order. Raises BadFilterError, NotThereError."""
+        if not ids or any(isinstance(one, bool) or not isinstance(one, int) for one in ids):
+            raise BadFilterError(f"Each {self.endpoint.model} must be named by its id; nothing was sent.")
+        if len(set(ids)) != len(ids):
+            raise BadFilterError(f"The same {self.endpoint.model} is named twice; nothing was sent.")
+        found = {row["id"]: row for row in self._read({"id": list(ids)}, (), ())}
+        gone = [one for one in ids if one not in found]
+        if gone:
+            raise NotThereError(f"There is no {self.endpoint.model} with the id {gone[0]}; nothing was sent.")
+        return [found[one] for one in ids]
+
+    def url(self, parameters: Mapping[str, str | int]) -> str:
+        """The address of this list at NetBox, with these parameters."""
+        return f"{self._netbox.url}/api/{self.endpoint.path}/?{encode(list(parameters.items()))}"
+
+    def _read(self, filters: Mapping[str, Any], fields: Sequence[str], ordering: Sequence[str]) -> list[Row]:
+        named = list(dict.fromkeys(["id", *fields])) if fields else []
+        asked = ask_for(self.endpoint, filters, self._netbox.raw.custom_field, named, ordering)
+        by_id = not ordering and "id__gt" in self.endpoint.filters
+        return self._netbox.raw.rows(self.endpoint.path, asked, by_id)
+
+
+def _find_below(surface: Surface, prefix: str, name: str, noun: str) -> str:
+    """The path of an app or endpoint below `prefix`. Raises UnknownNameError, naming what is there."""
+    known = _below(surface, prefix)
+    if name in known:
+        return known[name]
+    where = prefix.strip("/").replace("/", ".") or "This NetBox"
+    hint = suggest(name, known) or f"known: {', '.join(sorted(known))}"
+    raise UnknownNameError(f"{where} has no {noun} {name!r}.", hint)
+
+
+def _below(surface: Surface, prefix: str) -> dict[str, str]:
+    """What is below `prefix`: its name in Python -> its path."""
+    paths = (path.removeprefix(prefix) for path in surface.endpoints if path.startswith(prefix))
+    parts = {path.partition("/")[0] for path in paths}
+    return {part.replace("-", "_"): f"{prefix}{part}" for part in parts}

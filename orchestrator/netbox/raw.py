@@ -1,0 +1,79 @@
+"""Any endpoint, whether the catalog knows it or not: pages, whole lists, list writes, the OpenAPI document.
+
+What may be asked for and written is for asking.py and endpoints.py to say; nothing here checks it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.errors import BadFilterError, UnknownOutcomeError
+from orchestrator.netbox.custom_filters import FIELDS as CUSTOM_FIELD_FIELDS
+from orchestrator.netbox.pages import MAX_LINE_BYTES, PageReader, Walk
+from orchestrator.netbox.transport import Parameters, Transport
+from orchestrator.ports import Row, Written
+
+OPENAPI_PATIENCE_SECONDS = 120.0
+
+
+class RawAccess:
+    """Raw answers of one NetBox. Threads may share it."""
+
+    def __init__(self, transport: Transport, pages: PageReader) -> None:
+        self._transport = transport
+        self._pages = pages
+
+    def openapi(self) -> dict[str, Any]:
+        """NetBox's description of its own API: some 15 MB, and seconds of its work."""
+        answer: dict[str, Any] = self._transport.get("schema", [("format", "json")], OPENAPI_PATIENCE_SECONDS)
+        return answer
+
+    def custom_field(self, name: str) -> Row | None:
+        """The custom field of that name, as far as filters go."""
+        if not name:
+            return None
+        asked: Parameters = [("name", name), ("fields", CUSTOM_FIELD_FIELDS), ("limit", 1)]
+        rows: list[Row] = self._transport.get_list("extras/custom-fields", asked)["results"]
+        return rows[0] if rows else None
+
+    def page(self, path: str, parameters: Parameters) -> dict[str, Any]:
+        """One page as NetBox gives it. Raises BadFilterError for what is too long for one request."""
+        if self._transport.line_length(path, parameters) > MAX_LINE_BYTES:
+            raise BadFilterError(
+                "These are more values than one request to NetBox can hold; nothing was sent.",
+                "Ask for fewer of them at a time, some 200.",
+            )
+        return self._transport.get_list(path, parameters)
+
+    def rows(self, path: str, parameters: Parameters, by_id: bool) -> list[Row]:
+        """All rows of a list, each once; `by_id` where rows that others add or delete must shift nothing."""
+        if not by_id:
+            return self._by_offset(path, parameters)
+        named = Counter(name for name, _ in parameters)
+        longest = max(named, key=lambda name: named[name], default="")
+        if named[longest] < 2:
+            return self._pages.read(Walk(path, parameters))
+        rest = [(name, value) for name, value in parameters if name != longest]
+        values = [value for name, value in parameters if name == longest]
+        parts = self._pages.read_all(self._pages.cut_by_values(path, rest, longest, values))
+        return list({row["id"]: row for part in parts for row in part}.values())
+
+    def write(self, method: str, path: str, rows: Sequence[Row]) -> Written:
+        """Create, update (each row with its id) or delete (rows of ids) in one request, all or none."""
+        answer, request_id = self._transport.write(method, path, rows)
+        if method == "DELETE":
+            return Written([], request_id)
+        if not isinstance(answer, list) or len(answer) != len(rows):
+            raise UnknownOutcomeError(f"NetBox's answer does not match the {len(rows)} rows that were sent.")
+        return Written(answer, request_id)
+
+    def _by_offset(self, path: str, parameters: Parameters) -> list[Row]:
+        rows: list[Row] = []
+        while True:
+            paging: Parameters = [("limit", self._pages.page_size), ("offset", len(rows))]
+            answer = self.page(path, [*parameters, *paging])
+            rows += answer["results"]
+            if not answer["results"] or len(rows) >= answer["count"]:
+                return rows

@@ -1,0 +1,146 @@
+"""What one NetBox offers: its endpoints, and of each the fields, the filters and how it may be called.
+
+Read from NetBox's own OpenAPI document, plugins included. With it a name that
+NetBox would ignore without a word is an error here, before anything is sent
+(design rule 9). Fetching and keeping it is surface_store.py's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.errors import UnknownNameError
+from orchestrator.values import suggest
+
+# Parameters of a list that choose no objects.
+_NO_FILTERS = frozenset({"limit", "offset", "ordering", "fields", "omit", "brief", "exclude", "format"})
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One list of objects: `dcim/devices`, whose objects NetBox calls `dcim.device`.
+
+    `fields` are those of its answers, `writable` those that a write may set.
+    `filters` says of each filter whether it takes several values.
+    """
+
+    path: str
+    model: str
+    fields: frozenset[str]
+    writable: frozenset[str]
+    filters: Mapping[str, bool]
+    methods: frozenset[str]
+
+
+class Surface:
+    """All endpoints of one NetBox, found by any of the names that people give them."""
+
+    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+        self.endpoints = {one.path: one for one in endpoints}
+        self._named: dict[str, list[Endpoint]] = {}
+        for one in self.endpoints.values():
+            app, _, leaf = one.path.rpartition("/")
+            names = (one.model, one.path, leaf, one.model.partition(".")[2], f"{app}.{leaf}")
+            for name in set(map(_normal, names)):
+                self._named.setdefault(name, []).append(one)
+        for row in OBJECT_TYPES.values():  # in documents these names mean one type only
+            if row.path in self.endpoints:
+                self._named[_normal(row.name)] = [self.endpoints[row.path]]
+
+    def find(self, name: str) -> Endpoint:
+        """The endpoint for `dcim.device`, `dcim/devices`, `devices` or `device`.
+
+        Raises UnknownNameError with "did you mean", also where several endpoints bear the name.
+        """
+        found = self._named.get(_normal(name), [])
+        if len(found) == 1:
+            return found[0]
+        if found:
+            models = ", ".join(sorted(one.model for one in found))
+            raise UnknownNameError(f"{name!r} can be any of: {models}.", "Say which.")
+        close = suggest(_normal(name), self._named)
+        hint = close or "NetBox's own names are known, like dcim.device or ipam.ipaddress."
+        raise UnknownNameError(f"This NetBox has no object type {name!r}.", hint)
+
+
+def read_surface(openapi: Mapping[str, Any]) -> Surface:
+    """The endpoints in an OpenAPI document that list objects."""
+    components = openapi["components"]["schemas"]
+    found = []
+    for url, methods in openapi["paths"].items():
+        path = url.removeprefix("/api/").strip("/")
+        item = _listed(methods.get("get"), components)
+        if "{" in path or item is None:
+            continue
+        one = openapi["paths"].get(f"{url}{{id}}/", {})
+        app = path.rpartition("/")[0].rpartition("/")[2].replace("-", "_")
+        found.append(
+            Endpoint(
+                path=path,
+                model=f"{app}.{item.lower()}",
+                fields=frozenset(components[item]["properties"]),
+                writable=frozenset(_writable(methods, components)),
+                filters={
+                    parameter["name"]: parameter["schema"].get("type") == "array"
+                    for parameter in methods["get"].get("parameters", ())
+                    if parameter["in"] == "query" and parameter["name"] not in _NO_FILTERS
+                },
+                methods=frozenset(name.upper() for name in _METHODS if name in methods or name in one),
+            )
+        )
+    return Surface(found)
+
+
+def surface_to_data(surface: Surface) -> list[dict[str, Any]]:
+    """The surface as data that JSON can hold."""
+    return [
+        asdict(one)
+        | {"fields": sorted(one.fields), "writable": sorted(one.writable), "methods": sorted(one.methods)}
+        for one in surface.endpoints.values()
+    ]
+
+
+def surface_from_data(data: Iterable[Mapping[str, Any]]) -> Surface:
+    """The surface that `surface_to_data` wrote. Raises KeyError or TypeError for anything else."""
+    return Surface(
+        Endpoint(
+            path=one["path"],
+            model=one["model"],
+            fields=frozenset(one["fields"]),
+            writable=frozenset(one["writable"]),
+            filters=dict(one["filters"]),
+            methods=frozenset(one["methods"]),
+        )
+        for one in data
+    )
+
+
+def _normal(name: str) -> str:
+    return name.strip().casefold().strip("/").replace("/", ".").replace("-", "_")
+
+
+def _listed(get: Mapping[str, Any] | None, components: Mapping[str, Any]) -> str | None:
+    """The component that a list is made of; None for what is no list of objects."""
+    schema = _content(get["responses"].get("200", {})) if get else {}
+    pages = components.get(_reference(schema), {}).get("properties", {}).get("results")
+    return _reference(pages.get("items", {})) or None if pages else None
+
+
+def _writable(methods: Mapping[str, Any], components: Mapping[str, Any]) -> Iterable[str]:
+    schema = _content(methods.get("post", {}).get("requestBody", {}))
+    variants = schema.get("oneOf", [schema])
+    properties: Mapping[str, Any] = components.get(_reference(variants[0]), {}).get("properties", {})
+    return properties
+
+
+def _content(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    schema: Mapping[str, Any] = part.get("content", {}).get("application/json", {}).get("schema", {})
+    return schema
+
+
+def _reference(schema: Mapping[str, Any]) -> str:
+    return str(schema.get("$ref", "")).rpartition("/")[2]

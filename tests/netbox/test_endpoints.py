@@ -1,0 +1,213 @@
+"""Every endpoint of the real NetBox from Python: what it offers, how it is found, read and kept on disk."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from netbox_mcp.sandbox import SandboxInfo
+from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.errors import BadFilterError, UnknownNameError
+from orchestrator.netbox import RestNetBox, open_netbox, surface_store
+from orchestrator.netbox.endpoints import Endpoints
+from orchestrator.netbox.queries import known_filters
+from orchestrator.netbox.surface import Surface, read_surface, surface_from_data, surface_to_data
+from tests.netbox.contract_rig import create, named
+from tests.netbox.faulty_proxy import FaultyProxy
+from tests.netbox.tidy_fixture import call, settings_of
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("surfaces")
+
+
+@pytest.fixture
+def plain(tidy_netbox: SandboxInfo) -> Iterator[RestNetBox]:
+    with open_netbox(settings_of(tidy_netbox)) as netbox:
+        yield netbox
+
+
+@pytest.fixture
+def endpoints(plain: RestNetBox, kept: Path) -> Endpoints:
+    return Endpoints(plain, kept)
+
+
+def test_every_endpoint_can_be_read(endpoints: Endpoints) -> None:
+    """And gives the fields that the surface says; NetBox 4.7 has more than 130 of them."""
+    surface = endpoints.surface
+    assert len(surface.endpoints) > 130
+    for path in surface.endpoints:
+        page = endpoints.find(path).page({}, limit=1)
+        for row in page["results"]:
+            # NetBox 4.7 leaves this one field of tokens out of its own description.
+            assert set(row) - {"allowed_ips"} <= surface.endpoints[path].fields, path
+
+
+def test_it_knows_what_the_catalog_knows(endpoints: Endpoints) -> None:
+    for row in OBJECT_TYPES.values():
+        endpoint = endpoints.find(row.name).endpoint
+        assert (endpoint.path, endpoint.model) == (row.path, row.model)
+        assert known_filters(row) <= set(endpoint.filters), row.name
+        assert {"GET", "POST", "PATCH", "DELETE"} <= endpoint.methods
+        assert set(row.all_references()) - set(row.generic) <= endpoint.writable, row.name
+
+
+def test_models_are_what_netbox_calls_them(endpoints: Endpoints, tidy_netbox: SandboxInfo) -> None:
+    types = call(tidy_netbox, "GET", "core/object-types", params={"limit": 1000})["results"]
+    models = {f"{row['app_label']}.{row['model']}" for row in types}
+    assert {endpoint.model for endpoint in endpoints.surface.endpoints.values()} <= models
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("dcim.device", "dcim/devices"),
+        ("dcim.devices", "dcim/devices"),
+        ("dcim/device-types", "dcim/device-types"),
+        ("device_types", "dcim/device-types"),
+        ("Device", "dcim/devices"),
+        ("interfaces", "dcim/interfaces"),
+        ("virtualization.vminterface", "virtualization/interfaces"),
+        (" ipam.ipaddress ", "ipam/ip-addresses"),
+    ],
+)
+def test_an_endpoint_is_found_by_its_names(endpoints: Endpoints, name: str, path: str) -> None:
+    assert endpoints.find(name).endpoint.path == path
+
+
+def test_objects_are_read_page_by_page_in_any_order(
+    endpoints: Endpoints, tidy_netbox: SandboxInfo, kept: Path
+) -> None:
+    with RestNetBox(settings_of(tidy_netbox), page_size=2) as small:
+        ids = create(small, "sites", *(named(f"site-{number}") for number in range(5)))
+        sites = Endpoints(small, kept).app("dcim").sites
+        assert [row["id"] for row in sites.all()] == ids
+        assert [row["name"] for row in sites.all(fields=["name"], ordering=["-name"])] == [
+            f"site-{number}" for number in (4, 3, 2, 1, 0)
+        ]
+        assert [row["id"] for row in sites.filter(name=["site-1", "site-3"])] == [ids[1], ids[3]]
+        many = [f"no-site-{number}" for number in range(400)]  # more than one request line can hold
+        assert [row["id"] for row in sites.filter(name=[*many, "site-4"])] == [ids[4]]
+        assert sites.get(ids[2])["name"] == "site-2"
+        assert sites.get(name="site-2", fields=["name"]) == {"name": "site-2"}
+        assert sites.get(name="nowhere") is None
+        assert sites.get(99_999_999) is None
+        assert (sites.count(), sites.count(name__isw="site-"), sites.count(name="site-1")) == (5, 5, 1)
+        with pytest.raises(BadFilterError, match=r"5 objects of dcim\.site match"):
+            sites.get(name__isw="site-")
+        with pytest.raises(BadFilterError, match="needs an id or a filter"):
+            sites.get()
+        with pytest.raises(BadFilterError, match="would read all dcim/sites"):
+            sites.filter()
+
+
+def test_misspelt_names_are_told_at_every_step(endpoints: Endpoints) -> None:
+    dcim = endpoints.app("dcim")
+    for wrong, words, hint in (
+        (lambda: endpoints.app("dcmi"), "no app 'dcmi'", "Did you mean 'dcim'?"),
+        (lambda: dcim.devises, "dcim has no endpoint 'devises'", "Did you mean 'devices'?"),
+        (lambda: dcim.devices.filter(nmae="x"), "filters.nmae", "Did you mean 'name'?"),
+        (lambda: dcim.devices.all(fields=["nmae"]), "fields.nmae", "Did you mean 'name'?"),
+    ):
+        with pytest.raises(UnknownNameError, match=words) as caught:
+            wrong()
+        assert caught.value.hint == hint
+    assert not hasattr(dcim, "devises")
+    assert "device_types" in dir(dcim)
+
+
+def test_it_is_fetched_once_and_then_read_from_disk(
+    tidy_netbox: SandboxInfo, proxy: FaultyProxy, tmp_path: Path
+) -> None:
+    """However many threads ask at the same moment, and by the next process not at all."""
+    behind = open_netbox(settings_of(tidy_netbox, url=proxy.url, read_timeout_seconds=2))
+    first, together = Endpoints(behind, tmp_path), threading.Barrier(50)
+
+    def ask(_: int) -> int:
+        together.wait()
+        return len(first.surface.endpoints)
+
+    with ThreadPoolExecutor(50) as pool:
+        assert len(set(pool.map(ask, range(50)))) == 1
+    assert sum("schema" in seen for seen in map(str, proxy.seen)) == 1
+    proxy.seen.clear()
+    assert Endpoints(behind, tmp_path).surface.endpoints == first.surface.endpoints
+    assert not any("schema" in seen for seen in map(str, proxy.seen))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]]", '[{"path": 1}]', '{"a": 1}', "null"])
+def test_a_broken_file_is_made_anew(plain: RestNetBox, tmp_path: Path, content: str) -> None:
+    path = tmp_path / surface_store.file_name(plain.status())
+    path.write_text(content)
+    assert len(Endpoints(plain, tmp_path).surface.endpoints) > 130
+    assert len(json.loads(path.read_text())) > 130
+
+
+def test_where_nothing_can_be_kept_it_works_all_the_same(plain: RestNetBox, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert len(Endpoints(plain, tmp_path / "file" / "surfaces").surface.endpoints) > 130
+
+
+def test_an_upgrade_of_netbox_is_noticed(
+    plain: RestNetBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoints = Endpoints(plain, tmp_path)
+    path = tmp_path / surface_store.file_name(plain.status())
+    path.write_text("[]")  # as if kept of a NetBox that offers nothing
+    assert endpoints.surface.endpoints == {}
+    monkeypatch.setattr(surface_store, "file_name", lambda _status: "netbox-next.json")
+    assert endpoints.surface.endpoints == {}  # looked at some moments ago
+    monkeypatch.setattr(surface_store, "RECHECK_SECONDS", -1.0)
+    assert len(endpoints.surface.endpoints) > 130
+
+
+def test_it_survives_being_written_down(endpoints: Endpoints) -> None:
+    again = surface_from_data(json.loads(json.dumps(surface_to_data(endpoints.surface))))
+    assert again.endpoints == endpoints.surface.endpoints
+
+
+def test_plugins_are_endpoints_like_any_other(plain: RestNetBox) -> None:
+    """In the shape that NetBox gives plugins in its OpenAPI document: an app of its own below `plugins`."""
+    document = {
+        "paths": {
+            "/api/plugins/netbox-dns/zones/": {
+                "get": {
+                    "parameters": [
+                        {"in": "query", "name": "name", "schema": {"type": "array"}},
+                        {"in": "query", "name": "limit", "schema": {"type": "integer"}},
+                    ],
+                    "responses": {
+                        "200": {
+                            "content": {
+                                "application/json": {
+                                    "schema": {"$ref": "#/components/schemas/PaginatedZoneList"}
+                                }
+                            }
+                        }
+                    },
+                }
+            }
+        },
+        "components": {
+            "schemas": {
+                "PaginatedZoneList": {
+                    "properties": {"results": {"items": {"$ref": "#/components/schemas/Zone"}}}
+                },
+                "Zone": {"properties": {"id": {}, "name": {}}},
+            }
+        },
+    }
+    surface: Surface = read_surface(document)
+    zone = surface.find("netbox_dns.zone")
+    assert (zone.path, dict(zone.filters), zone.methods) == (
+        "plugins/netbox-dns/zones",
+        {"name": True},
+        {"GET"},
+    )
