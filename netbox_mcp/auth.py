@@ -20,13 +20,14 @@ from pathlib import Path
 
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 from pydantic import SecretStr
+from pydantic_core import to_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from netbox_mcp.failures import ErrorReply
+from netbox_mcp.failures import PROBLEM_TYPE, ErrorReply, problem
 from orchestrator.netbox import ConfigError
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-PLANS_PATH = "/api/plans/"
+PLANS_PATH = "/api/v1/plans/"
 DASHBOARD_PATH = "/rq"
 USE_SCOPE = "use"
 APPROVE_SCOPE = "approve"
@@ -136,9 +137,9 @@ class TokenGate:
 
 
 async def _refuse(send: Send, status: int, error: ErrorReply, *more: tuple[bytes, bytes]) -> None:
-    body = error.model_dump_json().encode()
+    body = to_json(problem(error, status))
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", PROBLEM_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),
         *more,
     ]

@@ -29,6 +29,8 @@ TARGET_KEYS = ("netbox", "targets")
 TextList = Annotated[list[str], NoDecode]
 SecretList = Annotated[list[SecretStr], NoDecode]
 
+DEFAULT_TOOLSETS = ["bulk", "read", "system"]
+
 
 class Settings(WorkerSettings):
     """Everything that server and command line can be told."""
@@ -54,7 +56,13 @@ class Settings(WorkerSettings):
         default=[], description="Host names besides loopback by which clients may address the HTTP server."
     )
     toolsets: TextList = Field(
-        default=["all"], description="Toolsets offered over MCP: bulk, system, or all; separated by commas."
+        default=DEFAULT_TOOLSETS,
+        description="Toolsets offered to clients: bulk, read, write, system, or all; separated by commas.",
+    )
+    redacted_fields: TextList = Field(
+        default=[],
+        description="Fields, custom ones too, that no read tool shows or filters by, beside those known to "
+        "hold secrets (password, secret, auth_psk, preshared_key and the like); separated by commas.",
     )
     sync_max_objects: int = Field(
         default=500, ge=1, description="Largest document for the synchronous tool; larger ones are refused."
@@ -74,7 +82,7 @@ class Settings(WorkerSettings):
         description="NETBOX_DRY_RUN: plan everything, write nothing.",
     )
 
-    @field_validator("http_tokens", "allowed_hosts", "toolsets", mode="before")
+    @field_validator("http_tokens", "allowed_hosts", "toolsets", "redacted_fields", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """`a, b` from the environment is a list too."""

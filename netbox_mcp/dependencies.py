@@ -10,10 +10,12 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from netbox_mcp.audit import AuditLog
 from netbox_mcp.config import Settings, load_settings
 from netbox_mcp.failures import UsageError
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.netbox import NetBoxSettings, RestNetBox, load_targets, open_netbox
+from orchestrator.netbox.endpoints import Endpoints
 from workers.connection import connect_briefly
 from workers.manager import AsyncTaskManager
 
@@ -59,6 +61,18 @@ def get_netbox_config(target: str = "default") -> NetBoxSettings:
 def get_netbox(target: str = "default") -> RestNetBox:
     """The connection to one NetBox. It refuses every write while dry-run is on."""
     return once(f"netbox:{target}", lambda: open_netbox(get_netbox_config(target)))
+
+
+def get_endpoints(target: str = "default") -> Endpoints:
+    """Every endpoint of one NetBox. What it offers, and what is written, is kept in the state directory."""
+    folder = get_settings().state_dir / "surfaces"
+    return once(f"endpoints:{target}", lambda: Endpoints(get_netbox(target), folder, get_audit(target)))
+
+
+def get_audit(target: str = "default") -> AuditLog:
+    """The audit of what is written to one NetBox."""
+    settings = get_settings()
+    return AuditLog(settings.state_dir, target, settings.redacted_fields)
 
 
 def get_engine(target: str = "default") -> NetBoxBulkOrchestrator:

@@ -14,6 +14,7 @@ from orchestrator.errors import OrchestratorError
 
 MAX_DETAILS = 20
 MAX_REPLY_CHARS = 7_000
+PROBLEM_TYPE = "application/problem+json"
 _MAX_TEXT = 400
 
 
@@ -70,6 +71,13 @@ def explain(error: BaseException, all_details: bool = False) -> ErrorReply:
     while not all_details and reply.details and len(reply.model_dump_json()) > MAX_REPLY_CHARS:
         reply.details.pop()
     return reply
+
+
+def problem(reply: ErrorReply, status: int) -> dict[str, Any]:
+    """The same as problem details over HTTP (RFC 9457): our message is its `detail`."""
+    said = reply.model_dump(mode="json")
+    title = said["code"].replace("_", " ").capitalize()
+    return {"title": title, "status": status, "detail": said.pop("message"), **said}
 
 
 def shorten(text: str, limit: int) -> str:

@@ -1,4 +1,4 @@
-"""The HTTP host: one FastAPI application with MCP at /mcp, REST at /api, metrics and dashboard.
+"""The HTTP host: one FastAPI application with MCP at /mcp, REST at /api/v1, metrics and dashboard.
 
 Everything it serves is behind the bearer token, save /healthz and /readyz,
 which answer one bare word. It refuses to listen beyond this machine without a
@@ -32,7 +32,7 @@ from netbox_mcp import __version__
 from netbox_mcp.auth import DASHBOARD_PATH, BasicIsBearer, StaticTokenVerifier, TokenGate, obtain_token
 from netbox_mcp.config import Settings
 from netbox_mcp.dependencies import get_task_manager
-from netbox_mcp.rest import add_routes
+from netbox_mcp.rest import PREFIX, BodyLimit, add_routes
 from netbox_mcp.server import build_server
 from netbox_mcp.service import get_service
 from orchestrator.netbox import ConfigError
@@ -64,11 +64,12 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        openapi_url=None,
+        openapi_url=f"{PREFIX}/openapi.json",
     )
     _add_probes(app)
     _add_metrics(app)
     add_routes(app)
+    app.add_middleware(BodyLimit, most_bytes=settings.max_request_bytes)
     # The last middleware added is the first to see a request: who calls, then whether they may.
     app.add_middleware(TokenGate)
     app.add_middleware(AuthContextMiddleware)
@@ -162,11 +163,11 @@ def _url_host(host: str) -> str:
 def _add_probes(app: FastAPI) -> None:
     ready = _Remembered(lambda: get_service().is_ready(), READINESS_CACHE_SECONDS)
 
-    @app.get("/healthz", response_class=PlainTextResponse)
+    @app.get("/healthz", response_class=PlainTextResponse, include_in_schema=False)
     async def healthz() -> str:
         return "ok"
 
-    @app.get("/readyz")
+    @app.get("/readyz", include_in_schema=False)
     async def readyz() -> PlainTextResponse:
         if await ready():
             return PlainTextResponse("ready")
@@ -174,7 +175,7 @@ def _add_probes(app: FastAPI) -> None:
 
 
 def _add_metrics(app: FastAPI) -> None:
-    @app.get("/metrics")
+    @app.get("/metrics", include_in_schema=False)
     def metrics(request: Request) -> Response:
         body, content_type = get_task_manager().metrics(request.headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
@@ -183,7 +184,7 @@ def _add_metrics(app: FastAPI) -> None:
 def _mount_dashboard(app: FastAPI, settings: Settings) -> None:
     dashboard: Any = WSGIMiddleware(cast(Any, build_dashboard(connect_briefly(settings))))
 
-    @app.get(DASHBOARD_PATH)
+    @app.get(DASHBOARD_PATH, include_in_schema=False)
     def to_dashboard() -> RedirectResponse:
         return RedirectResponse(f"{DASHBOARD_PATH}/")
 

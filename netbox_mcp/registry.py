@@ -7,9 +7,10 @@ faces can read the same table.
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -25,7 +26,8 @@ class ToolSpec:
     """One tool: the function, the toolset it belongs to, and what it may do to NetBox.
 
     `destructive` means that something there already can be overwritten or
-    removed; `idempotent` that calling it twice equals calling it once.
+    removed; `idempotent` that calling it twice equals calling it once. `verbatim`:
+    the answer keeps its empty parts, since clients of other servers look for them.
     """
 
     name: str
@@ -36,13 +38,20 @@ class ToolSpec:
     read_only: bool
     destructive: bool
     idempotent: bool
+    verbatim: bool
 
 
 TOOL_REGISTRY: dict[str, ToolSpec] = {}
 
 
 def mcp_tool(
-    *, category: str, read_only: bool, destructive: bool = False, idempotent: bool = False, title: str = ""
+    *,
+    category: str,
+    read_only: bool,
+    destructive: bool = False,
+    idempotent: bool = False,
+    verbatim: bool = False,
+    title: str = "",
 ) -> Callable[[Function], Function]:
     """Enter a function into the tool registry; its docstring is the description that a model reads.
 
@@ -69,6 +78,7 @@ def mcp_tool(
             read_only=read_only,
             destructive=destructive,
             idempotent=idempotent or read_only,
+            verbatim=verbatim,
         )
         return function
 
@@ -96,6 +106,18 @@ def select_tools(toolsets: list[str]) -> list[ToolSpec]:
             f"There is no toolset {unknown[0]!r}.", f"Known: {', '.join([*known, ALL_TOOLSETS])}."
         )
     return [spec for spec in table.values() if ALL_TOOLSETS in toolsets or spec.category in toolsets]
+
+
+def find_tool(name: str, offered: Iterable[str]) -> ToolSpec:
+    """The tool of that name among those offered. Raises UsageError with "did you mean"."""
+    names = set(offered)
+    if name in names:
+        return TOOL_REGISTRY[name]
+    close = difflib.get_close_matches(name, names, n=1)
+    raise UsageError(
+        f"There is no tool {name!r}.",
+        f"Did you mean {close[0]}?" if close else "The list of tools names those there are.",
+    )
 
 
 def _unwrap(docstring: str) -> str:

@@ -20,15 +20,15 @@ Next = Annotated[str, Field(description="What to do now")]
 class PlanSummary(BaseModel):
     """What a document would change: whole counts, a few samples."""
 
-    objects: int | None = Field(default=None, description="Objects in the document")
-    writes: int | None = Field(default=None, description="Changes to be sent to NetBox; null: not planned")
+    objects: int | None = None
+    writes: int | None = Field(default=None, description="Changes to be sent; no number: not planned")
     totals: Counts = Field(default_factory=dict, description="By action; by outcome once applied")
     by_type: dict[str, Counts] = Field(default_factory=dict)
-    samples: list[str] = Field(default_factory=list, description="A few changes")
+    samples: list[str] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
     plan_id: str | None = Field(default=None, description="netbox_start_bulk_async applies exactly this plan")
     digest: str | None = Field(default=None, description="Equal digests: equal plans")
-    applyable: bool | None = Field(default=None, description="Something to do, and no conflict forbids it")
+    applyable: bool | None = Field(default=None, description="There is something to do and no conflict")
     complete: bool | None = Field(default=None, description="Applied, it leaves nothing open")
     stale_at: str | None = Field(default=None, description="Not applied after this time")
 
@@ -64,7 +64,7 @@ class StartReply(PlanSummary):
     task_id: str | None = None
     batch_id: str | None = None
     kind: str = "apply"
-    total: int | None = Field(default=None, description="Objects to be looked after")
+    total: int | None = None
     poll_after_seconds: int | None = None
     next: Next = ""
 

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 
-from netbox_mcp.dependencies import get_engine, get_settings, get_task_manager
+from netbox_mcp.dependencies import get_audit, get_engine, get_settings, get_task_manager
 from netbox_mcp.failures import UsageError
 from netbox_mcp.next_steps import DRY_RUN, before_rollback
 from netbox_mcp.replies import RollbackReply
@@ -88,8 +88,13 @@ def start_plan(plan_id: str, batch_id: str) -> TaskStatus:
     """Put a rollback plan that was kept in line. Refused while dry-run is on."""
     if get_settings().dry_run:
         raise UsageError(DRY_RUN, "Unset NETBOX_DRY_RUN to roll back.")
-    with _tasks(batch_id) as manager:
-        return manager.start_apply_plan(plan_id)
+    with (
+        get_audit(target_of(batch_id, None)).batch("rollback", undoes=batch_id, plan_id=plan_id) as tell,
+        _tasks(batch_id) as manager,
+    ):
+        status = manager.start_apply_plan(plan_id)
+        tell(task_id=status.task_id, batch_id=status.batch_id)
+    return status
 
 
 def roll_back_now(
@@ -118,7 +123,7 @@ def roll_back_now(
     def note_first_write(by: str) -> None:
         note(by, whole=False)
 
-    with open_sync_apply(settings) as sync:
+    with get_audit(target).batch("rollback", undoes=batch_id) as tell, open_sync_apply(settings) as sync:
         applied = sync.apply(
             get_engine(target),
             lambda: plan_rollback(batch_id, target, force, here=True),
@@ -127,6 +132,7 @@ def roll_back_now(
             stop,
             note_first_write,
         )
+        tell(batch_id=applied.report.batch_id)
     if applied.report.ok:
         note(applied.report.batch_id, whole=True)
     return applied
@@ -187,8 +193,11 @@ def _size(batch_id: str) -> int:
 def _roll_back_large(batch_id: str, target: str, force: bool, confirm: bool, size: int) -> RollbackReply:
     """Too large to plan while the caller waits: plan it as a task or, confirmed, undo it unseen."""
     with _tasks(batch_id) as manager:
-        start = manager.start_rollback if confirm else manager.start_rollback_plan
-        status = start(batch_id, target, force, size)
+        if not confirm:
+            return _started(manager.start_rollback_plan(batch_id, target, force, size), batch_id, force)
+        with get_audit(target).batch("rollback", undoes=batch_id, force=force) as tell:
+            status = manager.start_rollback(batch_id, target, force, size)
+            tell(task_id=status.task_id, batch_id=status.batch_id)
     return _started(status, batch_id, force)
 
 

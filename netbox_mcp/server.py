@@ -7,7 +7,6 @@ HTTP; stdio needs nothing more than `serve_stdio`.
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 import signal
@@ -24,8 +23,10 @@ from pydantic_core import to_json
 
 from netbox_mcp import __version__
 from netbox_mcp.config import Settings
+from netbox_mcp.execution import argument_error, refuse_unknown_arguments
 from netbox_mcp.failures import UsageError, explain
-from netbox_mcp.registry import ToolSpec, select_tools
+from netbox_mcp.registry import TOOL_REGISTRY, ToolSpec, find_tool, select_tools
+from netbox_mcp.schemas import lean_schema
 from orchestrator.errors import OrchestratorError
 
 log = logging.getLogger(__name__)
@@ -50,40 +51,31 @@ class ToolServer(MCPServer[Any]):
         for tool in tools:
             tool.input_schema = {**lean_schema(tool.input_schema), "additionalProperties": False}
             if tool.output_schema is not None:
-                tool.output_schema = lean_schema(tool.output_schema, of_answer=True)
+                verbatim = TOOL_REGISTRY[tool.name].verbatim
+                tool.output_schema = lean_schema(tool.output_schema, of_answer=True, with_null=verbatim)
         return tools
+
+    def _offered(self, name: str) -> ToolSpec:
+        """The tool of that name, if this server has it. Raises UsageError with a suggestion."""
+        return find_tool(name, [tool.name for tool in self._tool_manager.list_tools()])
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Run a tool; what goes wrong is a result with isError and the common error shape."""
         try:
-            self._refuse_unknown_arguments(name, arguments)
+            refuse_unknown_arguments(self._offered(name), arguments)
             result = await super().call_tool(name, arguments, context)
         except (ToolError, OrchestratorError) as error:
             return _error_result(name, error)
         if isinstance(result, CallToolResult) and result.structured_content is not None:
-            result.content = [_text(result.structured_content)]
+            if not TOOL_REGISTRY[name].verbatim:
+                told = result.structured_content.items()
+                result.structured_content = {key: value for key, value in told if value is not None}
+                result.content = [_text(_without_empty(result.structured_content))]
+            else:
+                result.content = [_text(result.structured_content)]
         return result
-
-    def _refuse_unknown_arguments(self, name: str, arguments: Mapping[str, Any]) -> None:
-        # The SDK drops arguments that it does not know: a misspelt `confirm` would pass in silence.
-        schema = self._tool_input_schema(name)
-        if schema is None:
-            close = difflib.get_close_matches(
-                name, [tool.name for tool in self._tool_manager.list_tools()], n=1
-            )
-            hint = f"Did you mean {close[0]}?" if close else "tools/list names the tools there are."
-            raise UsageError(f"There is no tool {name!r}.", hint)
-        known = list(schema.get("properties", {}))
-        problems = []
-        for argument in arguments:
-            if argument not in known:
-                close = difflib.get_close_matches(argument, known, n=1)
-                hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known) or 'none'}"
-                problems.append({"path": argument, "message": "unknown argument", "hint": hint})
-        if problems:
-            raise UsageError(f"{name} does not take {problems[0]['path']!r}.", problems[0]["hint"], problems)
 
 
 def build_server(settings: Settings) -> ToolServer:
@@ -107,14 +99,17 @@ def add_tool(server: ToolServer, spec: ToolSpec) -> None:
         name=spec.name,
         title=spec.title,
         description=spec.description,
-        annotations=ToolAnnotations(
-            read_only_hint=spec.read_only,
-            destructive_hint=spec.destructive,
-            idempotent_hint=spec.idempotent,
-            open_world_hint=True,
-        ),
-        meta={"category": spec.category},
+        annotations=_annotations(spec),
         structured_output=True,
+    )
+
+
+def _annotations(spec: ToolSpec) -> ToolAnnotations:
+    """What a client may rely on; the hints that mean nothing for a tool that only reads are left out."""
+    if spec.read_only:
+        return ToolAnnotations(read_only_hint=True)
+    return ToolAnnotations(
+        read_only_hint=False, destructive_hint=spec.destructive, idempotent_hint=spec.idempotent
     )
 
 
@@ -128,35 +123,10 @@ def serve_stdio(settings: Settings) -> None:
     anyio.run(build_server(settings).run_stdio_async)
 
 
-def lean_schema(schema: dict[str, Any], of_answer: bool = False) -> dict[str, Any]:
-    """The schema without generated titles and null defaults: they cost tokens and tell nothing.
-
-    Nor does any default in an answer; and there `type` may be a list, which some clients take amiss in
-    arguments.
-    """
-    lean: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key == "title" and isinstance(value, str):
-            continue
-        if key == "default" and (of_answer or value in (None, "", {}, [])):
-            continue
-        if key == "anyOf" and of_answer and all(part.keys() == {"type"} for part in value):
-            lean["type"] = [part["type"] for part in value]
-        elif key in ("properties", "$defs"):
-            lean[key] = {name: lean_schema(part, of_answer) for name, part in value.items()}
-        elif isinstance(value, dict):
-            lean[key] = lean_schema(value, of_answer)
-        elif isinstance(value, list):
-            lean[key] = [lean_schema(part, of_answer) if isinstance(part, dict) else part for part in value]
-        else:
-            lean[key] = value
-    return lean
-
-
 def _error_result(name: str, error: ToolError | OrchestratorError) -> CallToolResult:
     cause = error.__cause__
     if isinstance(cause, ValidationError):
-        error = _argument_error(name, cause)
+        error = argument_error(name, cause)
     elif isinstance(cause, OrchestratorError):
         error = cause
     if isinstance(error, UnexpectedToolError):
@@ -168,21 +138,13 @@ def _error_result(name: str, error: ToolError | OrchestratorError) -> CallToolRe
         log.info("the tool %s answered with the error %s", name, error.code)
         reply = explain(error)
     content = reply.model_dump(mode="json")
-    return CallToolResult(content=[_text(content)], structured_content=content, is_error=True)
+    return CallToolResult(content=[_text(_without_empty(content))], structured_content=content, is_error=True)
 
 
-def _argument_error(name: str, error: ValidationError) -> UsageError:
-    """Which argument is wrong and why, without repeating what was sent."""
-    problems = [
-        {"path": ".".join(str(part) for part in one["loc"]), "message": one["msg"], "hint": ""}
-        for one in error.errors(include_input=False, include_url=False, include_context=False)
-    ]
-    return UsageError(
-        f"{name}: {problems[0]['path']}: {problems[0]['message']}.", "See the tool's input schema.", problems
-    )
+def _without_empty(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if value not in (None, "", [], {})}
 
 
 def _text(content: Mapping[str, Any]) -> TextContent:
-    """The structured content as compact JSON, without its empty parts: this is what a model reads."""
-    shown = {key: value for key, value in content.items() if value not in (None, "", [], {})}
-    return TextContent(type="text", text=to_json(shown).decode())
+    """The content as compact JSON: this is what a model reads."""
+    return TextContent(type="text", text=to_json(content).decode())

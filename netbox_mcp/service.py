@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from netbox_mcp import health
 from netbox_mcp.background import background, check_object_type
-from netbox_mcp.dependencies import get_engine, get_settings, get_task_manager, once
+from netbox_mcp.dependencies import get_audit, get_engine, get_settings, get_task_manager, once
 from netbox_mcp.failures import MAX_REPLY_CHARS, TooLargeError, UsageError, shorten
 from netbox_mcp.next_steps import (
     DRY_RUN,
@@ -172,8 +172,14 @@ class BulkService:
         if settings.plan_required:
             raise PlanRequiredError
         engine = get_engine(target)
-        with open_sync_apply(settings) as sync:
-            return sync.apply(engine, lambda: engine.plan(document), progress, shown, stop)
+        with get_audit(target).batch("apply") as tell, open_sync_apply(settings) as sync:
+            applied = sync.apply(engine, lambda: engine.plan(document), progress, shown, stop)
+            tell(
+                status=status_of(applied),
+                batch_id=applied.report.batch_id,
+                totals={name: count for name, count in applied.report.totals().items() if count},
+            )
+        return applied
 
     # Background work
 
@@ -202,14 +208,17 @@ class BulkService:
         if get_settings().dry_run:
             raise UsageError(DRY_RUN, "Unset NETBOX_DRY_RUN to apply.")
         if plan_id is not None:
-            if target is not None:
-                self.load_plan(plan_id, target)
-            with background() as manager:
-                return manager.start_apply_plan(plan_id, idempotency_key)
+            target = self.load_plan(plan_id, target).target
+            with get_audit(target).batch("start", plan_id=plan_id) as tell, background() as manager:
+                status = manager.start_apply_plan(plan_id, idempotency_key)
+                tell(task_id=status.task_id, batch_id=status.batch_id)
+            return status
         target = target or DEFAULT_TARGET
         total = self.count_objects(document, target)
-        with background(total) as manager:
-            return manager.start_apply(document, target, total, idempotency_key)
+        with get_audit(target).batch("start", objects=total) as tell, background(total) as manager:
+            status = manager.start_apply(document, target, total, idempotency_key)
+            tell(task_id=status.task_id, batch_id=status.batch_id)
+        return status
 
     def load_plan(self, plan_id: str, target: str | None) -> Plan:
         """A plan that was kept. Raises UsageError if it is for another target than the one named."""
@@ -265,7 +274,7 @@ class BulkService:
 
         The worker verifies the token, not we.
         """
-        with background() as manager:
+        with get_audit().batch("approve", plan_id=plan_id, approver=approver), background() as manager:
             approval = manager.approve(plan_id, token, approver, digest)
         return ApprovalReply(plan_id=plan_id, **asdict(approval))
 
@@ -284,7 +293,7 @@ class BulkService:
 
     def cancel(self, task_id: str) -> TaskBrief:
         """Ask a task to stop. Raises UnknownTaskError, TaskEndedError."""
-        with background() as manager:
+        with get_audit().batch("cancel", task_id=task_id), background() as manager:
             return task_brief(manager.cancel(task_id))
 
     def resume(self, task_id: str) -> TaskBrief:
@@ -295,7 +304,7 @@ class BulkService:
         """The same, for those who follow it."""
         if get_settings().dry_run:
             raise UsageError(DRY_RUN, "Unset NETBOX_DRY_RUN to go on.")
-        with background() as manager:
+        with get_audit().batch("resume", task_id=task_id), background() as manager:
             return manager.resume(task_id)
 
     def report(

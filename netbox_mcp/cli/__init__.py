@@ -14,6 +14,7 @@ import typer
 from netbox_mcp import __version__
 from netbox_mcp.cli.apply import apply
 from netbox_mcp.cli.approve import approve
+from netbox_mcp.cli.call import call, tools
 from netbox_mcp.cli.demo import demo
 from netbox_mcp.cli.doctor import doctor
 from netbox_mcp.cli.output import EXIT_CODES_HELP, SentenceGroup, start_logging
@@ -67,6 +68,8 @@ for command in (
     report,
     cancel,
     resume,
+    tools,
+    call,
     doctor,
     demo,
 ):

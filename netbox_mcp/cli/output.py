@@ -19,7 +19,13 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from netbox_mcp.failures import UsageError, explain
-from orchestrator.errors import DocumentError, NotApplyableError, OrchestratorError, StalePlanError
+from orchestrator.errors import (
+    DocumentError,
+    NotApplyableError,
+    NotConfirmedError,
+    OrchestratorError,
+    StalePlanError,
+)
 from orchestrator.stale import MAX_NAMED
 from workers.logs import configure_logging
 
@@ -48,6 +54,8 @@ class ExitCode(IntEnum):
 EXIT_BY_CODE = {
     "invalid_document": ExitCode.INVALID_DOCUMENT,
     "invalid_arguments": ExitCode.USAGE,
+    "unknown_name": ExitCode.USAGE,
+    "invalid_filter": ExitCode.USAGE,
     "plan_required": ExitCode.USAGE,
     "not_confirmed": ExitCode.NOT_CONFIRMED,
     "not_approved": ExitCode.NOT_CONFIRMED,
@@ -83,12 +91,6 @@ DryRunFlag = Annotated[
         "--dry-run", help="Plan everything, write nothing.", callback=_turn_dry_run_on, is_eager=True
     ),
 ]
-
-
-class NotConfirmedError(OrchestratorError):
-    """Nobody has agreed to the plan, so nothing was written."""
-
-    code = "not_confirmed"
 
 
 class StoppedError(OrchestratorError):

@@ -27,6 +27,11 @@ DevicesData = Annotated[
         "site, role, status, platform, description, interfaces, ip_addresses. No ranges."
     ),
 ]
+# What netbox_plan_bulk describes need not be read again with every tool.
+SameBatch = Annotated[dict[str, Any] | None, Field(description="The document, as for netbox_plan_bulk")]
+SameDevicesData = Annotated[
+    list[dict[str, Any]] | None, Field(description="Or a list of devices, as for netbox_plan_bulk")
+]
 Confirm = Annotated[bool, Field(description="Must be true to write; without it the plan is shown")]
 Target = Annotated[str, Field(description="Which configured NetBox")]
 TargetOfPlan = Annotated[str | None, Field(description="Which configured NetBox; a plan knows its own")]

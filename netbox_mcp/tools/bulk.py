@@ -14,7 +14,16 @@ from netbox_mcp.registry import mcp_tool
 from netbox_mcp.replies import EnsureReply, PlanReply, StartReply
 from netbox_mcp.service import get_service
 from netbox_mcp.sync_apply import SyncProgress
-from netbox_mcp.tools.arguments import Batch, Confirm, DevicesData, Target, TargetOfPlan, one_document
+from netbox_mcp.tools.arguments import (
+    Batch,
+    Confirm,
+    DevicesData,
+    SameBatch,
+    SameDevicesData,
+    Target,
+    TargetOfPlan,
+    one_document,
+)
 from orchestrator.errors import OrchestratorError
 
 PROGRESS_INTERVAL_SECONDS = 1.0
@@ -39,8 +48,8 @@ def netbox_plan_bulk(
 )
 async def netbox_bulk_ensure_devices(
     ctx: Context,
-    devices_data: DevicesData = None,
-    batch: Batch = None,
+    devices_data: SameDevicesData = None,
+    batch: SameBatch = None,
     confirm: Confirm = False,
     dry_run_report: Annotated[bool, Field(description="Only report what would be done")] = False,
     target: Target = "default",
@@ -74,8 +83,8 @@ async def netbox_bulk_ensure_devices(
 
 @mcp_tool(category="bulk", title="Start bulk work", read_only=False, destructive=True, idempotent=True)
 def netbox_start_bulk_async(
-    devices_data: DevicesData = None,
-    batch: Batch = None,
+    devices_data: SameDevicesData = None,
+    batch: SameBatch = None,
     plan_id: Annotated[str | None, Field(description="Apply this plan of netbox_plan_bulk instead")] = None,
     confirm: Confirm = False,
     target: TargetOfPlan = None,

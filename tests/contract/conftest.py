@@ -40,9 +40,17 @@ def dead_netbox(bare: pytest.MonkeyPatch) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def surfaces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where it is kept what the sandbox's NetBox offers: to be asked each time would take minutes."""
+    return tmp_path_factory.mktemp("surfaces")
+
+
 @pytest.fixture
-def netbox(netbox_sandbox: Any, bare: pytest.MonkeyPatch) -> NetBoxOverHttp:
+def netbox(netbox_sandbox: Any, bare: pytest.MonkeyPatch, tmp_path: Path, surfaces: Path) -> NetBoxOverHttp:
     """The sandbox's NetBox: configured for the product, and read beside it with plain HTTP."""
+    (tmp_path / "state").mkdir(exist_ok=True)
+    (tmp_path / "state" / "surfaces").symlink_to(surfaces)
     bare.setenv("NETBOX_URL", netbox_sandbox.url)
     bare.setenv("NETBOX_TOKEN", netbox_sandbox.token_v2)
     found = NetBoxOverHttp(netbox_sandbox.url, netbox_sandbox.token_v2)

@@ -171,7 +171,7 @@ def test_the_password_of_basic_serves_at_the_dashboard_alone(server: HttpServer)
     basic = base64.b64encode(f"anyone:{TOKEN}".encode()).decode()
     headers = {"Authorization": f"Basic {basic}"}
     assert requests.get(f"{server.url}/rq/", headers=headers, timeout=10).status_code == 200
-    for path in ("/metrics", "/mcp", "/rqx", "/api/plans/p-1"):
+    for path in ("/metrics", "/mcp", "/rqx", "/api/v1/plans/p-1"):
         assert requests.get(server.url + path, headers=headers, timeout=10).status_code == 401, path
 
 

@@ -206,7 +206,7 @@ def test_a_person_approves_over_http_what_the_model_may_then_apply(
     assert refused.data["code"] == "not_approved"
     assert refused.data["hint"] == f"A person has to approve it: netbox-mcp approve {plan_id}"
 
-    path = f"/api/plans/{plan_id}"
+    path = f"/api/v1/plans/{plan_id}"
     looked = server.get(path, APPROVE_TOKEN).json()
     assert looked["digest"] == planned["digest"]
     assert (looked["target"], looked["approved_by"]) == ("default", None)
@@ -243,21 +243,21 @@ def test_the_approve_token_opens_the_plans_and_nothing_else(server: Server) -> N
         for answer in (server.get(path, APPROVE_TOKEN), server.post(path, APPROVE_TOKEN, {})):
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), path
     for token in ("", "wrong-wrong-wrong-wrong"):
-        answer = server.post("/api/plans/p-000000000000/approve", token)
+        answer = server.post("/api/v1/plans/p-000000000000/approve", token)
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
 
 
 def test_errors_over_http_have_the_one_shape(server: Server, prefix: str) -> None:
-    unknown = server.get("/api/plans/p-000000000000", APPROVE_TOKEN)
+    unknown = server.get("/api/v1/plans/p-000000000000", APPROVE_TOKEN)
     assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_input")
-    absent = server.post("/api/plans/p-000000000000/approve", APPROVE_TOKEN)
+    absent = server.post("/api/v1/plans/p-000000000000/approve", APPROVE_TOKEN)
     assert (absent.status_code, absent.json()["code"]) == (404, "unknown_input")
     plan_id = server.ask("netbox_plan_bulk", batch=campus(prefix)).data["plan_id"]
-    path = f"/api/plans/{plan_id}/approve"
+    path = f"/api/v1/plans/{plan_id}/approve"
     strange = server.post(path, APPROVE_TOKEN, {"approver": "jane"})
     assert (strange.status_code, strange.json()["code"]) == (422, "invalid_arguments")
     assert strange.json()["details"][0]["path"] == "approver"
-    assert server.post(path, APPROVE_TOKEN, {"approved_by": "x" * 5_000}).status_code == 413
+    assert server.post(path, APPROVE_TOKEN, {"approved_by": "x" * 5_000}).status_code == 422
     other = server.post(path, APPROVE_TOKEN, {"digest": "0" * 32})
     assert (other.status_code, other.json()["code"]) == (409, "stored_plan_changed")
 

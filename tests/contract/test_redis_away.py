@@ -45,7 +45,7 @@ def server(netbox: NetBoxOverHttp, with_redis: str, cli: CommandLine) -> Iterato
 def wait_over_http(server: HttpServer, task_id: str) -> Told:
     since = time.monotonic()
     answer = requests.get(
-        f"{server.url}/api/tasks/{task_id}",
+        f"{server.url}/api/v1/tasks/{task_id}",
         headers={"Authorization": f"Bearer {TOKEN}"},
         params={"wait_seconds": WAIT_SECONDS},
         timeout=WAIT_SECONDS + 10,

@@ -30,7 +30,7 @@ def server(netbox: NetBoxOverHttp, with_redis: str, cli: CommandLine) -> Iterato
 def ask(server: HttpServer, method: str, path: str, **parameters: Any) -> tuple[int, dict[str, Any]]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     answer = requests.request(
-        method, f"{server.url}/api/tasks/{path}", headers=headers, params=parameters, timeout=60
+        method, f"{server.url}/api/v1/tasks/{path}", headers=headers, params=parameters, timeout=60
     )
     return answer.status_code, answer.json()
 
@@ -60,7 +60,7 @@ def test_what_cannot_be_is_one_sentence(server: HttpServer) -> None:
     for method, path in (("GET", "t-none"), ("POST", "t-none/cancel"), ("POST", "t-none/resume")):
         code, said = ask(server, method, path)
         assert (code, said["code"]) == (404, "unknown_task")
-        assert "t-none" in said["message"]
+        assert "t-none" in said["detail"]
     code, said = ask(server, "GET", "t-none", wait_seconds=500)
     assert (code, said["code"]) == (422, "invalid_arguments")
     assert said["details"][0]["path"] == "wait_seconds"
@@ -68,5 +68,5 @@ def test_what_cannot_be_is_one_sentence(server: HttpServer) -> None:
 
 def test_without_the_token_nothing_is_told(server: HttpServer) -> None:
     for method, path in (("get", "t-none"), ("post", "t-none/cancel"), ("post", "t-none/resume")):
-        answer = requests.request(method, f"{server.url}/api/tasks/{path}", timeout=10)
+        answer = requests.request(method, f"{server.url}/api/v1/tasks/{path}", timeout=10)
         assert answer.status_code == 401

@@ -47,7 +47,7 @@ def test_unconfirmed_work_is_shown_and_not_queued(
 ) -> None:
     reply = call("netbox_start_bulk_async", batch=campus(prefix))
     assert reply.data["status"] == "confirmation_required"
-    assert reply.data["task_id"] is None
+    assert "task_id" not in reply.data
     assert reply.data["plan_id"]
     assert reply.data["totals"] == {"create": 7}
     assert reply.data["samples"]
@@ -67,7 +67,7 @@ def test_an_unconfirmed_plan_id_shows_the_plan_again(
     assert again.data["status"] == "confirmation_required"
     assert again.data["digest"] == planned.data["digest"]
     assert again.data["totals"] == planned.data["totals"]
-    assert again.data["task_id"] is None
+    assert "task_id" not in again.data
 
 
 @pytest.mark.parametrize("confirm", [False, True])
@@ -100,7 +100,7 @@ def test_confirmed_work_gets_a_handle_at_once(dead_netbox: str, with_redis: str)
     assert reply.data["batch_id"]
     assert reply.data["total"] == 1
     assert reply.data["poll_after_seconds"] > 0
-    assert (reply.data["objects"], reply.data["writes"]) == (None, None)  # nothing was planned
+    assert not {"objects", "writes"} & reply.data.keys()  # nothing was planned
     assert '"writes"' not in reply.text
     listed = call("netbox_list_active_tasks").data["tasks"]
     assert [task["task_id"] for task in listed] == [reply.data["task_id"]]
@@ -297,7 +297,7 @@ def test_a_large_document_is_planned_as_a_task(
     assert shown.data["status"] == "confirmation_required"
     assert "netbox_plan_bulk" in shown.data["next"]
     assert "plan is right" not in shown.data["next"]  # none was shown
-    assert (shown.data["objects"], shown.data["writes"]) == (7, None)
+    assert (shown.data["objects"], shown.data.get("writes")) == (7, None)
     queued = call("netbox_plan_bulk", batch=campus(prefix))
     ended = wait_for_end(queued.data["task_id"])
     assert ended.data["kind"] == "plan"

@@ -29,7 +29,7 @@ def test_a_plan_shows_counts_and_samples_and_writes_nothing(netbox: NetBoxOverHt
     assert reply.data["by_type"]["devices"] == {"create": 3}
     assert f"create sites {prefix} site" in reply.data["samples"]
     assert reply.data["digest"]
-    assert reply.data["plan_id"] is None
+    assert "plan_id" not in reply.data
     assert "netbox_bulk_ensure_devices" in reply.data["next"]
     assert written(netbox, prefix) == 0
 

@@ -1,0 +1,96 @@
+"""Tools without MCP: called by REST and the command line, and told about in one list.
+
+Arguments are checked as the MCP server checks them, and answers are the same.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from mcp.server.mcpserver.tools.base import Tool
+from mcp_types import CallToolResult
+from pydantic import ValidationError
+
+from netbox_mcp.failures import UsageError
+from netbox_mcp.registry import ToolSpec, find_tool, select_tools
+from netbox_mcp.schemas import lean_schema
+
+
+class _NobodyWaits:
+    """Stands in for MCP's Context: progress has nobody to be told to."""
+
+    async def report_progress(self, *_: object) -> None:
+        """Ignore."""
+
+
+async def execute_tool(name: str, arguments: Mapping[str, Any], toolsets: list[str]) -> dict[str, Any]:
+    """Call a tool of these toolsets and return its answer as data.
+
+    Raises UsageError for an unknown tool and for unknown or wrong arguments, and what the tool raises.
+    """
+    spec = find_tool(name, [one.name for one in select_tools(toolsets)])
+    refuse_unknown_arguments(spec, arguments)
+    tool = _tool(spec)
+    try:
+        checked = tool.fn_metadata.validate_arguments(dict(arguments))
+    except ValidationError as error:
+        raise argument_error(name, error) from None
+    directly = {tool.context_kwarg: _NobodyWaits()} if tool.context_kwarg else {}
+    answer = await tool.fn_metadata.call_fn(tool.fn, tool.is_async, checked, directly)
+    result = tool.fn_metadata.convert_result(answer)
+    if not isinstance(result, CallToolResult):
+        raise TypeError(f"{name} asks its caller for input, and nobody is there")
+    return dict(result.structured_content or {})
+
+
+def serialize_registry_for_api(
+    toolsets: list[str], category: str | None = None, name: str | None = None
+) -> list[dict[str, Any]]:
+    """The tools of these toolsets, or those of one category or with `name` in theirs, with their schemas."""
+    return [
+        {
+            "name": spec.name,
+            "title": spec.title,
+            "category": spec.category,
+            "description": spec.description,
+            "read_only": spec.read_only,
+            "destructive": spec.destructive,
+            "idempotent": spec.idempotent,
+            "input_schema": lean_schema(_tool(spec).parameters),
+            "output_schema": lean_schema(_tool(spec).output_schema or {}, of_answer=True),
+        }
+        for spec in select_tools(toolsets)
+        if category in (None, spec.category) and (name or "") in spec.name
+    ]
+
+
+def refuse_unknown_arguments(spec: ToolSpec, arguments: Mapping[str, Any]) -> None:
+    """Raise UsageError for arguments that the tool does not have: a misspelt `confirm` must not pass."""
+    known = list(_tool(spec).parameters.get("properties", {}))
+    problems = []
+    for argument in arguments:
+        if argument not in known:
+            close = difflib.get_close_matches(argument, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known) or 'none'}"
+            problems.append({"path": argument, "message": "unknown argument", "hint": hint})
+    if problems:
+        raise UsageError(f"{spec.name} does not take {problems[0]['path']!r}.", problems[0]["hint"], problems)
+
+
+def argument_error(name: str, error: ValidationError) -> UsageError:
+    """Which argument is wrong and why, without repeating what was sent."""
+    problems = [
+        {"path": ".".join(str(part) for part in one["loc"]), "message": one["msg"], "hint": ""}
+        for one in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+    return UsageError(
+        f"{name}: {problems[0]['path']}: {problems[0]['message']}.", "See the tool's input schema.", problems
+    )
+
+
+@cache
+def _tool(spec: ToolSpec) -> Tool:
+    return Tool.from_function(spec.function, name=spec.name, structured_output=True)

@@ -1,0 +1,166 @@
+"""Reading any object type for whoever asks: NetBox's own rows, cut to what a language model can afford.
+
+Arguments and answers have the shape of NetBox Labs' MCP server, so that its
+users can switch; what differs is that nothing is ignored in silence and that
+no answer floods the reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
+
+from netbox_mcp.affordable import fit_groups, fit_rows, without_noise
+from netbox_mcp.dependencies import get_endpoints, get_settings
+from netbox_mcp.failures import UsageError
+from netbox_mcp.redaction import Redaction
+from orchestrator.errors import AccessError, NotThereError
+from orchestrator.netbox.endpoints import EndpointWrapper
+from orchestrator.ports import Row
+
+MAX_LIMIT = 100
+CHANGELOG = "core/object-changes"
+SEARCHED_TYPES = (
+    "dcim.device",
+    "dcim.site",
+    "ipam.ipaddress",
+    "dcim.interface",
+    "dcim.rack",
+    "ipam.vlan",
+    "circuits.circuit",
+    "virtualization.virtualmachine",
+)
+_SEARCHES_AT_ONCE = 4
+_IMAGES = ("prechange_data", "postchange_data")
+
+
+def get_objects(
+    object_type: str,
+    filters: Mapping[str, Any],
+    fields: Sequence[str] | None,
+    brief: bool,
+    limit: int,
+    offset: int,
+    ordering: str | Sequence[str] | None,
+    target: str,
+) -> dict[str, Any]:
+    """One page of objects: `{count, next, previous, results}`; `next_offset` and `note` where more follow.
+
+    Raises UnknownNameError, UsageError, NetBoxError.
+    """
+    endpoint = get_endpoints(target).find(object_type)
+    filters = dict(filters)
+    # Clients of other servers put these among the filters.
+    limit = _whole_number("limit", filters.pop("limit", limit), 1, MAX_LIMIT)
+    offset = _whole_number("offset", filters.pop("offset", offset), 0, 2**31)
+    ordering = filters.pop("ordering", ordering)
+    names = _words(filters.pop("fields", fields))
+    redaction = Redaction(endpoint.endpoint.path, get_settings().redacted_fields)
+    redaction.refuse(filters)
+    page = endpoint.page(
+        filters, fields=names, brief=brief, limit=limit, offset=offset, ordering=_words(ordering)
+    )
+    rows = [redaction.of(without_noise(row)) for row in page["results"]]
+    if endpoint.endpoint.path == CHANGELOG and not names:
+        rows = [_only_what_differs(row) for row in rows]
+    kept = fit_rows(rows, whole=bool(names))
+    reply = {"count": page["count"], "next": page["next"], "previous": page["previous"], "results": kept}
+    following = offset + len(kept)
+    if kept and following < page["count"]:
+        reply["next_offset"] = following
+    if len(kept) < len(rows):
+        reply["next"] = endpoint.url({"limit": limit, "offset": following})
+        reply["note"] = (
+            f"{len(kept)} of the {len(rows)} rows fit into this answer: name the fields you need, "
+            f"or go on with offset={following}."
+        )
+    return reply
+
+
+def get_object(
+    object_type: str, object_id: int, fields: Sequence[str] | None, brief: bool, target: str
+) -> Row:
+    """One object. Raises NotThereError where there is none with that id."""
+    endpoint = get_endpoints(target).find(object_type)
+    page = endpoint.page({"id": object_id}, fields=_words(fields), brief=brief, limit=1)
+    if not page["results"]:
+        raise NotThereError(
+            f"There is no {endpoint.endpoint.model} with the id {object_id}.",
+            "netbox_get_objects finds it by its name.",
+        )
+    row = Redaction(endpoint.endpoint.path, get_settings().redacted_fields).of(
+        without_noise(page["results"][0])
+    )
+    return fit_rows([row], whole=bool(fields))[0]
+
+
+def search(
+    query: str, object_types: Sequence[str] | None, fields: Sequence[str] | None, limit: int, target: str
+) -> dict[str, Any]:
+    """What each of several types has for a word: type -> rows, brief ones unless fields are named.
+
+    A `note` says what is missing: types that the token may not see, rows that did not fit.
+    """
+    if not query.strip():
+        raise UsageError("query is empty.", "Give a name, an address, a serial number.")
+    endpoints = get_endpoints(target)
+    names = list(dict.fromkeys(object_types or SEARCHED_TYPES))
+    asked = {name: endpoints.find(name) for name in names}
+    deaf = [name for name, endpoint in asked.items() if "q" not in endpoint.endpoint.filters]
+    if deaf:
+        raise UsageError(f"{deaf[0]} cannot be searched.", "Use netbox_get_objects with filters.")
+    with ThreadPoolExecutor(_SEARCHES_AT_ONCE, "search") as pool:
+        answers = [
+            pool.submit(copy_context().run, _search_one, endpoint, query, _words(fields), limit)
+            for endpoint in asked.values()
+        ]
+        found = dict(zip(names, [answer.result() for answer in answers], strict=True))
+    hidden = [name for name, rows in found.items() if rows is None]
+    reply: dict[str, Any] = fit_groups({name: rows or [] for name, rows in found.items()})
+    notes = [f"The token may not see {', '.join(hidden)}."] if hidden else []
+    if any(len(reply[name]) < len(rows or []) for name, rows in found.items()):
+        notes.append("Not all rows fit: name fewer object_types, or the fields you need.")
+    if notes:
+        reply["note"] = " ".join(notes)
+    return reply
+
+
+def _search_one(endpoint: EndpointWrapper, query: str, fields: list[str], limit: int) -> list[Row] | None:
+    """The rows of one type; None where the token may not see it."""
+    known = [name for name in fields if name in endpoint.endpoint.fields]
+    if fields and not known:
+        endpoint.page({}, fields=fields)  # raises: none of them is a field here
+    redaction = Redaction(endpoint.endpoint.path, get_settings().redacted_fields)
+    try:
+        page = endpoint.page({"q": query}, fields=known, brief=not known, limit=limit)
+    except AccessError:
+        return None
+    return [redaction.of(without_noise(row)) for row in page["results"]]
+
+
+def _only_what_differs(entry: Row) -> Row:
+    """A changelog entry whose before and after hold the fields only that an update changed."""
+    before, after = (entry.get(name) for name in _IMAGES)
+    if not (isinstance(before, dict) and before and isinstance(after, dict) and after):
+        return entry
+    differing = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    images = ({name: image.get(name) for name in differing} for image in (before, after))
+    return entry | dict(zip(_IMAGES, images, strict=True))
+
+
+def _words(given: str | Sequence[str] | None) -> list[str]:
+    """Names from a list or from text with commas."""
+    parts = given.split(",") if isinstance(given, str) else list(given or ())
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _whole_number(name: str, given: Any, least: int, most: int) -> int:
+    try:
+        number = int(given)
+    except (TypeError, ValueError):
+        raise UsageError(f"{name} must be a number, not {given!r}.") from None
+    if not least <= number <= most:
+        raise UsageError(f"{name} must be between {least} and {most}, not {number}.")
+    return number

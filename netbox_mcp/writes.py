@@ -1,0 +1,241 @@
+"""Single objects of any type written for whoever asks: shown first, written on `confirm`, told to the audit.
+
+Types that documents can declare go through the batch engine, as a batch of one
+that can be taken back; all others, and deletes, straight to their endpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from netbox_mcp.affordable import fit_rows, without_noise
+from netbox_mcp.audit import caller
+from netbox_mcp.dependencies import get_audit, get_endpoints, get_settings
+from netbox_mcp.dependents import count_dependents
+from netbox_mcp.failures import UsageError
+from netbox_mcp.likeness import plain, says, with_tags
+from netbox_mcp.redaction import Redaction
+from netbox_mcp.single import get_netbox_client
+from orchestrator.catalog import ENSURED, OBJECT_TYPES
+from orchestrator.errors import NotThereError, UnknownOutcomeError
+from orchestrator.netbox.endpoints import EndpointWrapper
+from orchestrator.netbox.surface import Endpoint
+from orchestrator.ports import Row
+from workers.errors import PlanRequiredError
+
+_POINTED_AT = (
+    "Nothing was deleted: these point at the object. NetBox deletes some of them along with it and refuses "
+    "for others. Delete them first, or say with_dependents=true as well."
+)
+_PAST = {"create": "created", "update": "updated", "delete": "deleted"}
+_SHOWN = "Nothing was written. Show this to the person, then call again with confirm=true."
+
+
+class WriteReply(BaseModel):
+    """What a single write did, or would do."""
+
+    status: str = Field(description="ok; nothing written: confirmation_required, dry_run, dependents")
+    action: str = Field(description="created, updated, unchanged, deleted; or what would be done")
+    object: dict[str, Any] | None = None
+    before: dict[str, Any] = Field(default_factory=dict, description="fields that differ")
+    after: dict[str, Any] = Field(default_factory=dict)
+    dependents: dict[str, int] = Field(default_factory=dict, description="by object type")
+    batch_id: str | None = Field(default=None, description="netbox_rollback_batch takes it back")
+    next: str = ""
+
+
+def ensure_object(
+    object_type: str, fields: Mapping[str, Any], match: Mapping[str, Any] | None, confirm: bool, target: str
+) -> WriteReply:
+    """Create the object or set the named fields of the one that is there.
+
+    Raises DocumentError, UnknownNameError, UsageError, NetBoxError.
+    """
+    endpoint = get_endpoints(target).find(object_type)
+    if not fields:
+        raise UsageError("fields is empty.", 'Name them, for example {"name": "AMS1"}.')
+    declared = _declared_as(endpoint.endpoint)
+    if declared is not None:
+        entry = {**fields, "match": dict(match)} if match else dict(fields)
+        return _by_engine(endpoint, declared, entry, confirm, target)
+    endpoint.check_fields(fields)
+    found = _find(endpoint, dict(match) if match else _natural_match(endpoint.endpoint, fields))
+    if found is None:
+        return _create(endpoint, fields, confirm)
+    return _update(endpoint, found, fields, confirm)
+
+
+def update_object(
+    object_type: str, object_id: int, fields: Mapping[str, Any], confirm: bool, target: str
+) -> WriteReply:
+    """Set the named fields of one object. Raises NotThereError and what `ensure_object` raises."""
+    endpoint = get_endpoints(target).find(object_type)
+    if not fields:
+        raise UsageError("fields is empty.", 'Name what is to be set, for example {"status": "active"}.')
+    live = _read(endpoint, object_id)
+    declared = _declared_as(endpoint.endpoint)
+    if declared is not None:
+        return _by_engine(endpoint, declared, {**fields, "id": object_id}, confirm, target)
+    return _update(endpoint, live, fields, confirm)
+
+
+def delete_object(
+    object_type: str, object_id: int, confirm: bool, with_dependents: bool, target: str
+) -> WriteReply:
+    """Delete one object; where others depend on it, only if that is said as well. Raises NotThereError."""
+    endpoint = get_endpoints(target).find(object_type)
+    live = _read(endpoint, object_id)
+    found = count_dependents(endpoint.endpoint, object_id, target)
+    said: dict[str, Any] = {"object": _shown(endpoint, live), "dependents": found.counts}
+    blind = f" The token may not see {', '.join(found.unseen)}." if found.unseen else ""
+    if found.counts and not with_dependents:
+        return WriteReply(status="dependents", action="delete", next=_POINTED_AT + blind, **said)
+    if not confirm:
+        return _unconfirmed("delete", blind, **said)
+    _refuse_without_plan()
+    endpoint.delete(object_id, confirm=True, message=_message("delete"))
+    return _done("delete", **said)
+
+
+def update_device_status(name: str, site: str | None, status: str, confirm: bool, target: str) -> WriteReply:
+    """Set the status of the one device of that name."""
+    at_site = {"site": _one("sites", {"name": site}, target)["slug"]} if site is not None else {}
+    device = _one("devices", {"name__ie": name, **at_site}, target)
+    return update_object("devices", device["id"], {"status": status}, confirm, target)
+
+
+def delete_by_name(object_type: str, name: str, confirm: bool, target: str) -> WriteReply:
+    """Delete the one object of that name, if nothing depends on it."""
+    found = _one(object_type, {"name": name}, target)
+    return delete_object(object_type, found["id"], confirm, False, target)
+
+
+def _one(object_type: str, match: Mapping[str, Any], target: str) -> Row:
+    """The one object that matches. Raises NotThereError, UsageError."""
+    endpoint = get_endpoints(target).find(object_type)
+    row = _find(endpoint, match)
+    if row is None:
+        raise NotThereError(f"There is no {endpoint.endpoint.model} with {dict(match)}.")
+    return row
+
+
+def _by_engine(
+    endpoint: EndpointWrapper, declared: str, entry: Mapping[str, Any], confirm: bool, target: str
+) -> WriteReply:
+    """As a batch of one, which has a journal and can be taken back."""
+    dry_run = get_settings().dry_run
+    done = get_netbox_client(target).ensure(declared, entry, confirm=confirm and not dry_run)
+    said: dict[str, Any] = {
+        "object": _shown(endpoint, done.object) if done.object else None,
+        "before": _hidden(endpoint, done.before),
+        "after": _hidden(endpoint, done.after),
+    }
+    if done.status == "ok" or done.action == "unchanged":
+        return WriteReply(status="ok", action=done.action, batch_id=done.batch_id or None, **said)
+    if not confirm:
+        return _unconfirmed(done.action, **said)
+    object_type = endpoint.endpoint.model
+    get_audit(target).note(status="dry_run", action=done.action, object_type=object_type, objects=[said])
+    return _done(done.action, **said)
+
+
+def _create(endpoint: EndpointWrapper, fields: Mapping[str, Any], confirm: bool) -> WriteReply:
+    endpoint.check_fields(fields)
+    after = _hidden(endpoint, fields)
+    if not confirm:
+        return _unconfirmed("create", after=after)
+    _refuse_without_plan()
+    try:
+        made = endpoint.create(_tagged({}, fields), confirm=True, message=_message("create"))[0]
+    except UnknownOutcomeError as error:
+        error.hint = "Look whether it is there before you call again: NetBox may have created it."
+        raise
+    return _done("create", object=_shown(endpoint, made), after=after)
+
+
+def _update(endpoint: EndpointWrapper, live: Row, fields: Mapping[str, Any], confirm: bool) -> WriteReply:
+    endpoint.check_fields(fields)
+    wanted = _tagged(live, fields)
+    differing = {name: value for name, value in wanted.items() if not says(live.get(name), value)}
+    if not differing:
+        return WriteReply(status="ok", action="unchanged", object=_shown(endpoint, live))
+    said: dict[str, Any] = {
+        "before": _hidden(endpoint, {name: plain(live.get(name)) for name in differing}),
+        "after": _hidden(endpoint, differing),
+    }
+    if not confirm:
+        return _unconfirmed("update", object=_shown(endpoint, live), **said)
+    _refuse_without_plan()
+    row = {"id": live["id"], **differing}
+    now = endpoint.update(row, confirm=True, message=_message("update"))[0]
+    return _done("update", object=_shown(endpoint, now), **said)
+
+
+def _tagged(live: Row, fields: Mapping[str, Any]) -> Row:
+    """The fields, with the tags that are there besides those that are wanted."""
+    return {**fields, "tags": with_tags(live, fields["tags"])} if fields.get("tags") else dict(fields)
+
+
+def _unconfirmed(action: str, remark: str = "", **said: Any) -> WriteReply:
+    return WriteReply(status="confirmation_required", action=action, next=_SHOWN + remark, **said)
+
+
+def _done(action: str, **said: Any) -> WriteReply:
+    if get_settings().dry_run:
+        what_now = "Nothing was written: dry-run is on. This is what would have been sent."
+        return WriteReply(status="dry_run", action=action, next=what_now, **said)
+    return WriteReply(status="ok", action=_PAST[action], **said)
+
+
+def _refuse_without_plan() -> None:
+    """Where only plans may be applied, that holds for single objects, too."""
+    if get_settings().plan_required:
+        raise PlanRequiredError
+
+
+def _message(action: str) -> str:
+    return f"netbox-mcp {action} by {caller()}"
+
+
+def _declared_as(endpoint: Endpoint) -> str | None:
+    """The name under which documents can declare such objects; None where they cannot."""
+    return next((name for name in ENSURED if OBJECT_TYPES[name].path == endpoint.path), None)
+
+
+def _natural_match(endpoint: Endpoint, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells such an object apart, as far as its fields say."""
+    for name in ("slug", "name"):
+        if fields.get(name) and name in endpoint.filters:
+            return {name: fields[name]}
+    raise UsageError(
+        f"It is not clear which {endpoint.model} is meant.",
+        'Say by what it is found: match={"vid": 10, "group_id": 3}, in NetBox\'s filters.',
+    )
+
+
+def _find(endpoint: EndpointWrapper, match: Mapping[str, Any]) -> Row | None:
+    page = endpoint.page(match, limit=2)
+    if page["count"] > 1:
+        raise UsageError(
+            f"{page['count']} objects of {endpoint.endpoint.model} match {dict(match)}.",
+            "Narrow match down until it finds one.",
+        )
+    return page["results"][0] if page["results"] else None
+
+
+def _read(endpoint: EndpointWrapper, object_id: int) -> Row:
+    row = endpoint.get(object_id)
+    if row is None:
+        raise NotThereError(f"There is no {endpoint.endpoint.model} with the id {object_id}.")
+    return row
+
+
+def _hidden(endpoint: EndpointWrapper, row: Mapping[str, Any]) -> Row:
+    return Redaction(endpoint.endpoint.path, get_settings().redacted_fields).of(dict(row))
+
+
+def _shown(endpoint: EndpointWrapper, row: Row) -> Row:
+    return fit_rows([_hidden(endpoint, without_noise(row))], whole=False)[0]
