@@ -57,7 +57,7 @@ class Settings(WorkerSettings):
     )
     toolsets: TextList = Field(
         default=DEFAULT_TOOLSETS,
-        description="Toolsets offered to clients: bulk, read, write, system, or all; separated by commas.",
+        description="Toolsets offered, separated by commas: bulk, read, write, ipam, system; or all.",
     )
     redacted_fields: TextList = Field(
         default=[],

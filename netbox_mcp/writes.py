@@ -6,7 +6,7 @@ that can be taken back; all others, and deletes, straight to their endpoint.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -115,11 +115,31 @@ def delete_by_name(object_type: str, name: str, confirm: bool, target: str) -> W
 
 def _one(object_type: str, match: Mapping[str, Any], target: str) -> Row:
     """The one object that matches. Raises NotThereError, UsageError."""
-    endpoint = get_endpoints(target).find(object_type)
-    row = _find(endpoint, match)
+    row = find_one(object_type, match, target)
     if row is None:
-        raise NotThereError(f"There is no {endpoint.endpoint.model} with {dict(match)}.")
+        raise NotThereError(f"There is no {object_type} with {dict(match)}.")
     return row
+
+
+def allocate(
+    object_type: str, place: str, fields: Mapping[str, Any], what: str, confirm: bool, target: str
+) -> WriteReply:
+    """Create an object where NetBox itself chooses what is free: in `ipam/prefixes/7/available-ips`, say."""
+    endpoint = get_endpoints(target).find(object_type)
+    endpoint.check_fields({name: value for name, value in fields.items() if name != "prefix_length"})
+    after = _hidden(endpoint, fields)
+    if not confirm:
+        return _unconfirmed("create", f" It would be {what}.", after=after)
+    _refuse_without_plan()
+    made = _sent_once(
+        lambda: endpoint.allocate(place, _tagged({}, fields), confirm=True, message=_message("create"))
+    )
+    return _done("create", object=_shown(endpoint, made[0]), after=after)
+
+
+def find_one(object_type: str, match: Mapping[str, Any], target: str) -> Row | None:
+    """The one object that matches, or None. Raises UsageError where several do."""
+    return _find(get_endpoints(target).find(object_type), match)
 
 
 def _by_engine(
@@ -129,7 +149,7 @@ def _by_engine(
     dry_run = get_settings().dry_run
     done = get_netbox_client(target).ensure(declared, entry, confirm=confirm and not dry_run)
     said: dict[str, Any] = {
-        "object": _shown(endpoint, done.object) if done.object else None,
+        "object": _shown(endpoint, _read(endpoint, done.object["id"])) if done.object else None,
         "before": _hidden(endpoint, done.before),
         "after": _hidden(endpoint, done.after),
     }
@@ -148,12 +168,17 @@ def _create(endpoint: EndpointWrapper, fields: Mapping[str, Any], confirm: bool)
     if not confirm:
         return _unconfirmed("create", after=after)
     _refuse_without_plan()
+    made = _sent_once(lambda: endpoint.create(_tagged({}, fields), confirm=True, message=_message("create")))
+    return _done("create", object=_shown(endpoint, made[0]), after=after)
+
+
+def _sent_once(create: Callable[[], list[Row]]) -> list[Row]:
+    """What was created. It is never sent again: whoever called is told to look."""
     try:
-        made = endpoint.create(_tagged({}, fields), confirm=True, message=_message("create"))[0]
+        return create()
     except UnknownOutcomeError as error:
         error.hint = "Look whether it is there before you call again: NetBox may have created it."
         raise
-    return _done("create", object=_shown(endpoint, made), after=after)
 
 
 def _update(endpoint: EndpointWrapper, live: Row, fields: Mapping[str, Any], confirm: bool) -> WriteReply:

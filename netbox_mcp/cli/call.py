@@ -16,9 +16,7 @@ from netbox_mcp.registry import ALL_TOOLSETS
 
 
 def tools(
-    category: Annotated[
-        str | None, typer.Option(help="Only this toolset: bulk, read, write, system.")
-    ] = None,
+    category: Annotated[str | None, typer.Option(help="Only this toolset: bulk, read, write, ...")] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """List the tools that a language model can use; `netbox-mcp call` calls one."""

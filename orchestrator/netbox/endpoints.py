@@ -75,6 +75,10 @@ class Endpoints:
         """The endpoint of `dcim.device`, `dcim/devices` or `devices`. Raises UnknownNameError."""
         return EndpointWrapper(self._netbox, self.surface.find(object_type), self._audit)
 
+    def raw(self, path: str, limit: int) -> list[Row]:
+        """The first rows that NetBox lists below one object, as in `ipam/prefixes/7/available-ips`."""
+        return self._netbox.raw.plain_list(path, limit)
+
     def app(self, name: str) -> AppWrapper:
         """The app of that name, as in `client.dcim`. Raises UnknownNameError."""
         surface = self.surface
@@ -178,6 +182,13 @@ class EndpointWrapper:
             self.check_fields(row)
         return self._write("POST", given, [], confirm, message)
 
+    def allocate(self, place: str, row: Row, *, confirm: bool = False, message: str = "") -> list[Row]:
+        """Create an object where NetBox itself chooses what is free: in `ipam/prefixes/7/available-ips`, say.
+
+        It chooses under a lock of its own: callers at the same moment get different ones. See `create`.
+        """
+        return self._write("POST", [row], [], confirm, message, place)
+
     def update(self, rows: Row | Sequence[Row], *, confirm: bool = False, message: str = "") -> list[Row]:
         """Set the named fields of one object or several, each with its `id`. See `create`.
 
@@ -199,7 +210,13 @@ class EndpointWrapper:
         self._write("DELETE", [{"id": one} for one in wanted], before, confirm, message)
 
     def _write(
-        self, verb: str, rows: Sequence[Row], before: Sequence[Row], confirm: bool, message: str
+        self,
+        verb: str,
+        rows: Sequence[Row],
+        before: Sequence[Row],
+        confirm: bool,
+        message: str,
+        place: str = "",
     ) -> list[Row]:
         if not rows:
             raise BadFilterError(f"A write names no {self.endpoint.model}; nothing was sent.")
@@ -215,7 +232,8 @@ class EndpointWrapper:
             if dry_run:
                 return [*rows]
             extra = self._netbox.with_message(message)
-            written = self._netbox.raw.write(verb, self.endpoint.path, [{**row, **extra} for row in rows])
+            body = [{**row, **extra} for row in rows]
+            written = self._netbox.raw.write(verb, place or self.endpoint.path, body)
             tell(written)
             return written.rows
 

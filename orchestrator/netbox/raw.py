@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.errors import BadFilterError, UnknownOutcomeError
+from orchestrator.errors import BadFilterError, NetBoxError, UnknownOutcomeError
 from orchestrator.netbox.custom_filters import FIELDS as CUSTOM_FIELD_FIELDS
 from orchestrator.netbox.pages import MAX_LINE_BYTES, PageReader, Walk
 from orchestrator.netbox.transport import Parameters, Transport
@@ -46,6 +46,13 @@ class RawAccess:
                 "Ask for fewer of them at a time, some 200.",
             )
         return self._transport.get_list(path, parameters)
+
+    def plain_list(self, path: str, limit: int) -> list[Row]:
+        """The first rows of a list without pages."""
+        answer = self._transport.get(path, [("limit", limit)])
+        if not isinstance(answer, list):
+            raise NetBoxError(f"NetBox answered {path} with something that is no list.")
+        return answer[:limit]
 
     def rows(self, path: str, parameters: Parameters, by_id: bool) -> list[Row]:
         """All rows of a list, each once; `by_id` where rows that others add or delete must shift nothing."""
