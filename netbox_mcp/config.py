@@ -76,6 +76,9 @@ class Settings(WorkerSettings):
     max_request_bytes: int = Field(
         default=4 * 1024 * 1024, ge=1024, description="Largest HTTP request body that is accepted."
     )
+    max_input_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=1024, description="Largest document that is handed over by POST /inputs."
+    )
     dry_run: bool = Field(
         default=False,
         validation_alias=AliasChoices("NETBOX_DRY_RUN", "dry_run"),

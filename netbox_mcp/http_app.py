@@ -69,7 +69,7 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
     _add_probes(app)
     _add_metrics(app)
     add_routes(app)
-    app.add_middleware(BodyLimit, most_bytes=settings.max_request_bytes)
+    app.add_middleware(BodyLimit, most_bytes=settings.max_request_bytes, input_bytes=settings.max_input_bytes)
     # The last middleware added is the first to see a request: who calls, then whether they may.
     app.add_middleware(TokenGate)
     app.add_middleware(AuthContextMiddleware)

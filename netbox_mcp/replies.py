@@ -90,6 +90,14 @@ class PlanDetail(PlanSummary):
     approved_until: str | None = None
 
 
+class InputReply(BaseModel):
+    """A document that was handed over."""
+
+    input_id: str
+    expires_in_seconds: int
+    next: Next = ""
+
+
 class ApprovalReply(BaseModel):
     """What was approved, by whom, until when."""
 

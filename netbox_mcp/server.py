@@ -70,8 +70,7 @@ class ToolServer(MCPServer[Any]):
             return _error_result(name, error)
         if isinstance(result, CallToolResult) and result.structured_content is not None:
             if not TOOL_REGISTRY[name].verbatim:
-                told = result.structured_content.items()
-                result.structured_content = {key: value for key, value in told if value is not None}
+                result.structured_content = _without_null(result.structured_content)
                 result.content = [_text(_without_empty(result.structured_content))]
             else:
                 result.content = [_text(result.structured_content)]
@@ -139,6 +138,15 @@ def _error_result(name: str, error: ToolError | OrchestratorError) -> CallToolRe
         reply = explain(error)
     content = reply.model_dump(mode="json")
     return CallToolResult(content=[_text(_without_empty(content))], structured_content=content, is_error=True)
+
+
+def _without_null(value: Any) -> Any:
+    """The value without fields that have none, at any depth: the lean output schemas know no null."""
+    if isinstance(value, dict):
+        return {name: _without_null(part) for name, part in value.items() if part is not None}
+    if isinstance(value, list):
+        return [_without_null(part) for part in value]
+    return value
 
 
 def _without_empty(content: Mapping[str, Any]) -> dict[str, Any]:

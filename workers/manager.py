@@ -154,6 +154,17 @@ class AsyncTaskManager:
                 plan, "" if document is None else self._store.save_document(document)
             )
 
+    def keep_document(self, document: Document) -> str:
+        """Keep a document that plans and tasks will name by the id it gets. Raises DocumentError."""
+        with redis_errors():
+            self._check_once()
+            return self._store.save_document(document)
+
+    def load_document(self, document_id: str) -> Document:
+        """A document that was kept. Raises UnknownDocumentError when it has expired."""
+        with redis_errors():
+            return self._store.load_document(document_id)
+
     def load_plan(self, plan_id: str) -> Plan:
         """A stored plan. Raises UnknownDocumentError when it has expired."""
         with redis_errors():

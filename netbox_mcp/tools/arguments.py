@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from netbox_mcp.failures import UsageError
+from netbox_mcp.inputs import load_input
 
 Batch = Annotated[
     dict[str, Any] | None,
@@ -32,6 +33,7 @@ SameBatch = Annotated[dict[str, Any] | None, Field(description="The document, as
 SameDevicesData = Annotated[
     list[dict[str, Any]] | None, Field(description="Or a list of devices, as for netbox_plan_bulk")
 ]
+InputId = Annotated[str | None, Field(description="Or one kept by POST /inputs")]
 Confirm = Annotated[bool, Field(description="Must be true to write; without it the plan is shown")]
 Target = Annotated[str, Field(description="Which configured NetBox")]
 TargetOfPlan = Annotated[str | None, Field(description="Which configured NetBox; a plan knows its own")]
@@ -39,13 +41,18 @@ TaskId = Annotated[str, Field(description="From netbox_start_bulk_async", min_le
 
 
 def one_document(
-    devices_data: list[dict[str, Any]] | None, batch: dict[str, Any] | None, or_plan: bool = False
+    devices_data: list[dict[str, Any]] | None,
+    batch: dict[str, Any] | None,
+    input_id: str | None = None,
+    or_plan: bool = False,
 ) -> Any:
     """The document of a call. Raises UsageError unless exactly one form of it was given."""
-    if (devices_data is None) == (batch is None):
-        ways = "one of batch, devices_data and plan_id" if or_plan else "either batch or devices_data"
+    if (devices_data, batch, input_id).count(None) != 2:
+        ways = "batch, devices_data, input_id and plan_id" if or_plan else "batch, devices_data and input_id"
         raise UsageError(
-            f"Give {ways}, and only one of them.",
+            f"Give one of {ways}, and only one of them.",
             'For example batch={"manufacturers": [{"name": "Cisco"}]}.',
         )
+    if input_id is not None:
+        return load_input(input_id)
     return devices_data if batch is None else batch

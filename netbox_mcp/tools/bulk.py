@@ -18,6 +18,7 @@ from netbox_mcp.tools.arguments import (
     Batch,
     Confirm,
     DevicesData,
+    InputId,
     SameBatch,
     SameDevicesData,
     Target,
@@ -31,7 +32,10 @@ PROGRESS_INTERVAL_SECONDS = 1.0
 
 @mcp_tool(category="bulk", title="Plan bulk work", read_only=True)
 def netbox_plan_bulk(
-    devices_data: DevicesData = None, batch: Batch = None, target: Target = "default"
+    devices_data: DevicesData = None,
+    batch: Batch = None,
+    input_id: InputId = None,
+    target: Target = "default",
 ) -> PlanReply:
     """Show what a batch document would change in NetBox, without writing anything.
 
@@ -40,7 +44,7 @@ def netbox_plan_bulk(
     document with errors is answered with all of them, each with its path. A very large document is planned in
     the background: poll the task_id.
     """
-    return get_service().plan(one_document(devices_data, batch), target)
+    return get_service().plan(one_document(devices_data, batch, input_id), target)
 
 
 @mcp_tool(
@@ -85,6 +89,7 @@ async def netbox_bulk_ensure_devices(
 def netbox_start_bulk_async(
     devices_data: SameDevicesData = None,
     batch: SameBatch = None,
+    input_id: InputId = None,
     plan_id: Annotated[str | None, Field(description="Apply this plan of netbox_plan_bulk instead")] = None,
     confirm: Confirm = False,
     target: TargetOfPlan = None,
@@ -99,13 +104,13 @@ def netbox_start_bulk_async(
     batch_id come back at once: call netbox_get_task_status(task_id, wait_seconds=30) until it has ended.
     """
     if plan_id is not None:
-        if devices_data is not None or batch is not None:
+        if (devices_data, batch, input_id) != (None, None, None):
             raise UsageError(
                 "Give either plan_id or a document, not both.", "The plan holds its document already."
             )
         document = None
     else:
-        document = one_document(devices_data, batch, or_plan=True)
+        document = one_document(devices_data, batch, input_id, or_plan=True)
     return get_service().start(
         document, plan_id=plan_id, target=target, confirm=confirm, idempotency_key=idempotency_key
     )

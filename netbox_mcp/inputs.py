@@ -1,0 +1,54 @@
+"""Documents handed over beforehand, so that a language model need not carry them: named by an `input_id`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from netbox_mcp.background import background
+from netbox_mcp.dependencies import get_settings
+from netbox_mcp.failures import UsageError
+from netbox_mcp.replies import InputReply
+from orchestrator.csv_text import read_csv
+from orchestrator.document import read_document
+
+MEDIA_TYPES = ("application/json", "application/yaml", "text/csv")
+_YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain"})
+
+
+def keep_input(body: bytes, media_type: str, object_type: str | None) -> InputReply:
+    """Keep a document for as long as tasks are kept. Raises DocumentError, UsageError, and without Redis."""
+    kind = media_type.partition(";")[0].strip().lower()
+    text = _decode(body)
+    if kind == "application/json":
+        document = read_document(text, "input.json")
+    elif kind in _YAML:
+        document = read_document(text, "input.yaml")
+    elif kind == "text/csv":
+        document = read_csv(text, object_type)
+    else:
+        raise UsageError(
+            f"A body of type {kind or 'nothing in particular'} cannot be read.",
+            f"Say which it is by Content-Type: {', '.join(MEDIA_TYPES)}.",
+        )
+    if not isinstance(document, dict | list):
+        raise UsageError("The body is no document.", "A document is a mapping of object types to lists.")
+    with background() as manager:
+        input_id = manager.keep_document(document)
+    return InputReply(
+        input_id=input_id,
+        expires_in_seconds=get_settings().task_retention_seconds,
+        next="netbox_plan_bulk and netbox_start_bulk_async take the input_id instead of the document.",
+    )
+
+
+def load_input(input_id: str) -> Any:
+    """The document that was handed over. Raises UnknownDocumentError when it has expired."""
+    with background() as manager:
+        return manager.load_document(input_id)
+
+
+def _decode(body: bytes) -> str:
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"The body is not UTF-8 text (byte {error.start}).", "Send it as UTF-8.") from None

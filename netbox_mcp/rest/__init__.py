@@ -1,0 +1,61 @@
+"""The platform over HTTP, below /api/v1.
+
+Every tool can be called with `POST /execute`; what a pipeline needs most has an
+address of its own. Approving wants the approve token; the token of an MCP client
+may only look. auth.py decides who may come here at all.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from netbox_mcp.failures import PROBLEM_TYPE, UsageError
+from netbox_mcp.rest import plans, tasks, tools
+from netbox_mcp.rest.body_limit import BodyLimit
+from netbox_mcp.rest.problems import ProblemDetails, answer_with
+from orchestrator.errors import OrchestratorError
+
+__all__ = ["PREFIX", "BodyLimit", "add_routes"]
+
+PREFIX = "/api/v1"
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def add_routes(app: FastAPI) -> None:
+    """Put the routes on the application, and the one shape of errors around them."""
+    router = APIRouter(
+        prefix=PREFIX, responses={"default": {"model": ProblemDetails, "content": {PROBLEM_TYPE: {}}}}
+    )
+    for part in (tools, tasks, plans):
+        router.include_router(part.router)
+    app.include_router(router)
+
+    @app.api_route("/api/{rest:path}", methods=_METHODS, include_in_schema=False)
+    def nothing_here(request: Request) -> JSONResponse:
+        nothing = UsageError(
+            f"There is nothing at {request.url.path} for {request.method}.",
+            f"{PREFIX}/openapi.json describes what there is.",
+        )
+        return answer_with(nothing, 404)
+
+    @app.exception_handler(RequestValidationError)
+    def tell_what_is_wrong(_request: Request, error: RequestValidationError) -> JSONResponse:
+        problems = [
+            {"path": ".".join(str(part) for part in one["loc"][1:]), "message": one["msg"], "hint": ""}
+            for one in error.errors()
+        ]
+        return answer_with(UsageError("The request cannot be understood.", "See the details.", problems))
+
+    @app.exception_handler(OrchestratorError)
+    def tell(_request: Request, error: OrchestratorError) -> JSONResponse:
+        return answer_with(error)
+
+    @app.exception_handler(HTTPException)
+    def tell_in_our_shape(_request: Request, error: HTTPException) -> JSONResponse:
+        return answer_with(UsageError(f"{error.detail}."), error.status_code)
+
+    @app.exception_handler(Exception)
+    def tell_what_was_unforeseen(_request: Request, error: Exception) -> JSONResponse:
+        return answer_with(error)

@@ -1,0 +1,84 @@
+"""A CSV table as a batch document: one row per object of one type, a column per field.
+
+`device_type.model` is a column for a field of what the object points to. An
+empty cell says nothing of its field. Text stays text, `007` too; only fields
+that NetBox has as numbers or as yes and no are read as such.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from orchestrator.catalog import ENSURED
+from orchestrator.errors import DocumentError, Problem
+from orchestrator.schema import load_schema
+from orchestrator.values import suggest
+
+_READ = frozenset({"integer", "number", "boolean", "list", "tags", "object", "json"})
+
+
+def read_csv(text: str, object_type: str | None) -> dict[str, list[dict[str, Any]]]:
+    """The document in a CSV table. Raises DocumentError with every problem and the line it is on."""
+    if object_type not in ENSURED:
+        hint = suggest(object_type or "", ENSURED) or f"one of: {', '.join(ENSURED)}"
+        what = f"there is no object type {object_type!r}" if object_type else "of which type are the rows?"
+        raise DocumentError([Problem("object_type", what, hint)])
+    reader = csv.reader(io.StringIO(text), strict=True)
+    try:
+        lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise DocumentError([Problem(f"line {reader.line_num}", f"cannot be read: {error}")]) from None
+    if not lines:
+        raise DocumentError([Problem("line 1", "the table is empty", "its first line names the fields")])
+    heads = [head.strip() for head in lines[0][1]]
+    if problems := [*_wrong_heads(heads), *_uneven(heads, lines[1:])]:
+        raise DocumentError(problems)
+    return {object_type: [_entry(object_type, heads, row) for _, row in lines[1:]]}
+
+
+def _wrong_heads(heads: list[str]) -> Iterator[Problem]:
+    for at, head in enumerate(heads):
+        if not head or not all(head.split(".")):
+            yield Problem("line 1", f"column {at + 1} has no name", "name a field, as in device_type.model")
+        elif head in heads[:at]:
+            yield Problem("line 1", f"two columns are named {head!r}", "leave one out")
+        elif any(head.startswith(f"{other}.") for other in heads):
+            yield Problem("line 1", f"{head!r} and its first part are both columns", "leave one out")
+
+
+def _uneven(heads: list[str], lines: list[tuple[int, list[str]]]) -> Iterator[Problem]:
+    for number, row in lines:
+        if len(row) != len(heads):
+            yield Problem(
+                f"line {number}",
+                f"{len(row)} cells under {len(heads)} columns",
+                "quote cells with commas",
+            )
+
+
+def _entry(object_type: str, heads: list[str], row: list[str]) -> dict[str, Any]:
+    entry: dict[str, Any] = {}
+    for head, cell in zip(heads, row, strict=True):
+        if not cell.strip():
+            continue
+        *path, name = head.split(".")
+        place = entry
+        for part in path:
+            place = place.setdefault(part, {})
+        place[name] = cell if path else _value(object_type, name, cell)
+    return entry
+
+
+def _value(object_type: str, name: str, cell: str) -> Any:
+    spec = load_schema()[object_type].get(name)
+    if (spec is not None and spec.kind in _READ) or name == "id" or name.endswith("_id"):
+        try:
+            return orjson.loads(cell.strip().lower() if spec is not None and spec.kind == "boolean" else cell)
+        except orjson.JSONDecodeError:
+            return cell
+    return cell
