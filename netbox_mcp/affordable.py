@@ -20,10 +20,13 @@ def without_noise(row: Row) -> Row:
     return {name: _bare(value) for name, value in row.items() if name != "display_url"}
 
 
-def fit_rows(rows: Sequence[Row], whole: bool) -> list[Row]:
-    """The first rows that fit. There is always one: with its longest values left out, unless `whole`."""
+def fit_rows(rows: Sequence[Row], whole: bool, spare: int = 0) -> list[Row]:
+    """The first rows that fit beside `spare` characters of something else.
+
+    There is always one: with its longest values left out, unless `whole`.
+    """
     kept: list[Row] = []
-    used = 0
+    used = spare
     for row in rows:
         size = _length(row)
         if used + size > MAX_ROWS_CHARS:
@@ -50,7 +53,9 @@ def fit_groups(groups: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
 
 def _bare(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _bare(part) for name, part in value.items() if name not in _NOISE}
+        # Only what NetBox shows of another object: in custom data these names mean something.
+        noise = _NOISE if {"id", "display"} <= value.keys() else frozenset[str]()
+        return {name: _bare(part) for name, part in value.items() if name not in noise}
     if isinstance(value, list):
         return [_bare(part) for part in value]
     return value

@@ -7,6 +7,7 @@ line when they are started; what each did to each object is in its journal.
 
 from __future__ import annotations
 
+import errno
 import getpass
 import os
 import secrets
@@ -46,6 +47,7 @@ class AuditLog:
             "id": secrets.token_hex(6),
             "action": _ACTIONS[mutation.verb],
             "object_type": mutation.endpoint.model,
+            **({"place": mutation.place} if mutation.place else {}),
             "objects": [_object(mutation, at, redaction) for at in range(len(mutation.rows))],
         }
         if mutation.dry_run:
@@ -56,30 +58,32 @@ class AuditLog:
         told: list[Written] = []
         try:
             yield told.append
-        except OrchestratorError as error:
-            unknown = isinstance(error, UnknownOutcomeError)
-            self.note(id=entry["id"], status="unknown" if unknown else "refused", reason=error.message)
+        except BaseException as error:
+            refused = isinstance(error, OrchestratorError) and not isinstance(error, UnknownOutcomeError)
+            self.note_after(id=entry["id"], status="refused" if refused else "unknown", reason=_words(error))
             raise
         for written in told:
             ids = [row["id"] for row in written.rows if "id" in row]
-            self.note(id=entry["id"], status="done", request_id=written.request_id, ids=ids)
+            self.note_after(id=entry["id"], status="done", request_id=written.request_id, ids=ids)
 
     @contextmanager
     def batch(self, action: str, **what: Any) -> Iterator[Callable[..., None]]:
         """Note that work on many objects begins, and how that went; what it gives is told the rest.
 
-        Raises JournalError before it begins.
+        Raises JournalError before it begins. Work that was told its `batch_id` or `task_id` may have written
+        something, however it ends.
         """
         entry = {"id": secrets.token_hex(6), "action": action}
         self.note(**entry, status="starting", **what)
-        said: dict[str, Any] = {"status": "done"}
+        said: dict[str, Any] = {}
         try:
             yield said.update
         except BaseException as error:
-            reason = error.message if isinstance(error, OrchestratorError) else type(error).__name__
-            self.note(**entry, status="failed", reason=reason)
+            begun = "batch_id" in said or "task_id" in said
+            status = "interrupted" if begun else "failed"
+            self.note_after(**entry, **{**said, "status": status}, reason=_words(error))
             raise
-        self.note(**entry, **said)
+        self.note_after(**entry, **{"status": "done", **said})
 
     def note(self, **entry: Any) -> None:
         """Add a line: when, who, and what is given. Raises JournalError where that cannot be."""
@@ -91,17 +95,37 @@ class AuditLog:
         }
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            try:
-                os.write(descriptor, orjson.dumps(line, default=str) + b"\n")
-            finally:
-                os.close(descriptor)
+            _append(self._path, orjson.dumps(line, default=str) + b"\n")
         except OSError as error:
             raise JournalError(
                 f"The audit log {self._path} cannot be written: {(error.strerror or 'error').lower()}.",
                 "Nothing is sent to NetBox without it: set NETBOX_MCP_STATE_DIR to a directory that can.",
             ) from None
         log.info("audit", **{name: line[name] for name in line if name != "objects"})
+
+    def note_after(self, **entry: Any) -> None:
+        """The same where something has been done: a disk that is full does not make it undone."""
+        try:
+            self.note(**entry)
+        except JournalError as error:
+            log.error("the audit lacks a line", reason=error.message, **entry)
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Add a line as a whole, in one write; what is left of one that was cut short is ended first."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        line = b"\n" + line if torn else line
+        if os.write(descriptor, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(descriptor)
+
+
+def _words(error: BaseException) -> str:
+    return error.message if isinstance(error, OrchestratorError) else type(error).__name__
 
 
 def caller() -> str:

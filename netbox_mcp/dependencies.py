@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 
 from netbox_mcp.audit import AuditLog
@@ -15,8 +16,10 @@ from netbox_mcp.config import Settings, load_settings
 from netbox_mcp.failures import UsageError
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.netbox import NetBoxSettings, RestNetBox, load_targets, open_netbox
-from orchestrator.netbox.endpoints import Endpoints
+from orchestrator.netbox.endpoints import Audit, Endpoints, Mutation
+from orchestrator.ports import Written
 from workers.connection import connect_briefly
+from workers.errors import PlanRequiredError
 from workers.manager import AsyncTaskManager
 
 Made = TypeVar("Made")
@@ -66,7 +69,24 @@ def get_netbox(target: str = "default") -> RestNetBox:
 def get_endpoints(target: str = "default") -> Endpoints:
     """Every endpoint of one NetBox. What it offers, and what is written, is kept in the state directory."""
     folder = get_settings().state_dir / "surfaces"
-    return once(f"endpoints:{target}", lambda: Endpoints(get_netbox(target), folder, get_audit(target)))
+    return once(f"endpoints:{target}", lambda: Endpoints(get_netbox(target), folder, _guard(target)))
+
+
+def _guard(target: str) -> Audit:
+    """The audit, behind the rule that nothing but plans may be applied where that is so."""
+    audit = get_audit(target)
+
+    def guard(mutation: Mutation) -> AbstractContextManager[Callable[[Written], None]]:
+        if get_settings().plan_required:
+            raise PlanRequiredError
+        return audit(mutation)
+
+    return guard
+
+
+def is_dry_run(target: str = "default") -> bool:
+    """Whether nothing may be written to one NetBox, by the setting for all or by its own."""
+    return get_settings().dry_run or get_netbox_config(target).dry_run
 
 
 def get_audit(target: str = "default") -> AuditLog:

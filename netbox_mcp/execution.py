@@ -15,8 +15,8 @@ from mcp_types import CallToolResult
 from pydantic import ValidationError
 
 from netbox_mcp.failures import UsageError
-from netbox_mcp.registry import ToolSpec, find_tool, select_tools
-from netbox_mcp.schemas import lean_schema
+from netbox_mcp.registry import ToolSpec, find_tool, load_tools, select_tools
+from netbox_mcp.schemas import lean_schema, without_null
 
 
 class _NobodyWaits:
@@ -43,7 +43,8 @@ async def execute_tool(name: str, arguments: Mapping[str, Any], toolsets: list[s
     result = tool.fn_metadata.convert_result(answer)
     if not isinstance(result, CallToolResult):
         raise TypeError(f"{name} asks its caller for input, and nobody is there")
-    return dict(result.structured_content or {})
+    content = dict(result.structured_content or {})
+    return content if spec.verbatim else dict(without_null(content))
 
 
 def serialize_registry_for_api(
@@ -60,11 +61,21 @@ def serialize_registry_for_api(
             "destructive": spec.destructive,
             "idempotent": spec.idempotent,
             "input_schema": lean_schema(_tool(spec).parameters),
-            "output_schema": lean_schema(_tool(spec).output_schema or {}, of_answer=True),
+            "output_schema": lean_schema(
+                _tool(spec).output_schema or {}, of_answer=True, with_null=spec.verbatim
+            ),
         }
         for spec in select_tools(toolsets)
         if category in (None, spec.category) and (name or "") in spec.name
     ]
+
+
+def takes_text(name: str, argument: str) -> bool:
+    """Whether an argument of a tool is text, whatever it looks like: a serial number may be all digits."""
+    spec = load_tools().get(name)
+    schema = _tool(spec).parameters.get("properties", {}).get(argument, {}) if spec is not None else {}
+    kinds = {part.get("type") for part in schema.get("anyOf", [schema])}
+    return "string" in kinds and not kinds & {"object", "integer", "number", "boolean"}
 
 
 def refuse_unknown_arguments(spec: ToolSpec, arguments: Mapping[str, Any]) -> None:

@@ -47,6 +47,24 @@ def load_input(input_id: str) -> Any:
         return manager.load_document(input_id)
 
 
+def one_document(
+    devices_data: list[dict[str, Any]] | None,
+    batch: dict[str, Any] | None,
+    input_id: str | None = None,
+    or_plan: bool = False,
+) -> Any:
+    """The document of a call. Raises UsageError unless exactly one form of it was given."""
+    if (devices_data, batch, input_id).count(None) != 2:
+        ways = "batch, devices_data, input_id and plan_id" if or_plan else "batch, devices_data and input_id"
+        raise UsageError(
+            f"Give one of {ways}, and only one of them.",
+            'For example batch={"manufacturers": [{"name": "Cisco"}]}.',
+        )
+    if input_id is not None:
+        return load_input(input_id)
+    return devices_data if batch is None else batch
+
+
 def _decode(body: bytes) -> str:
     try:
         return body.decode("utf-8-sig")

@@ -15,7 +15,9 @@ from pydantic import BaseModel, Field
 
 from netbox_mcp.dependencies import get_endpoints
 from netbox_mcp.failures import UsageError
-from netbox_mcp.writes import WriteReply, allocate, ensure_object, find_one
+from netbox_mcp.finding import find_one, the_one
+from netbox_mcp.sync_apply import one_at_a_time
+from netbox_mcp.writes import WriteReply, allocate, ensure_object
 from orchestrator.errors import NotThereError
 from orchestrator.ports import Row
 
@@ -55,16 +57,15 @@ def measure_use(prefix: str, vrf: str | None, target: str) -> UsageReply:
     """Count what NetBox has in a prefix. Raises NotThereError, UsageError, NetBoxError."""
     found = find_prefix(prefix, vrf, target)
     endpoints, network = get_endpoints(target), ipaddress.ip_network(found["prefix"])
-    same_vrf = {"vrf_id": found["vrf"]["id"] if found["vrf"] else "null"}
-    addresses = endpoints.find("ipam.ipaddress").count(parent=found["prefix"], **same_vrf)
-    ranges = endpoints.find("ipam.iprange").count(parent=found["prefix"], **same_vrf)
+    inside = {"parent": found["prefix"], **_same_vrf(found)}
+    addresses = endpoints.find("ipam.ipaddress").count(**inside)
     return UsageReply(
         prefix=found["prefix"],
         vrf=found["vrf"]["name"] if found["vrf"] else None,
         size=network.num_addresses,
         addresses=addresses,
-        child_prefixes=endpoints.find("ipam.prefix").count(within=found["prefix"], **same_vrf),
-        ranges=ranges,
+        child_prefixes=endpoints.find("ipam.prefix").count(within=found["prefix"], **_same_vrf(found)),
+        ranges=endpoints.find("ipam.iprange").count(**inside),
         percent=round(100 * addresses / network.num_addresses, 2),
     )
 
@@ -87,25 +88,26 @@ def create_address(
         raise UsageError("Give either address or prefix.", "With prefix the next free address is taken.")
     if (device is None) != (interface is None):
         raise UsageError("device and interface go together.", "Name both, or none.")
+    if "dns_name" in fields:  # NetBox keeps them in lower case
+        fields = {**fields, "dns_name": fields["dns_name"].lower()}
+    held = {"device": device, "interface": interface} if interface is not None else {}
     if address is not None:
         in_vrf = {"vrf": None if vrf == GLOBAL else vrf} if vrf is not None else {}
-        held = {"device": device, "interface": interface} if interface is not None else {}
-        return ensure_object(
-            "ip_addresses", {"address": address, **in_vrf, **fields, **held}, None, confirm, target
-        )
+        entry = {"address": address, **in_vrf, **fields, **held}
+        return ensure_object("ip_addresses", entry, None, confirm, target)
     assert prefix is not None
     found = find_prefix(prefix, vrf, target)
     wanted = {**fields, **_assignment(device, interface, target)}
-    if fields.get("dns_name"):
-        vrf_id = found["vrf"]["id"] if found["vrf"] else "null"
-        named = {"dns_name": fields["dns_name"], "parent": found["prefix"], "vrf_id": vrf_id}
-        there = find_one("ipam.ipaddress", named, target)
-        if there is not None:
-            return ensure_object("ipam.ipaddress", {"id": there["id"], **fields}, None, confirm, target)
     place = f"ipam/prefixes/{found['id']}/available-ips"
-    return allocate(
-        "ipam.ipaddress", place, wanted, f"the next free address of {found['prefix']}", confirm, target
-    )
+    with one_at_a_time(target):
+        if "dns_name" in fields:
+            named = {"dns_name": fields["dns_name"], "parent": found["prefix"], **_same_vrf(found)}
+            there = find_one("ipam.ipaddress", named, target)
+            if there is not None:
+                entry = {"id": there["id"], **fields, **held}
+                return ensure_object("ip_addresses", entry, None, confirm, target)
+        what = f"the next free address of {found['prefix']}"
+        return allocate("ipam.ipaddress", place, wanted, what, confirm, target)
 
 
 def create_prefix(
@@ -133,15 +135,16 @@ def create_prefix(
         return ensure_object("ipam.prefix", {"prefix": network, **in_vrf, **fields}, match, confirm, target)
     assert within is not None
     container = find_prefix(within, vrf, target)
-    if fields.get("description"):
-        vrf_id = container["vrf"]["id"] if container["vrf"] else "null"
-        named = {"description": fields["description"], "within": container["prefix"], "vrf_id": vrf_id}
-        there = find_one("ipam.prefix", {**named, "mask_length": length}, target)
-        if there is not None:
-            return ensure_object("ipam.prefix", fields, {"id": there["id"]}, confirm, target)
     place = f"ipam/prefixes/{container['id']}/available-prefixes"
-    what = f"the next free /{length} of {container['prefix']}"
-    return allocate("ipam.prefix", place, {"prefix_length": length, **fields}, what, confirm, target)
+    with one_at_a_time(target):
+        if "description" in fields:
+            named = {"description": fields["description"], "mask_length": length}
+            inside = {"within": container["prefix"], **_same_vrf(container)}
+            there = find_one("ipam.prefix", {**named, **inside}, target)
+            if there is not None:
+                return ensure_object("ipam.prefix", fields, {"id": there["id"]}, confirm, target)
+        what = f"the next free /{length} of {container['prefix']}"
+        return allocate("ipam.prefix", place, {"prefix_length": length, **fields}, what, confirm, target)
 
 
 def create_vlan(
@@ -156,24 +159,32 @@ def create_vlan(
     """Record a VLAN, or take the next free id of a group. One of that name there is the one wanted."""
     if group is not None and site is not None:
         raise UsageError("A VLAN belongs to a group or to a site.", "Give one of group and site.")
-    found = _by_name("ipam.vlangroup", group, target) if group is not None else None
-    at_site = {"site": _by_name("dcim.site", site, target)["id"]} if site is not None else {}
+    found = the_one("ipam.vlangroup", {"name": group}, target) if group is not None else None
+    at_site = {"site": the_one("dcim.site", {"name": site}, target)["id"]} if site is not None else {}
     place = (
         {"group_id": found["id"]} if found else {"site_id": at_site.get("site", "null"), "group_id": "null"}
     )
-    there = find_one("ipam.vlan", {"name": name, **place}, target)
-    if there is not None and vid in (None, there["vid"]):
-        return ensure_object("ipam.vlan", {"name": name, **fields}, {"id": there["id"]}, confirm, target)
-    if vid is not None:
-        wanted = {"vid": vid, "name": name, **at_site, **({"group": found["id"]} if found else {}), **fields}
-        return ensure_object("ipam.vlan", wanted, {"vid": vid, **place}, confirm, target)
-    if found is None:
+    if vid is None and found is None:
         raise UsageError(
             "Give vid, or a group whose next free id is taken.", "netbox_find_available_vlan_id helps."
         )
-    what = f"the next free VLAN id of {found['name']}"
-    spot = f"ipam/vlan-groups/{found['id']}/available-vlans"
-    return allocate("ipam.vlan", spot, {"name": name, **fields}, what, confirm, target)
+    with one_at_a_time(target):
+        there = find_one("ipam.vlan", {"name": name, **place}, target)
+        if there is not None and vid in (None, there["vid"]):
+            return ensure_object("ipam.vlan", {"name": name, **fields}, {"id": there["id"]}, confirm, target)
+        if vid is None:
+            assert found is not None
+            what = f"the next free VLAN id of {found['name']}"
+            spot = f"ipam/vlan-groups/{found['id']}/available-vlans"
+            return allocate("ipam.vlan", spot, {"name": name, **fields}, what, confirm, target)
+        holder = find_one("ipam.vlan", {"vid": vid, **place}, target)
+        if holder is not None:
+            raise UsageError(
+                f"VLAN {vid} there is {holder['name']!r}, not {name!r}.",
+                "netbox_update_object renames it; netbox_find_available_vlan_id finds a free one.",
+            )
+        wanted = {"vid": vid, "name": name, **at_site, **({"group": found["id"]} if found else {}), **fields}
+        return ensure_object("ipam.vlan", wanted, {"vid": vid, **place}, confirm, target)
 
 
 def find_free_vlan_ids(group: str | None, site: str | None, count: int, target: str) -> FreeReply:
@@ -182,11 +193,11 @@ def find_free_vlan_ids(group: str | None, site: str | None, count: int, target: 
         raise UsageError("Give either group or site.", "Ids are unique within a group.")
     endpoints = get_endpoints(target)
     if group is not None:
-        found = _by_name("ipam.vlangroup", group, target)
+        found = the_one("ipam.vlangroup", {"name": group}, target)
         rows = endpoints.raw(f"ipam/vlan-groups/{found['id']}/available-vlans", count + 1)
         free = [row["vid"] for row in rows]
     else:
-        found = _by_name("dcim.site", str(site), target)
+        found = the_one("dcim.site", {"name": site}, target)
         taken = endpoints.find("ipam.vlan").filter(site_id=found["id"], fields=["vid"])
         used = {row["vid"] for row in taken}
         free = [vid for vid in range(1, LAST_VLAN_ID + 1) if vid not in used]
@@ -207,6 +218,11 @@ def find_prefix(prefix: str, vrf: str | None, target: str) -> Row:
     return rows[0]
 
 
+def _same_vrf(prefix: Row) -> Row:
+    """The filter for what is in the VRF of a prefix."""
+    return {"vrf_id": prefix["vrf"]["id"] if prefix["vrf"] else "null"}
+
+
 def _network(prefix: str) -> str:
     try:
         return str(ipaddress.ip_network(prefix.strip()))
@@ -216,16 +232,7 @@ def _network(prefix: str) -> str:
 
 def _find_vrf(name: str | None, target: str) -> Row | None:
     """The VRF of that name; None for the global table."""
-    return None if name in (None, GLOBAL) else _by_name("ipam.vrf", str(name), target)
-
-
-def _by_name(object_type: str, name: str, target: str) -> Row:
-    row = find_one(object_type, {"name": name}, target)
-    if row is None:
-        raise NotThereError(
-            f"There is no {object_type} {name!r}.", "netbox_search_objects finds what there is."
-        )
-    return row
+    return None if name in (None, GLOBAL) else the_one("ipam.vrf", {"name": name}, target)
 
 
 def _assignment(device: str | None, interface: str | None, target: str) -> Row:

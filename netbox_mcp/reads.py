@@ -7,18 +7,19 @@ no answer floods the reader.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
 from netbox_mcp.affordable import fit_groups, fit_rows, without_noise
-from netbox_mcp.dependencies import get_endpoints, get_settings
+from netbox_mcp.dependencies import get_endpoints
 from netbox_mcp.failures import UsageError
-from netbox_mcp.redaction import Redaction
-from orchestrator.errors import AccessError, NotThereError
+from netbox_mcp.finding import redaction_of
+from orchestrator.errors import AccessError, NotThereError, UnknownNameError
 from orchestrator.netbox.endpoints import EndpointWrapper
 from orchestrator.ports import Row
+from orchestrator.values import suggest
 
 MAX_LIMIT = 100
 CHANGELOG = "core/object-changes"
@@ -57,21 +58,23 @@ def get_objects(
     offset = _whole_number("offset", filters.pop("offset", offset), 0, 2**31)
     ordering = filters.pop("ordering", ordering)
     names = _words(filters.pop("fields", fields))
-    redaction = Redaction(endpoint.endpoint.path, get_settings().redacted_fields)
-    redaction.refuse(filters)
-    page = endpoint.page(
-        filters, fields=names, brief=brief, limit=limit, offset=offset, ordering=_words(ordering)
-    )
-    rows = [redaction.of(without_noise(row)) for row in page["results"]]
+    redaction = redaction_of(endpoint)
+    order = _words(ordering)
+    redaction.refuse([*filters, *(name.removeprefix("-") for name in order)])
+    asked = endpoint.ask(filters, names, order, brief)
+    page = endpoint.page_of(asked, limit, offset)
+    rows: list[Row] = page["results"]
     if endpoint.endpoint.path == CHANGELOG and not names:
         rows = [_only_what_differs(row) for row in rows]
-    kept = fit_rows(rows, whole=bool(names))
+    rows = [redaction.of(without_noise(row)) for row in rows]
+    links = len(page["next"] or "") + len(page["previous"] or "")
+    kept = fit_rows(rows, whole=bool(names), spare=links)
     reply = {"count": page["count"], "next": page["next"], "previous": page["previous"], "results": kept}
     following = offset + len(kept)
     if kept and following < page["count"]:
         reply["next_offset"] = following
     if len(kept) < len(rows):
-        reply["next"] = endpoint.url({"limit": limit, "offset": following})
+        reply["next"] = endpoint.url([*asked, ("limit", limit), ("offset", following)])
         reply["note"] = (
             f"{len(kept)} of the {len(rows)} rows fit into this answer: name the fields you need, "
             f"or go on with offset={following}."
@@ -90,9 +93,7 @@ def get_object(
             f"There is no {endpoint.endpoint.model} with the id {object_id}.",
             "netbox_get_objects finds it by its name.",
         )
-    row = Redaction(endpoint.endpoint.path, get_settings().redacted_fields).of(
-        without_noise(page["results"][0])
-    )
+    row = redaction_of(endpoint).of(without_noise(page["results"][0]))
     return fit_rows([row], whole=bool(fields))[0]
 
 
@@ -108,6 +109,7 @@ def search(
     endpoints = get_endpoints(target)
     names = list(dict.fromkeys(object_types or SEARCHED_TYPES))
     asked = {name: endpoints.find(name) for name in names}
+    _refuse_nobodys(_words(fields), asked.values())
     deaf = [name for name, endpoint in asked.items() if "q" not in endpoint.endpoint.filters]
     if deaf:
         raise UsageError(f"{deaf[0]} cannot be searched.", "Use netbox_get_objects with filters.")
@@ -127,12 +129,20 @@ def search(
     return reply
 
 
+def _refuse_nobodys(fields: Sequence[str], endpoints: Iterable[EndpointWrapper]) -> None:
+    """Raise UnknownNameError for a field that none of the types has."""
+    known = frozenset[str]().union(*(one.endpoint.fields for one in endpoints))
+    for name in fields:
+        if name not in known:
+            raise UnknownNameError(
+                f"fields.{name}: none of these types has such a field.", suggest(name, known)
+            )
+
+
 def _search_one(endpoint: EndpointWrapper, query: str, fields: list[str], limit: int) -> list[Row] | None:
     """The rows of one type; None where the token may not see it."""
     known = [name for name in fields if name in endpoint.endpoint.fields]
-    if fields and not known:
-        endpoint.page({}, fields=fields)  # raises: none of them is a field here
-    redaction = Redaction(endpoint.endpoint.path, get_settings().redacted_fields)
+    redaction = redaction_of(endpoint)
     try:
         page = endpoint.page({"q": query}, fields=known, brief=not known, limit=limit)
     except AccessError:
@@ -150,9 +160,11 @@ def _only_what_differs(entry: Row) -> Row:
     return entry | dict(zip(_IMAGES, images, strict=True))
 
 
-def _words(given: str | Sequence[str] | None) -> list[str]:
+def _words(given: Any) -> list[str]:
     """Names from a list or from text with commas."""
-    parts = given.split(",") if isinstance(given, str) else list(given or ())
+    parts = given.split(",") if isinstance(given, str) else given or []
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise UsageError(f"{given!r} are no names of fields.", "Give a list, as in ['id', 'name'].")
     return [part.strip() for part in parts if part.strip()]
 
 

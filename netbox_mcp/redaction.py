@@ -14,8 +14,11 @@ from netbox_mcp.failures import UsageError
 from orchestrator.ports import Row
 
 HIDDEN = "(hidden)"
-_NAMES = frozenset({"token", "auth_key", "preshared_key", "additional_headers"})
-_TELLING = re.compile(r"secret|passw(or)?d|passphrase|_psk$|private_key|access_key|api_key")
+_NAMES = frozenset({"auth_key", "additional_headers", "bearer"})
+_TELLING = re.compile(
+    r"secret|passw(or)?d|passphrase|private_?key|access_?key|api_?key|shared_?key|"
+    r"(^|_)(token|psk|pwd|community|credentials?)$"
+)
 # Where a harmless name holds a secret: the v1 tokens of NetBox.
 _BY_PATH: Mapping[str, frozenset[str]] = {"users/tokens": frozenset({"key"})}
 
@@ -29,18 +32,18 @@ class Redaction:
     def of(self, row: Row) -> Row:
         """The row with what is secret replaced, at any depth. What is empty is shown to be so."""
         return {
-            name: HIDDEN if value and self._hides(name) else self._inside(value)
-            for name, value in row.items()
+            name: HIDDEN if value and self.hides(name) else self._inside(value) for name, value in row.items()
         }
 
-    def refuse(self, filters: Iterable[str]) -> None:
-        """Raises UsageError where one of the filters would ask about a secret."""
-        for name in filters:
-            if self._hides(name.partition("__")[0].removeprefix("cf_")):
-                raise UsageError(f"filters.{name} asks about something secret.", "Filter by something else.")
+    def refuse(self, names: Iterable[str]) -> None:
+        """Raises UsageError where one of these filters, or fields to sort by, would tell of a secret."""
+        for name in names:
+            if self.hides(name.partition("__")[0].removeprefix("cf_")):
+                raise UsageError(f"{name} asks about something secret.", "Filter and sort by something else.")
 
-    def _hides(self, name: str) -> bool:
-        folded = name.casefold()
+    def hides(self, name: str) -> bool:
+        """Whether a field of that name is secret."""
+        folded = name.casefold().replace("-", "_")
         return folded in self._names or _TELLING.search(folded) is not None
 
     def _inside(self, value: Any) -> Any:

@@ -27,7 +27,7 @@ class ToolSpec:
 
     `destructive` means that something there already can be overwritten or
     removed; `idempotent` that calling it twice equals calling it once. `verbatim`:
-    the answer keeps its empty parts, since clients of other servers look for them.
+    the answer keeps its empty parts, since they say something: what was cleared, that nothing was found.
     """
 
     name: str

@@ -6,7 +6,7 @@ task id or a report page. Empty parts are left out of the text.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -14,6 +14,7 @@ from workers.roster import QueueInfo
 from workers.status import TaskStatus
 
 Counts = dict[str, int]
+Outcome = Literal["created", "updated", "unchanged", "deleted", "skipped", "failed", "cancelled"]
 Next = Annotated[str, Field(description="What to do now")]
 
 

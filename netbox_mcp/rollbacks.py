@@ -17,7 +17,7 @@ from netbox_mcp.failures import UsageError
 from netbox_mcp.next_steps import DRY_RUN, before_rollback
 from netbox_mcp.replies import RollbackReply
 from netbox_mcp.service import DEFAULT_TARGET, get_service
-from netbox_mcp.summaries import plan_parts, rollback_parts, started_parts
+from netbox_mcp.summaries import outcome_of, plan_parts, rollback_parts, started_parts
 from netbox_mcp.sync_apply import Applied, Checkpoint, SyncProgress, open_sync_apply
 from orchestrator.models import Plan
 from orchestrator.ports import History
@@ -44,7 +44,7 @@ def rollback(batch_id: str, target: str | None, force: bool, confirm: bool) -> R
         return _roll_back_large(batch_id, target, force, confirm, size)
     plan = plan_rollback(batch_id, target, force)
     if confirm and not dry_run and plan.writes:
-        return _started(start_plan(keep_plan(plan), batch_id), batch_id, force, plan)
+        return _started(start_plan(keep_plan(plan), plan), batch_id, force, plan)
     plan_id = get_service().keep_plan(plan) if plan.writes else None
     approved = get_service().is_approved(plan, plan_id)
     status, what_now = before_rollback(plan, plan_id, approved)
@@ -84,12 +84,13 @@ def keep_plan(plan: Plan) -> str:
         return manager.save_plan(plan)
 
 
-def start_plan(plan_id: str, batch_id: str) -> TaskStatus:
+def start_plan(plan_id: str, plan: Plan) -> TaskStatus:
     """Put a rollback plan that was kept in line. Refused while dry-run is on."""
+    batch_id = plan.undoes
     if get_settings().dry_run:
         raise UsageError(DRY_RUN, "Unset NETBOX_DRY_RUN to roll back.")
     with (
-        get_audit(target_of(batch_id, None)).batch("rollback", undoes=batch_id, plan_id=plan_id) as tell,
+        get_audit(plan.target).batch("rollback", undoes=batch_id, plan_id=plan_id) as tell,
         _tasks(batch_id) as manager,
     ):
         status = manager.start_apply_plan(plan_id)
@@ -122,6 +123,7 @@ def roll_back_now(
     @cache  # once; however it ends, from then on a part of the batch may be gone
     def note_first_write(by: str) -> None:
         note(by, whole=False)
+        tell(batch_id=by)
 
     with get_audit(target).batch("rollback", undoes=batch_id) as tell, open_sync_apply(settings) as sync:
         applied = sync.apply(
@@ -132,7 +134,7 @@ def roll_back_now(
             stop,
             note_first_write,
         )
-        tell(batch_id=applied.report.batch_id)
+        tell(**outcome_of(applied))
     if applied.report.ok:
         note(applied.report.batch_id, whole=True)
     return applied

@@ -40,3 +40,12 @@ def _without_null(variants: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The one variant that is not null; None where there are several."""
     others = [variant for variant in variants if variant != {"type": "null"}]
     return others[0] if len(others) == 1 < len(variants) else None
+
+
+def without_null(value: Any) -> Any:
+    """An answer without the fields that have no value, at any depth: its lean schema knows no null."""
+    if isinstance(value, dict):
+        return {name: without_null(part) for name, part in value.items() if part is not None}
+    if isinstance(value, list):
+        return [without_null(part) for part in value]
+    return value

@@ -26,7 +26,7 @@ from netbox_mcp.config import Settings
 from netbox_mcp.execution import argument_error, refuse_unknown_arguments
 from netbox_mcp.failures import UsageError, explain
 from netbox_mcp.registry import TOOL_REGISTRY, ToolSpec, find_tool, select_tools
-from netbox_mcp.schemas import lean_schema
+from netbox_mcp.schemas import lean_schema, without_null
 from orchestrator.errors import OrchestratorError
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class ToolServer(MCPServer[Any]):
             return _error_result(name, error)
         if isinstance(result, CallToolResult) and result.structured_content is not None:
             if not TOOL_REGISTRY[name].verbatim:
-                result.structured_content = _without_null(result.structured_content)
+                result.structured_content = without_null(result.structured_content)
                 result.content = [_text(_without_empty(result.structured_content))]
             else:
                 result.content = [_text(result.structured_content)]
@@ -138,15 +138,6 @@ def _error_result(name: str, error: ToolError | OrchestratorError) -> CallToolRe
         reply = explain(error)
     content = reply.model_dump(mode="json")
     return CallToolResult(content=[_text(_without_empty(content))], structured_content=content, is_error=True)
-
-
-def _without_null(value: Any) -> Any:
-    """The value without fields that have none, at any depth: the lean output schemas know no null."""
-    if isinstance(value, dict):
-        return {name: _without_null(part) for name, part in value.items() if part is not None}
-    if isinstance(value, list):
-        return [_without_null(part) for part in value]
-    return value
 
 
 def _without_empty(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ from netbox_mcp.replies import (
     TaskReply,
 )
 from netbox_mcp.summaries import (
+    outcome_of,
     plan_parts,
     report_parts,
     started_parts,
@@ -173,12 +174,10 @@ class BulkService:
             raise PlanRequiredError
         engine = get_engine(target)
         with get_audit(target).batch("apply") as tell, open_sync_apply(settings) as sync:
-            applied = sync.apply(engine, lambda: engine.plan(document), progress, shown, stop)
-            tell(
-                status=status_of(applied),
-                batch_id=applied.report.batch_id,
-                totals={name: count for name, count in applied.report.totals().items() if count},
+            applied = sync.apply(
+                engine, lambda: engine.plan(document), progress, shown, stop, lambda one: tell(batch_id=one)
             )
+            tell(**outcome_of(applied))
         return applied
 
     # Background work
@@ -274,8 +273,10 @@ class BulkService:
 
         The worker verifies the token, not we.
         """
-        with get_audit().batch("approve", plan_id=plan_id, approver=approver), background() as manager:
-            approval = manager.approve(plan_id, token, approver, digest)
+        with background() as manager:
+            target = manager.load_plan(plan_id).target
+            with get_audit(target).batch("approve", plan_id=plan_id, approver=approver):
+                approval = manager.approve(plan_id, token, approver, digest)
         return ApprovalReply(plan_id=plan_id, **asdict(approval))
 
     def is_approved(self, plan: Plan, plan_id: str | None) -> bool:
@@ -293,8 +294,14 @@ class BulkService:
 
     def cancel(self, task_id: str) -> TaskBrief:
         """Ask a task to stop. Raises UnknownTaskError, TaskEndedError."""
-        with get_audit().batch("cancel", task_id=task_id), background() as manager:
-            return task_brief(manager.cancel(task_id))
+        return task_brief(self.cancel_task(task_id))
+
+    def cancel_task(self, task_id: str) -> TaskStatus:
+        """The same, for those who follow it. That it cannot be noted down keeps nobody from stopping it."""
+        with background() as manager:
+            status = manager.cancel(task_id)
+        get_audit(status.target).note_after(action="cancel", status="done", task_id=task_id)
+        return status
 
     def resume(self, task_id: str) -> TaskBrief:
         """Have a task go on that did not do all of its work. Refused in dry-run, and as the manager does."""
@@ -304,8 +311,12 @@ class BulkService:
         """The same, for those who follow it."""
         if get_settings().dry_run:
             raise UsageError(DRY_RUN, "Unset NETBOX_DRY_RUN to go on.")
-        with get_audit().batch("resume", task_id=task_id), background() as manager:
-            return manager.resume(task_id)
+        with background() as manager:
+            target = manager.status(task_id).target
+            with get_audit(target).batch("resume", resumes=task_id) as tell:
+                status = manager.resume(task_id)
+                tell(task_id=status.task_id, batch_id=status.batch_id)
+        return status
 
     def report(
         self, task_id: str, outcome: str | None, object_type: str | None, cursor: str | None, limit: int

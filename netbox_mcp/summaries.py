@@ -92,6 +92,12 @@ def status_of(applied: Applied) -> str:
     return (TaskState.COMPLETED if applied.report.ok else TaskState.COMPLETED_WITH_ERRORS).value
 
 
+def outcome_of(applied: Applied) -> dict[str, Any]:
+    """A synchronous run in an audit's words."""
+    totals = {name: count for name, count in applied.report.totals().items() if count}
+    return {"status": status_of(applied), "batch_id": applied.report.batch_id, "totals": totals}
+
+
 def sample_changes(plan: Plan) -> list[str]:
     """A few changes: the first of each kind and type; first what needs a person's eye most."""
     firsts: dict[tuple[Action, bool, str], Change] = {}

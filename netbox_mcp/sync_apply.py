@@ -20,6 +20,7 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import AuthenticationError, BusyLoadingError, ConnectionError, TimeoutError
 
+from netbox_mcp.dependencies import get_settings
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.errors import JournalError
 from orchestrator.models import Outcome, Plan, Report, Stage
@@ -199,6 +200,26 @@ def _speaks(redis: Redis) -> bool:
     except (ConnectionError, TimeoutError):
         return False
     return True
+
+
+_alone = threading.local()
+
+
+@contextmanager
+def one_at_a_time(target: str) -> Iterator[None]:
+    """Keep single writes of this state directory apart: between looking and writing nobody else does either.
+
+    They do not wait for batches. A thread that is inside may enter again.
+    """
+    if getattr(_alone, "target", None) == target:
+        yield
+        return
+    with _lock_file(get_settings().state_dir, f"{target}.single"):
+        _alone.target = target
+        try:
+            yield
+        finally:
+            _alone.target = None
 
 
 @contextmanager

@@ -13,18 +13,19 @@ from pydantic import BaseModel, Field
 
 from netbox_mcp.affordable import fit_rows, without_noise
 from netbox_mcp.audit import caller
-from netbox_mcp.dependencies import get_audit, get_endpoints, get_settings
+from netbox_mcp.dependencies import get_audit, get_endpoints, is_dry_run
 from netbox_mcp.dependents import count_dependents
 from netbox_mcp.failures import UsageError
-from netbox_mcp.likeness import plain, says, with_tags
-from netbox_mcp.redaction import Redaction
+from netbox_mcp.finding import find_by_name, find_match, redaction_of, the_one
+from netbox_mcp.likeness import custom_fields_say, plain, says, with_tags
 from netbox_mcp.single import get_netbox_client
+from netbox_mcp.sync_apply import one_at_a_time
 from orchestrator.catalog import ENSURED, OBJECT_TYPES
 from orchestrator.errors import NotThereError, UnknownOutcomeError
 from orchestrator.netbox.endpoints import EndpointWrapper
 from orchestrator.netbox.surface import Endpoint
 from orchestrator.ports import Row
-from workers.errors import PlanRequiredError
+from orchestrator.schema import load_schema
 
 _POINTED_AT = (
     "Nothing was deleted: these point at the object. NetBox deletes some of them along with it and refuses "
@@ -59,13 +60,15 @@ def ensure_object(
         raise UsageError("fields is empty.", 'Name them, for example {"name": "AMS1"}.')
     declared = _declared_as(endpoint.endpoint)
     if declared is not None:
-        entry = {**fields, "match": dict(match)} if match else dict(fields)
+        found = find_match(endpoint, match) if match else None
+        entry = {**fields, "id": found["id"]} if found else fields
         return _by_engine(endpoint, declared, entry, confirm, target)
     endpoint.check_fields(fields)
-    found = _find(endpoint, dict(match) if match else _natural_match(endpoint.endpoint, fields))
-    if found is None:
-        return _create(endpoint, fields, confirm)
-    return _update(endpoint, found, fields, confirm)
+    with one_at_a_time(target):
+        found = find_match(endpoint, match) if match else find_by_name(endpoint, fields)
+        if found is None:
+            return _create(endpoint, fields, confirm)
+        return _update(endpoint, found, fields, confirm)
 
 
 def update_object(
@@ -95,30 +98,21 @@ def delete_object(
         return WriteReply(status="dependents", action="delete", next=_POINTED_AT + blind, **said)
     if not confirm:
         return _unconfirmed("delete", blind, **said)
-    _refuse_without_plan()
     endpoint.delete(object_id, confirm=True, message=_message("delete"))
-    return _done("delete", **said)
+    return _done(endpoint, "delete", **said)
 
 
 def update_device_status(name: str, site: str | None, status: str, confirm: bool, target: str) -> WriteReply:
     """Set the status of the one device of that name."""
-    at_site = {"site": _one("sites", {"name": site}, target)["slug"]} if site is not None else {}
-    device = _one("devices", {"name__ie": name, **at_site}, target)
+    at_site = {"site": the_one("sites", {"name": site}, target)["slug"]} if site is not None else {}
+    device = the_one("devices", {"name__ie": name, **at_site}, target)
     return update_object("devices", device["id"], {"status": status}, confirm, target)
 
 
 def delete_by_name(object_type: str, name: str, confirm: bool, target: str) -> WriteReply:
     """Delete the one object of that name, if nothing depends on it."""
-    found = _one(object_type, {"name": name}, target)
+    found = the_one(object_type, {"name": name}, target)
     return delete_object(object_type, found["id"], confirm, False, target)
-
-
-def _one(object_type: str, match: Mapping[str, Any], target: str) -> Row:
-    """The one object that matches. Raises NotThereError, UsageError."""
-    row = find_one(object_type, match, target)
-    if row is None:
-        raise NotThereError(f"There is no {object_type} with {dict(match)}.")
-    return row
 
 
 def allocate(
@@ -130,24 +124,18 @@ def allocate(
     after = _hidden(endpoint, fields)
     if not confirm:
         return _unconfirmed("create", f" It would be {what}.", after=after)
-    _refuse_without_plan()
     made = _sent_once(
         lambda: endpoint.allocate(place, _tagged({}, fields), confirm=True, message=_message("create"))
     )
-    return _done("create", object=_shown(endpoint, made[0]), after=after)
-
-
-def find_one(object_type: str, match: Mapping[str, Any], target: str) -> Row | None:
-    """The one object that matches, or None. Raises UsageError where several do."""
-    return _find(get_endpoints(target).find(object_type), match)
+    return _done(endpoint, "create", object=_shown(endpoint, made[0]), after=after)
 
 
 def _by_engine(
     endpoint: EndpointWrapper, declared: str, entry: Mapping[str, Any], confirm: bool, target: str
 ) -> WriteReply:
     """As a batch of one, which has a journal and can be taken back."""
-    dry_run = get_settings().dry_run
-    done = get_netbox_client(target).ensure(declared, entry, confirm=confirm and not dry_run)
+    entry = {name: _named_as_reference(declared, name, value) for name, value in entry.items()}
+    done = get_netbox_client(target).ensure(declared, entry, confirm=confirm and not is_dry_run(target))
     said: dict[str, Any] = {
         "object": _shown(endpoint, _read(endpoint, done.object["id"])) if done.object else None,
         "before": _hidden(endpoint, done.before),
@@ -159,7 +147,7 @@ def _by_engine(
         return _unconfirmed(done.action, **said)
     object_type = endpoint.endpoint.model
     get_audit(target).note(status="dry_run", action=done.action, object_type=object_type, objects=[said])
-    return _done(done.action, **said)
+    return _done(endpoint, done.action, **said)
 
 
 def _create(endpoint: EndpointWrapper, fields: Mapping[str, Any], confirm: bool) -> WriteReply:
@@ -167,9 +155,8 @@ def _create(endpoint: EndpointWrapper, fields: Mapping[str, Any], confirm: bool)
     after = _hidden(endpoint, fields)
     if not confirm:
         return _unconfirmed("create", after=after)
-    _refuse_without_plan()
     made = _sent_once(lambda: endpoint.create(_tagged({}, fields), confirm=True, message=_message("create")))
-    return _done("create", object=_shown(endpoint, made[0]), after=after)
+    return _done(endpoint, "create", object=_shown(endpoint, made[0]), after=after)
 
 
 def _sent_once(create: Callable[[], list[Row]]) -> list[Row]:
@@ -178,13 +165,14 @@ def _sent_once(create: Callable[[], list[Row]]) -> list[Row]:
         return create()
     except UnknownOutcomeError as error:
         error.hint = "Look whether it is there before you call again: NetBox may have created it."
+        error.retryable = False
         raise
 
 
 def _update(endpoint: EndpointWrapper, live: Row, fields: Mapping[str, Any], confirm: bool) -> WriteReply:
     endpoint.check_fields(fields)
     wanted = _tagged(live, fields)
-    differing = {name: value for name, value in wanted.items() if not says(live.get(name), value)}
+    differing = {name: value for name, value in wanted.items() if not _is_so(endpoint, live, name, value)}
     if not differing:
         return WriteReply(status="ok", action="unchanged", object=_shown(endpoint, live))
     said: dict[str, Any] = {
@@ -193,32 +181,43 @@ def _update(endpoint: EndpointWrapper, live: Row, fields: Mapping[str, Any], con
     }
     if not confirm:
         return _unconfirmed("update", object=_shown(endpoint, live), **said)
-    _refuse_without_plan()
     row = {"id": live["id"], **differing}
     now = endpoint.update(row, confirm=True, message=_message("update"))[0]
-    return _done("update", object=_shown(endpoint, now), **said)
+    return _done(endpoint, "update", object=_shown(endpoint, now), **said)
+
+
+def _is_so(endpoint: EndpointWrapper, live: Row, name: str, value: Any) -> bool:
+    """Whether a field is as it is wanted. A secret never is: the answer would confirm a guess."""
+    if redaction_of(endpoint).hides(name):
+        return False
+    if name == "custom_fields" and isinstance(value, dict):
+        return custom_fields_say(live.get(name) or {}, value)
+    return says(live.get(name), value)
+
+
+def _named_as_reference(declared: str, name: str, value: Any) -> Any:
+    """A bare number in a field that points to another object is its id, as everywhere in NetBox."""
+    spec = load_schema()[declared].get(name)
+    is_id = isinstance(value, int) and not isinstance(value, bool)
+    return {"id": value} if is_id and spec is not None and spec.kind == "reference" else value
 
 
 def _tagged(live: Row, fields: Mapping[str, Any]) -> Row:
     """The fields, with the tags that are there besides those that are wanted."""
-    return {**fields, "tags": with_tags(live, fields["tags"])} if fields.get("tags") else dict(fields)
+    others = {name: value for name, value in fields.items() if name != "tags"}
+    wanted = fields.get("tags")
+    return {**others, "tags": with_tags(live, wanted)} if wanted not in (None, []) else others
 
 
 def _unconfirmed(action: str, remark: str = "", **said: Any) -> WriteReply:
     return WriteReply(status="confirmation_required", action=action, next=_SHOWN + remark, **said)
 
 
-def _done(action: str, **said: Any) -> WriteReply:
-    if get_settings().dry_run:
+def _done(endpoint: EndpointWrapper, action: str, **said: Any) -> WriteReply:
+    if endpoint.dry_run:
         what_now = "Nothing was written: dry-run is on. This is what would have been sent."
         return WriteReply(status="dry_run", action=action, next=what_now, **said)
     return WriteReply(status="ok", action=_PAST[action], **said)
-
-
-def _refuse_without_plan() -> None:
-    """Where only plans may be applied, that holds for single objects, too."""
-    if get_settings().plan_required:
-        raise PlanRequiredError
 
 
 def _message(action: str) -> str:
@@ -230,27 +229,6 @@ def _declared_as(endpoint: Endpoint) -> str | None:
     return next((name for name in ENSURED if OBJECT_TYPES[name].path == endpoint.path), None)
 
 
-def _natural_match(endpoint: Endpoint, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells such an object apart, as far as its fields say."""
-    for name in ("slug", "name"):
-        if fields.get(name) and name in endpoint.filters:
-            return {name: fields[name]}
-    raise UsageError(
-        f"It is not clear which {endpoint.model} is meant.",
-        'Say by what it is found: match={"vid": 10, "group_id": 3}, in NetBox\'s filters.',
-    )
-
-
-def _find(endpoint: EndpointWrapper, match: Mapping[str, Any]) -> Row | None:
-    page = endpoint.page(match, limit=2)
-    if page["count"] > 1:
-        raise UsageError(
-            f"{page['count']} objects of {endpoint.endpoint.model} match {dict(match)}.",
-            "Narrow match down until it finds one.",
-        )
-    return page["results"][0] if page["results"] else None
-
-
 def _read(endpoint: EndpointWrapper, object_id: int) -> Row:
     row = endpoint.get(object_id)
     if row is None:
@@ -259,7 +237,7 @@ def _read(endpoint: EndpointWrapper, object_id: int) -> Row:
 
 
 def _hidden(endpoint: EndpointWrapper, row: Mapping[str, Any]) -> Row:
-    return Redaction(endpoint.endpoint.path, get_settings().redacted_fields).of(dict(row))
+    return redaction_of(endpoint).of(dict(row))
 
 
 def _shown(endpoint: EndpointWrapper, row: Row) -> Row:

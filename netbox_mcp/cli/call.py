@@ -9,10 +9,11 @@ import anyio
 import orjson
 import typer
 
-from netbox_mcp.cli.output import JsonFlag, print_columns, print_json
-from netbox_mcp.execution import execute_tool, serialize_registry_for_api
+from netbox_mcp.cli.output import ExitCode, JsonFlag, print_columns, print_json
+from netbox_mcp.execution import execute_tool, serialize_registry_for_api, takes_text
 from netbox_mcp.failures import UsageError
 from netbox_mcp.registry import ALL_TOOLSETS
+from workers.status import TaskState
 
 
 def tools(
@@ -46,8 +47,11 @@ def call(
     netbox-mcp call netbox_get_objects object_type=dcim.device 'filters={"site": "ams1"}' 'fields=["name"]'
     """
     text = sys.stdin.read() if given == "-" else given
-    values = {**_object(text), **dict(map(_pair, arguments or []))}
-    print_json(anyio.run(execute_tool, tool, values, [ALL_TOOLSETS]))
+    values = {**_object(text), **dict(_pair(tool, one) for one in arguments or [])}
+    answer = anyio.run(execute_tool, tool, values, [ALL_TOOLSETS])
+    print_json(answer)
+    if answer.get("status") == TaskState.COMPLETED_WITH_ERRORS:
+        raise typer.Exit(ExitCode.WITH_ERRORS)
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -60,14 +64,15 @@ def _object(text: str) -> dict[str, Any]:
     return values
 
 
-def _pair(text: str) -> tuple[str, Any]:
+def _pair(tool: str, text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"{text!r} is no NAME=VALUE.", "For example object_type=dcim.device.")
     try:
-        return name, orjson.loads(value)
+        read = orjson.loads(value)
     except orjson.JSONDecodeError:
         return name, value
+    return name, value if takes_text(tool, name) and not isinstance(read, list) else read
 
 
 def _first(row: dict[str, Any]) -> str:

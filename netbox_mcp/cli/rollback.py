@@ -61,7 +61,7 @@ def rollback(
 
 
 def _roll_back_in_background(plan: Plan, as_json: bool) -> None:
-    status = start_plan(keep_plan(plan), plan.undoes)
+    status = start_plan(keep_plan(plan), plan)
     say(f"Task {status.task_id}, batch {status.batch_id}")
     end_with(follow(status.task_id), as_json)
 

@@ -45,8 +45,7 @@ def cancel(task_id: TaskArgument, as_json: JsonFlag = False) -> None:
     What was written stays: resume the task to do the rest, or roll the batch back. The exit code is 0 once
     the task is cancelled, and that of the task where it ended by itself first.
     """
-    with background() as manager:
-        asked = manager.cancel(task_id)
+    asked = get_service().cancel_task(task_id)
     ended = asked if asked.ended else follow(task_id)
     if ended.status is not TaskState.CANCELLED:
         end_with(ended, as_json)

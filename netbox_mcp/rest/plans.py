@@ -15,7 +15,6 @@ from netbox_mcp.failures import UsageError
 from netbox_mcp.replies import ApprovalReply, InputReply, PlanDetail, PlanReply, RollbackReply, StartReply
 from netbox_mcp.rest.problems import ForbiddenError
 from netbox_mcp.service import DEFAULT_TARGET, get_service
-from netbox_mcp.tools.arguments import one_document
 
 Reply = TypeVar("Reply", bound=StartReply)
 router = APIRouter(tags=["batches"])
@@ -37,7 +36,7 @@ class DocumentBody(BaseModel):
 
     def document(self) -> Any:
         """The document itself. Raises UsageError unless one form of it was given."""
-        return one_document(self.devices_data, self.batch, self.input_id)
+        return inputs.one_document(self.devices_data, self.batch, self.input_id)
 
 
 class PlanBody(DocumentBody):

@@ -8,9 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from netbox_mcp.replies import ReportReply, TaskBrief, TaskList, TaskReply
+from netbox_mcp.replies import Outcome, ReportReply, TaskBrief, TaskList, TaskReply
 from netbox_mcp.service import get_service
-from netbox_mcp.tools.tasks import Outcome
 from workers.status import TaskState
 
 LONGEST_WAIT_SECONDS = 50

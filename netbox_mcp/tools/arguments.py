@@ -6,9 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from netbox_mcp.failures import UsageError
-from netbox_mcp.inputs import load_input
-
 Batch = Annotated[
     dict[str, Any] | None,
     Field(
@@ -38,21 +35,3 @@ Confirm = Annotated[bool, Field(description="Must be true to write; without it t
 Target = Annotated[str, Field(description="Which configured NetBox")]
 TargetOfPlan = Annotated[str | None, Field(description="Which configured NetBox; a plan knows its own")]
 TaskId = Annotated[str, Field(description="From netbox_start_bulk_async", min_length=1, max_length=100)]
-
-
-def one_document(
-    devices_data: list[dict[str, Any]] | None,
-    batch: dict[str, Any] | None,
-    input_id: str | None = None,
-    or_plan: bool = False,
-) -> Any:
-    """The document of a call. Raises UsageError unless exactly one form of it was given."""
-    if (devices_data, batch, input_id).count(None) != 2:
-        ways = "batch, devices_data, input_id and plan_id" if or_plan else "batch, devices_data and input_id"
-        raise UsageError(
-            f"Give one of {ways}, and only one of them.",
-            'For example batch={"manufacturers": [{"name": "Cisco"}]}.',
-        )
-    if input_id is not None:
-        return load_input(input_id)
-    return devices_data if batch is None else batch

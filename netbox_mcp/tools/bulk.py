@@ -10,6 +10,7 @@ from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from netbox_mcp.failures import UsageError
+from netbox_mcp.inputs import one_document
 from netbox_mcp.registry import mcp_tool
 from netbox_mcp.replies import EnsureReply, PlanReply, StartReply
 from netbox_mcp.service import get_service
@@ -23,7 +24,6 @@ from netbox_mcp.tools.arguments import (
     SameDevicesData,
     Target,
     TargetOfPlan,
-    one_document,
 )
 from orchestrator.errors import OrchestratorError
 

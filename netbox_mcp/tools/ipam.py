@@ -33,7 +33,7 @@ def netbox_get_ip_usage(prefix: Prefix, vrf: Vrf = None, target: Target = "defau
     return ipam.measure_use(prefix, vrf, target)
 
 
-@mcp_tool(category="ipam", title="Create an address", read_only=False, destructive=True)
+@mcp_tool(category="ipam", title="Create an address", read_only=False, destructive=True, verbatim=True)
 def netbox_create_ip_address(
     address: Annotated[str | None, Field(description="With mask, e.g. 192.0.2.5/24")] = None,
     prefix: Annotated[str | None, Field(description="Or take the next free address of this one")] = None,
@@ -51,7 +51,7 @@ def netbox_create_ip_address(
     return ipam.create_address(address, prefix, vrf, fields, device, interface, confirm, target)
 
 
-@mcp_tool(category="ipam", title="Create a prefix", read_only=False, destructive=True)
+@mcp_tool(category="ipam", title="Create a prefix", read_only=False, destructive=True, verbatim=True)
 def netbox_create_prefix(
     prefix: Annotated[str | None, Field(description="e.g. 192.0.2.0/24")] = None,
     within: Annotated[str | None, Field(description="Or take the next free one within this prefix")] = None,
@@ -78,7 +78,9 @@ def netbox_find_available_vlan_id(
     return ipam.find_free_vlan_ids(group, site, count, target)
 
 
-@mcp_tool(category="ipam", title="Create a VLAN", read_only=False, destructive=True, idempotent=True)
+@mcp_tool(
+    category="ipam", title="Create a VLAN", read_only=False, destructive=True, verbatim=True, idempotent=True
+)
 def netbox_create_vlan(
     name: Annotated[str, Field(description="e.g. guests", min_length=1, max_length=64)],
     vid: Annotated[int | None, Field(description="Left out: the next free of group", ge=1, le=4094)] = None,
@@ -94,7 +96,9 @@ def netbox_create_vlan(
     return ipam.create_vlan(name, vid, group, site, fields, confirm, target)
 
 
-@mcp_tool(category="ipam", title="Create a VRF", read_only=False, destructive=True, idempotent=True)
+@mcp_tool(
+    category="ipam", title="Create a VRF", read_only=False, destructive=True, verbatim=True, idempotent=True
+)
 def netbox_create_vrf(
     name: Annotated[str, Field(description="e.g. customers", min_length=1, max_length=100)],
     rd: Annotated[str | None, Field(description="Route distinguisher, e.g. 65000:1", max_length=21)] = None,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from netbox_mcp.registry import mcp_tool
-from netbox_mcp.replies import QueueReply, ReportReply, TaskBrief, TaskList, TaskReply
+from netbox_mcp.replies import Outcome, QueueReply, ReportReply, TaskBrief, TaskList, TaskReply
 from netbox_mcp.service import get_service
 from netbox_mcp.tools.arguments import TaskId
-
-Outcome = Literal["created", "updated", "unchanged", "deleted", "skipped", "failed", "cancelled"]
 
 
 @mcp_tool(category="bulk", title="Task status", read_only=True)

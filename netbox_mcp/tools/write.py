@@ -20,7 +20,14 @@ WrittenFields = Annotated[
 ]
 
 
-@mcp_tool(category="write", title="Ensure an object", read_only=False, destructive=True, idempotent=True)
+@mcp_tool(
+    category="write",
+    title="Ensure an object",
+    read_only=False,
+    destructive=True,
+    verbatim=True,
+    idempotent=True,
+)
 def netbox_ensure_object(
     object_type: ObjectTypeName,
     fields: WrittenFields,
@@ -38,7 +45,14 @@ def netbox_ensure_object(
     return writes.ensure_object(object_type, fields, match, confirm, target)
 
 
-@mcp_tool(category="write", title="Update an object", read_only=False, destructive=True, idempotent=True)
+@mcp_tool(
+    category="write",
+    title="Update an object",
+    read_only=False,
+    destructive=True,
+    verbatim=True,
+    idempotent=True,
+)
 def netbox_update_object(
     object_type: ObjectTypeName,
     object_id: ObjectId,
@@ -50,7 +64,14 @@ def netbox_update_object(
     return writes.update_object(object_type, object_id, fields, confirm, target)
 
 
-@mcp_tool(category="write", title="Delete an object", read_only=False, destructive=True, idempotent=True)
+@mcp_tool(
+    category="write",
+    title="Delete an object",
+    read_only=False,
+    destructive=True,
+    verbatim=True,
+    idempotent=True,
+)
 def netbox_delete_object(
     object_type: ObjectTypeName,
     object_id: ObjectId,
@@ -62,7 +83,14 @@ def netbox_delete_object(
     return writes.delete_object(object_type, object_id, confirm, with_dependents, target)
 
 
-@mcp_tool(category="write", title="Create a manufacturer", read_only=False, destructive=True, idempotent=True)
+@mcp_tool(
+    category="write",
+    title="Create a manufacturer",
+    read_only=False,
+    destructive=True,
+    verbatim=True,
+    idempotent=True,
+)
 def netbox_create_manufacturer(
     name: Annotated[Name, Field(description="e.g. Cisco")],
     description: Annotated[str | None, Field(description="Optional")] = None,
@@ -73,7 +101,9 @@ def netbox_create_manufacturer(
     return _ensure("manufacturers", confirm, target, name=name, description=description)
 
 
-@mcp_tool(category="write", title="Create a site", read_only=False, destructive=True, idempotent=True)
+@mcp_tool(
+    category="write", title="Create a site", read_only=False, destructive=True, verbatim=True, idempotent=True
+)
 def netbox_create_site(
     name: Annotated[Name, Field(description="e.g. AMS1")],
     status: Annotated[str | None, Field(description="planned, staging, active, ...")] = None,
@@ -86,7 +116,14 @@ def netbox_create_site(
     return _ensure("sites", confirm, target, name=name, status=status, region=region, description=description)
 
 
-@mcp_tool(category="write", title="Create a device role", read_only=False, destructive=True, idempotent=True)
+@mcp_tool(
+    category="write",
+    title="Create a device role",
+    read_only=False,
+    destructive=True,
+    verbatim=True,
+    idempotent=True,
+)
 def netbox_create_device_role(
     name: Annotated[Name, Field(description="e.g. Access Switch")],
     color: Annotated[str | None, Field(description="Six hexadecimal digits, e.g. 4caf50")] = None,
@@ -98,7 +135,14 @@ def netbox_create_device_role(
     return _ensure("device_roles", confirm, target, name=name, color=color, description=description)
 
 
-@mcp_tool(category="write", title="Set a device's status", read_only=False, destructive=True, idempotent=True)
+@mcp_tool(
+    category="write",
+    title="Set a device's status",
+    read_only=False,
+    destructive=True,
+    verbatim=True,
+    idempotent=True,
+)
 def netbox_update_device_status(
     name: Annotated[Name, Field(description="The device's name")],
     status: Annotated[str, Field(description="planned, staged, active, offline, decommissioning, ...")],
@@ -110,7 +154,14 @@ def netbox_update_device_status(
     return writes.update_device_status(name, site, status, confirm, target)
 
 
-@mcp_tool(category="write", title="Delete a manufacturer", read_only=False, destructive=True, idempotent=True)
+@mcp_tool(
+    category="write",
+    title="Delete a manufacturer",
+    read_only=False,
+    destructive=True,
+    verbatim=True,
+    idempotent=True,
+)
 def netbox_delete_manufacturer(
     name: Annotated[Name, Field(description="Its name")],
     confirm: Confirm = False,

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.errors import BadFilterError, Problem, UnknownNameError
-from orchestrator.netbox.custom_filters import PREFIX, split_name, why_ignored
-from orchestrator.netbox.surface import Endpoint
+from orchestrator.netbox.custom_filters import PREFIX, split_name, takes, why_ignored
+from orchestrator.netbox.surface import BOOLEAN, MANY, Endpoint
 from orchestrator.netbox.transport import Parameters
 from orchestrator.ports import Row
 from orchestrator.values import suggest
 
 # In NetBox's answers, and no columns that it could sort by: it would ignore them.
 _NOT_SORTABLE = frozenset({"url", "display", "display_url", "tags", "custom_fields"})
+_SORTABLE = frozenset({"id", "created", "last_updated"})
 
 FindCustomField = Callable[[str], Row | None]
 
@@ -32,12 +33,13 @@ def ask_for(
 ) -> Parameters:
     """The parameters of a question. Custom fields, as `cf_owner`, are no part of the surface and asked for.
 
-    Raises UnknownNameError for names that NetBox would ignore, BadFilterError for filters that say nothing.
+    Raises UnknownNameError for names that NetBox would ignore, BadFilterError for values that it would.
     """
+    taken = dict(endpoint.filters)
     unknown = [
-        *_unknown_filters(endpoint, filters, find_custom_field),
+        *_unknown_filters(endpoint, filters, find_custom_field, taken),
         *_unknown_words("fields", fields, endpoint.fields, ""),
-        *_unknown_words("ordering", ordering, endpoint.fields - _NOT_SORTABLE, "-"),
+        *_unknown_words("ordering", ordering, _sortable(endpoint), "-"),
     ]
     if unknown:
         first = unknown[0]
@@ -47,7 +49,7 @@ def ask_for(
         )
     parameters: list[tuple[str, str | int]] = []
     for name, value in filters.items():
-        parameters += [(name, one) for one in _values(endpoint, name, value)]
+        parameters += [(name, one) for one in _values(name, value, taken[name])]
     if fields:
         parameters.append(("fields", ",".join(fields)))
     if ordering:
@@ -55,16 +57,30 @@ def ask_for(
     return parameters
 
 
+def _sortable(endpoint: Endpoint) -> frozenset[str]:
+    """The fields that NetBox can sort by. Of those that nobody can write, most are computed."""
+    if endpoint.writable:
+        return (endpoint.writable & endpoint.fields | _SORTABLE) - _NOT_SORTABLE
+    return endpoint.fields - _NOT_SORTABLE
+
+
 def _unknown_filters(
-    endpoint: Endpoint, filters: Mapping[str, Any], find_custom_field: FindCustomField
+    endpoint: Endpoint,
+    filters: Mapping[str, Any],
+    find_custom_field: FindCustomField,
+    taken: dict[str, str],
 ) -> Iterable[Problem]:
+    """What is wrong with the names; what filters by custom fields take is added to `taken`."""
     for name in filters:
         if name in endpoint.filters:
             continue
         if name.startswith(PREFIX):
-            field, lookup = split_name(name)
-            if why := why_ignored(find_custom_field(field), endpoint.model, lookup):
+            field_name, lookup = split_name(name)
+            field = find_custom_field(field_name)
+            if why := why_ignored(field, endpoint.model, lookup):
                 yield Problem(f"filters.{name}", why, "see Customization, Custom Fields in NetBox")
+            elif field is not None:
+                taken[name] = takes(field, lookup)
             continue
         base, _, lookup = name.rpartition("__")
         if lookup == "in" and base in endpoint.filters:
@@ -83,8 +99,8 @@ def _unknown_words(place: str, names: Sequence[str], known: frozenset[str], pref
             yield Problem(f"{place}.{name}", "there is no such field", hint)
 
 
-def _values(endpoint: Endpoint, name: str, value: Any) -> list[str | int]:
-    """What a filter is asked for. NetBox drops an empty value and, where it takes one, all but the last."""
+def _values(name: str, value: Any, takes: str) -> list[str | int]:
+    """What a filter is asked for: nothing that NetBox would drop without a word."""
     values = list(value) if isinstance(value, list | tuple | set | frozenset) else [value]
     if not values or any(one is None or not str(one).strip() for one in values):
         raise BadFilterError(
@@ -93,10 +109,20 @@ def _values(endpoint: Endpoint, name: str, value: Any) -> list[str | int]:
         )
     if any(isinstance(one, list | tuple | Mapping) for one in values):
         raise BadFilterError(f"filters.{name} takes plain values; nothing was sent.", "Give text or numbers.")
-    if len(values) > 1 and not endpoint.filters.get(name, True):
+    if len(values) > 1 and takes != MANY:
         raise BadFilterError(
             f"filters.{name} takes one value, and {len(values)} were given; nothing was sent.",
             "NetBox would look at the last one only: ask for one at a time.",
         )
-    return [str(one).lower() if isinstance(one, bool) else one if isinstance(one, int) else str(one)
-            for one in values]  # fmt: skip
+    if takes == BOOLEAN and str(values[0]).casefold() not in ("true", "false"):
+        raise BadFilterError(
+            f"filters.{name} is true or false, and {values[0]!r} is neither; nothing was sent.",
+            "NetBox would ignore it and answer with everything.",
+        )
+    return [_text(one, takes) for one in values]
+
+
+def _text(value: Any, takes: str) -> str | int:
+    if isinstance(value, bool) or takes == BOOLEAN:
+        return str(value).casefold()
+    return value if isinstance(value, int) else str(value)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.netbox.surface import BOOLEAN, MANY
 from orchestrator.ports import Row
 
 PREFIX = "cf_"
@@ -37,6 +38,11 @@ def split_name(name: str) -> tuple[str, str]:
     """`cf_owner__ic` -> the field `owner` and the lookup `ic`. No field has two underscores in a row."""
     field, _, lookup = name.removeprefix(PREFIX).partition("__")
     return field, lookup
+
+
+def takes(field: Row, lookup: str) -> str:
+    """What a filter by this field takes: many values, or true and false."""
+    return BOOLEAN if lookup == "empty" or (not lookup and _value(field["type"]) == "boolean") else MANY
 
 
 def why_ignored(field: Row | None, model: str, lookup: str) -> str:

@@ -7,8 +7,8 @@ Writes need `confirm=True`, send nothing in dry-run, and are told to an audit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from orchestrator.netbox.asking import ask_for
 from orchestrator.netbox.rest import RestNetBox
 from orchestrator.netbox.surface import Endpoint, Surface
 from orchestrator.netbox.surface_store import SurfaceStore
-from orchestrator.netbox.transport import encode
+from orchestrator.netbox.transport import Parameters, encode
 from orchestrator.ports import Row, Written
 from orchestrator.values import suggest
 
@@ -36,6 +36,7 @@ class Mutation:
     """A write to any endpoint: which objects, what they were, what they are to be.
 
     `rows` are what is sent; `before` the objects as they were, none for creates;
+    `place` is where NetBox chooses what is free, as in `ipam/prefixes/7/available-ips`;
     `dry_run` that nothing leaves.
     """
 
@@ -44,24 +45,20 @@ class Mutation:
     rows: Sequence[Row]
     before: Sequence[Row]
     dry_run: bool
+    place: str = ""
 
 
 Audit = Callable[[Mutation], AbstractContextManager[Callable[[Written], None]]]
 """Entered before a write leaves, left once its fate is known; what it gives is told the answer.
 
-May raise on entry, and then nothing is sent.
+May raise on entry, and then nothing is sent: whether there may be a write at all is decided there.
 """
-
-
-@contextmanager
-def _unaudited(_mutation: Mutation) -> Iterator[Callable[[Written], None]]:
-    yield lambda _written: None
 
 
 class Endpoints:
     """The endpoints of one target. Threads may share it. Every write is told to `audit`."""
 
-    def __init__(self, netbox: RestNetBox, folder: Path, audit: Audit = _unaudited) -> None:
+    def __init__(self, netbox: RestNetBox, folder: Path, audit: Audit) -> None:
         self._netbox = netbox
         self._audit = audit
         self._store = SurfaceStore(netbox, folder)
@@ -113,10 +110,15 @@ class EndpointWrapper:
     have, and UnreachableError, AccessError or NetBoxError for what goes wrong with it.
     """
 
-    def __init__(self, netbox: RestNetBox, endpoint: Endpoint, audit: Audit = _unaudited) -> None:
+    def __init__(self, netbox: RestNetBox, endpoint: Endpoint, audit: Audit) -> None:
         self._netbox = netbox
         self._audit = audit
         self.endpoint = endpoint
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether writes are answered and not sent."""
+        return self._netbox.settings.dry_run
 
     def filter(
         self, *, fields: Sequence[str] = (), ordering: Sequence[str] = (), **filters: Any
@@ -165,11 +167,12 @@ class EndpointWrapper:
         ordering: Sequence[str] = (),
     ) -> dict[str, Any]:
         """One page as NetBox gives it: `{count, next, previous, results}`."""
-        asked = ask_for(self.endpoint, filters, self._netbox.raw.custom_field, fields, ordering)
-        short: list[tuple[str, str | int]] = [("brief", "true")] if brief else []
-        return self._netbox.raw.page(
-            self.endpoint.path, [*asked, *short, ("limit", limit), ("offset", offset)]
-        )
+        asked = self.ask(filters, fields, ordering, brief)
+        return self.page_of(asked, limit, offset)
+
+    def page_of(self, asked: Parameters, limit: int, offset: int) -> dict[str, Any]:
+        """One page of the answer to a question that `ask` has made."""
+        return self._netbox.raw.page(self.endpoint.path, [*asked, ("limit", limit), ("offset", offset)])
 
     def create(self, rows: Row | Sequence[Row], *, confirm: bool = False, message: str = "") -> list[Row]:
         """Create one object or several, all or none; returns them as they are now.
@@ -222,13 +225,13 @@ class EndpointWrapper:
             raise BadFilterError(f"A write names no {self.endpoint.model}; nothing was sent.")
         if verb not in self.endpoint.methods:
             raise BadFilterError(f"NetBox does not let anyone {_DOING[verb]} {self.endpoint.model}.")
-        dry_run = self._netbox.settings.dry_run
+        dry_run = self.dry_run
         if not confirm and not dry_run:
             raise NotConfirmedError(
                 f"{len(rows)} {self.endpoint.model} would be written; nothing was sent.",
                 "Say confirm=True to write.",
             )
-        with self._audit(Mutation(verb, self.endpoint, rows, before, dry_run)) as tell:
+        with self._audit(Mutation(verb, self.endpoint, rows, before, dry_run, place)) as tell:
             if dry_run:
                 return [*rows]
             extra = self._netbox.with_message(message)
@@ -262,9 +265,20 @@ class EndpointWrapper:
             raise NotThereError(f"There is no {self.endpoint.model} with the id {gone[0]}; nothing was sent.")
         return [found[one] for one in ids]
 
-    def url(self, parameters: Mapping[str, str | int]) -> str:
+    def url(self, parameters: Parameters) -> str:
         """The address of this list at NetBox, with these parameters."""
-        return f"{self._netbox.url}/api/{self.endpoint.path}/?{encode(list(parameters.items()))}"
+        return f"{self._netbox.url}/api/{self.endpoint.path}/?{encode(parameters)}"
+
+    def ask(
+        self,
+        filters: Mapping[str, Any],
+        fields: Sequence[str] = (),
+        ordering: Sequence[str] = (),
+        brief: bool = False,
+    ) -> Parameters:
+        """The parameters of a question to this list, checked."""
+        asked = ask_for(self.endpoint, filters, self._netbox.raw.custom_field, fields, ordering)
+        return [*asked, ("brief", "true")] if brief else asked
 
     def _read(self, filters: Mapping[str, Any], fields: Sequence[str], ordering: Sequence[str]) -> list[Row]:
         named = list(dict.fromkeys(["id", *fields])) if fields else []

@@ -9,19 +9,24 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.errors import BadFilterError, NetBoxError, UnknownOutcomeError
+from orchestrator.errors import BadFilterError, DryRunError, NetBoxError, UnknownOutcomeError
 from orchestrator.netbox.custom_filters import FIELDS as CUSTOM_FIELD_FIELDS
 from orchestrator.netbox.pages import MAX_LINE_BYTES, PageReader, Walk
 from orchestrator.netbox.transport import Parameters, Transport
 from orchestrator.ports import Row, Written
 
 OPENAPI_PATIENCE_SECONDS = 120.0
+# What the pages of a list are asked for beside its own parameters.
+_CURSOR: Parameters = [("ordering", "id"), ("limit", 1000), ("id__gt", 10**9)]
+# NetBox wants all of several tags, where any of several other values is enough.
+_ALL_OF = frozenset({"tag", "tag_id"})
 
 
 class RawAccess:
     """Raw answers of one NetBox. Threads may share it."""
 
-    def __init__(self, transport: Transport, pages: PageReader) -> None:
+    def __init__(self, transport: Transport, pages: PageReader, dry_run: bool) -> None:
+        self._dry_run = dry_run
         self._transport = transport
         self._pages = pages
 
@@ -29,6 +34,19 @@ class RawAccess:
         """NetBox's description of its own API: some 15 MB, and seconds of its work."""
         answer: dict[str, Any] = self._transport.get("schema", [("format", "json")], OPENAPI_PATIENCE_SECONDS)
         return answer
+
+    def models_by_path(self) -> dict[str, str]:
+        """`plugins/branching/branches` -> `netbox_branching.branch`; empty where NetBox does not tell."""
+        fields = "id,app_label,model,rest_api_endpoint"
+        try:
+            rows = self._pages.read(Walk("core/object-types", [("fields", fields)]))
+        except (NetBoxError, KeyError):
+            return {}
+        return {
+            row["rest_api_endpoint"].removeprefix("/api/").strip("/"): f"{row['app_label']}.{row['model']}"
+            for row in rows
+            if row.get("rest_api_endpoint")
+        }
 
     def custom_field(self, name: str) -> Row | None:
         """The custom field of that name, as far as filters go."""
@@ -40,11 +58,8 @@ class RawAccess:
 
     def page(self, path: str, parameters: Parameters) -> dict[str, Any]:
         """One page as NetBox gives it. Raises BadFilterError for what is too long for one request."""
-        if self._transport.line_length(path, parameters) > MAX_LINE_BYTES:
-            raise BadFilterError(
-                "These are more values than one request to NetBox can hold; nothing was sent.",
-                "Ask for fewer of them at a time, some 200.",
-            )
+        if not self._fits(path, parameters):
+            raise self._too_long()
         return self._transport.get_list(path, parameters)
 
     def plain_list(self, path: str, limit: int) -> list[Row]:
@@ -56,19 +71,37 @@ class RawAccess:
 
     def rows(self, path: str, parameters: Parameters, by_id: bool) -> list[Row]:
         """All rows of a list, each once; `by_id` where rows that others add or delete must shift nothing."""
-        if not by_id:
-            return self._by_offset(path, parameters)
         named = Counter(name for name, _ in parameters)
+        if not by_id or "id__gt" in named:  # which is what pages are told apart by
+            return self._by_offset(path, parameters)
         longest = max(named, key=lambda name: named[name], default="")
-        if named[longest] < 2:
+        if named[longest] < 2 or self._fits(path, parameters):
             return self._pages.read(Walk(path, parameters))
+        if not _is_any_of(longest):
+            raise self._too_long()
         rest = [(name, value) for name, value in parameters if name != longest]
         values = [value for name, value in parameters if name == longest]
         parts = self._pages.read_all(self._pages.cut_by_values(path, rest, longest, values))
         return list({row["id"]: row for part in parts for row in part}.values())
 
+    def _fits(self, path: str, parameters: Parameters) -> bool:
+        return self._transport.line_length(path, [*parameters, *_CURSOR]) <= MAX_LINE_BYTES
+
+    def _too_long(self) -> BadFilterError:
+        return BadFilterError(
+            "These are more values than one request to NetBox can hold; nothing was sent.",
+            "Ask for fewer of them at a time, some 200.",
+        )
+
     def write(self, method: str, path: str, rows: Sequence[Row]) -> Written:
-        """Create, update (each row with its id) or delete (rows of ids) in one request, all or none."""
+        """Create, update (each row with its id) or delete (rows of ids) in one request, all or none.
+
+        Raises DryRunError while dry-run is on.
+        """
+        if self._dry_run:
+            raise DryRunError(
+                f"Dry-run is on: {path} was not sent to NetBox.", "Unset NETBOX_DRY_RUN to write."
+            )
         answer, request_id = self._transport.write(method, path, rows)
         if method == "DELETE":
             return Written([], request_id)
@@ -84,3 +117,12 @@ class RawAccess:
             rows += answer["results"]
             if not answer["results"] or len(rows) >= answer["count"]:
                 return rows
+
+
+def _is_any_of(name: str) -> bool:
+    """Whether several values of a filter let through what any one of them does, and can be asked apart.
+
+    Negations let through what none of them names.
+    """
+    lookup = name.rpartition("__")[2] if "__" in name else ""
+    return name not in _ALL_OF and not lookup.startswith("n")

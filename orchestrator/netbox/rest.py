@@ -72,7 +72,7 @@ class RestNetBox:
         self.settings = settings
         self._transport = Transport(settings, watch)
         self._pages = PageReader(self._transport, page_size, settings.read_connections)
-        self.raw = RawAccess(self._transport, self._pages)
+        self.raw = RawAccess(self._transport, self._pages, settings.dry_run)
         self._type_names: Mapping[int, str] = {}
 
     def __enter__(self) -> RestNetBox:

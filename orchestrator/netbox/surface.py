@@ -16,7 +16,11 @@ from orchestrator.errors import UnknownNameError
 from orchestrator.values import suggest
 
 # Parameters of a list that choose no objects.
-_NO_FILTERS = frozenset({"limit", "offset", "ordering", "fields", "omit", "brief", "exclude", "format"})
+_NO_FILTERS = frozenset(
+    {"limit", "offset", "start", "ordering", "fields", "omit", "brief", "exclude", "format"}
+)
+MANY, ONE, BOOLEAN = "many", "one", "boolean"
+_TAKES = {"array": MANY, "boolean": BOOLEAN}
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -25,14 +29,14 @@ class Endpoint:
     """One list of objects: `dcim/devices`, whose objects NetBox calls `dcim.device`.
 
     `fields` are those of its answers, `writable` those that a write may set.
-    `filters` says of each filter whether it takes several values.
+    `filters` says of each filter what it takes: many values, one, or true and false.
     """
 
     path: str
     model: str
     fields: frozenset[str]
     writable: frozenset[str]
-    filters: Mapping[str, bool]
+    filters: Mapping[str, str]
     methods: frozenset[str]
 
 
@@ -67,8 +71,11 @@ class Surface:
         raise UnknownNameError(f"This NetBox has no object type {name!r}.", hint)
 
 
-def read_surface(openapi: Mapping[str, Any]) -> Surface:
-    """The endpoints in an OpenAPI document that list objects."""
+def read_surface(openapi: Mapping[str, Any], models: Mapping[str, str]) -> Surface:
+    """The endpoints in an OpenAPI document that list objects.
+
+    `models` says what NetBox calls the objects of a path, where it can be derived from neither (plugins).
+    """
     components = openapi["components"]["schemas"]
     found = []
     for url, methods in openapi["paths"].items():
@@ -81,11 +88,11 @@ def read_surface(openapi: Mapping[str, Any]) -> Surface:
         found.append(
             Endpoint(
                 path=path,
-                model=f"{app}.{item.lower()}",
+                model=models.get(path, f"{app}.{item.lower()}"),
                 fields=frozenset(components[item]["properties"]),
                 writable=frozenset(_writable(methods, components)),
                 filters={
-                    parameter["name"]: parameter["schema"].get("type") == "array"
+                    parameter["name"]: _TAKES.get(parameter["schema"].get("type"), ONE)
                     for parameter in methods["get"].get("parameters", ())
                     if parameter["in"] == "query" and parameter["name"] not in _NO_FILTERS
                 },

@@ -21,7 +21,7 @@ from orchestrator.netbox.rest import NetBoxStatus, RestNetBox
 from orchestrator.netbox.surface import Surface, read_surface, surface_from_data, surface_to_data
 
 RECHECK_SECONDS = 300.0
-_FORMAT = 1
+_FORMAT = 2
 _log = logging.getLogger(__name__)
 
 
@@ -58,7 +58,7 @@ class SurfaceStore:
             pass
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             _log.warning("%s cannot be read and is made anew (%s)", path, type(error).__name__)
-        surface = read_surface(self._netbox.raw.openapi())
+        surface = read_surface(self._netbox.raw.openapi(), self._netbox.raw.models_by_path())
         _keep(path, orjson.dumps(surface_to_data(surface)))
         return surface
 

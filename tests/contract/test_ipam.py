@@ -112,12 +112,17 @@ def test_an_address_is_assigned_to_an_interface(netbox: NetBoxOverHttp, network:
     held = {"device": f"{prefix}-sw-1", "interface": "Vlan1", "vrf": vrf["name"], "confirm": True}
     next_free = call("netbox_create_ip_address", prefix=network, **held)
     assert next_free.data["object"]["assigned_object"]["name"] == "Vlan1"
+    named_one = {"prefix": network, "dns_name": "Web1.Example", "vrf": vrf["name"], "confirm": True}
+    assert call("netbox_create_ip_address", **named_one).data["action"] == "created"
+    again = call("netbox_create_ip_address", **{**named_one, **held})
+    assert again.data["action"] == "updated"
+    assert again.data["object"]["assigned_object"]["name"] == "Vlan1"
     named = f"{ipaddress.ip_network(network)[9]}/24"
     given = call("netbox_create_ip_address", address=named, **held)
     assert given.data["object"]["assigned_object"]["name"] == "Vlan1"
     nowhere = call("netbox_create_ip_address", prefix=network, **{**held, "interface": "Vlan9"})
     assert nowhere.data["code"] == "not_found"
-    assert netbox.count("ipam/ip-addresses", vrf_id=vrf["id"]) == 2
+    assert netbox.count("ipam/ip-addresses", vrf_id=vrf["id"]) == 3
 
 
 def test_prefixes_vlans_and_vrfs_are_ensured(netbox: NetBoxOverHttp, network: str, prefix: str) -> None:
@@ -136,6 +141,9 @@ def test_prefixes_vlans_and_vrfs_are_ensured(netbox: NetBoxOverHttp, network: st
         assert call(tool, **arguments, confirm=True).data["action"] == "created", tool
         assert call(tool, **arguments, confirm=True).data["action"] == "unchanged", tool
     assert netbox.count("ipam/prefixes", vrf_id=netbox.rows("ipam/vrfs", name=f"{prefix}-v")[0]["id"]) == 2
+    taken = call("netbox_create_vlan", name="servers", vid=30, site=f"{prefix} s", confirm=True)
+    assert taken.data["code"] == "invalid_arguments"
+    assert "'guests'" in taken.data["message"]
     renumbered = call("netbox_create_vlan", name="guests", vid=31, site=f"{prefix} s", confirm=True)
     assert renumbered.data["action"] == "created"
     free = call("netbox_find_available_vlan_id", site=f"{prefix} s", count=2)

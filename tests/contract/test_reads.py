@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from mcp.client import Client
@@ -117,7 +118,9 @@ def test_pages_stay_affordable_and_lose_nothing(devices: str, prefix: str) -> No
         offset = reply.data["next_offset"]
         if offset is not None:
             assert "fit into this answer" in reply.data["note"]
-            assert f"offset={offset}" in reply.data["next"]
+            query = parse_qs(urlsplit(reply.data["next"]).query)
+            asked = {"site": [devices], "ordering": ["name"], "limit": ["100"], "offset": [str(offset)]}
+            assert query == asked
         pages += 1
     assert pages > 1
     assert sorted(seen) == sorted(f"{prefix}-sw-{number}" for number in range(1, 13))
@@ -164,6 +167,15 @@ def test_an_update_in_the_changelog_shows_what_differs(netbox: NetBoxOverHttp, p
     assert set(entry["postchange_data"]) <= {"facility", "last_updated"}
 
 
+def test_what_custom_data_calls_url_is_shown(netbox: NetBoxOverHttp, prefix: str) -> None:
+    context = {"ntp": {"url": "ntp://ntp.example", "display": "x"}}
+    netbox.create("extras/config-contexts", name=prefix, weight=1, data=context)
+    asked = {"filters": {"name": prefix}, "fields": ["data"]}
+    assert call("netbox_get_objects", object_type="extras.configcontext", **asked).data["results"] == [
+        {"data": context}
+    ]
+
+
 def test_a_batch_is_found_in_the_changelog(netbox: NetBoxOverHttp, prefix: str) -> None:
     done = call("netbox_bulk_ensure_devices", batch=campus(prefix, devices=1), confirm=True)
     log = call("netbox_get_changelogs", filters={"q": done.data["batch_id"]}, fields=["object_repr"])
@@ -181,6 +193,8 @@ def test_a_batch_is_found_in_the_changelog(netbox: NetBoxOverHttp, prefix: str) 
         ({"filters": {}, "fields": ["nme"]}, "fields.nme", "Did you mean 'name'?"),
         ({"filters": {}, "ordering": "-nmae"}, "ordering.-nmae", "Did you mean 'name'?"),
         ({"filters": {}, "ordering": "display"}, "ordering.display", ""),
+        ({"filters": {}, "ordering": "primary_ip"}, "ordering.primary_ip", ""),
+        ({"filters": {}, "ordering": "config_context"}, "ordering.config_context", ""),
     ],
 )
 def test_what_netbox_would_ignore_is_an_error(
@@ -226,7 +240,14 @@ def test_an_unknown_type_is_an_error(netbox: NetBoxOverHttp, object_type: str, w
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"limit": 0}, {"limit": 101}, {"offset": -1}, {"filters": {"limit": "many"}}]
+    "arguments",
+    [
+        {"limit": 0},
+        {"limit": 101},
+        {"offset": -1},
+        {"filters": {"limit": "many"}},
+        {"filters": {"fields": 5}},
+    ],
 )
 def test_limits_are_kept(netbox: NetBoxOverHttp, arguments: dict[str, Any]) -> None:
     reply = call("netbox_get_objects", object_type="dcim.site", **{"filters": {}, **arguments})
@@ -270,6 +291,7 @@ def test_secrets_are_neither_shown_nor_found_out(
     guess = objects("wireless.wirelesslan", {"auth_psk__isw": "h"})
     assert guess.is_error
     assert "secret" in guess.data["message"]
+    assert objects("wireless.wirelesslan", {}, ordering="-auth_psk").is_error
     bare.setenv("NETBOX_MCP_REDACTED_FIELDS", "ssid, description")
     assert objects("wireless.wirelesslan", {"id": 1, "ssid": f"{prefix}-lan"}).is_error
     hidden = objects("wireless.wirelesslan", {"q": f"{prefix}-lan"}, fields=["ssid"])
@@ -326,6 +348,9 @@ def test_filters_by_custom_fields_are_those_that_netbox_honours(netbox: NetBoxOv
                 for lookup in LOOKUPS:
                     name = f"cf_{stem}_{kind}_{logic}" + (f"__{lookup}" if lookup else "")
                     opposites = (True, False) if lookup == "empty" else (VALUES[kind], NOBODYS[kind])
+                    if kind == "boolean" and lookup == "":
+                        both = {"object_type": "dcim.region", "filters": {name: [True, False]}}
+                        assert (await ask(client, "netbox_get_objects", **both)).is_error
                     found[name] = []
                     for value in opposites:
                         sent = {"object_type": "dcim.region", "filters": {name: value}, "fields": ["id"]}

@@ -73,7 +73,7 @@ def test_a_document_is_handed_over_planned_applied_followed_and_taken_back(
         for row in send(server, "GET", "tasks", params={"include_finished": True}).json()["tasks"]
     ]
     rows = send(server, "GET", f"tasks/{task_id}/report", params={"object_type": "devices"}).json()["rows"]
-    assert [row["outcome"] for row in rows] == ["created"] * 3
+    assert [row["result"] for row in rows] == ["created"] * 3
     cost = send(server, "POST", f"batches/{batch_id}/rollback")
     assert (cost.status_code, cost.json()["totals"]) == (200, {"delete": 7})
     undoing = send(server, "POST", f"batches/{batch_id}/rollback", json={"confirm": True})

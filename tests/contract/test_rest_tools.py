@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import subprocess
 import sys
@@ -60,12 +62,17 @@ def test_the_tools_tell_of_themselves(server: HttpServer) -> None:
     assert described["components"]["schemas"]["ExecuteBody"]["examples"]
 
 
-def test_a_tool_answers_as_it_does_over_mcp(server: HttpServer, netbox: NetBoxOverHttp, prefix: str) -> None:
+def test_a_tool_answers_as_it_does_over_mcp(
+    server: HttpServer, netbox: NetBoxOverHttp, prefix: str, tmp_path: Path
+) -> None:
     unconfirmed = execute(server, "netbox_bulk_ensure_devices", batch=campus(prefix, devices=1))
     assert unconfirmed.json()["status"] == "confirmation_required"
     assert netbox.count("dcim/sites", name=f"{prefix} site") == 0
     done = execute(server, "netbox_bulk_ensure_devices", batch=campus(prefix, devices=1), confirm=True)
     assert (done.status_code, done.json()["status"]) == (200, "completed")
+    digest = hashlib.sha256(TOKEN.encode()).hexdigest()[:8]
+    audit = [json.loads(line) for line in (tmp_path / "state" / "audit.jsonl").read_text().splitlines()]
+    assert {line["who"] for line in audit} == {f"token-{digest}"}
     asked = {"object_type": "dcim.site", "filters": {"name": f"{prefix} site"}, "fields": ["id", "name"]}
     over_rest = execute(server, "netbox_get_objects", **asked).json()
     assert over_rest["results"][0]["name"] == f"{prefix} site"
@@ -144,6 +151,8 @@ def test_the_command_line_calls_tools(netbox: NetBoxOverHttp, cli: CommandLine, 
     got = cli("call", "netbox_get_objects", "object_type=dcim.site", filters, 'fields=["name"]')
     assert got.json["results"] == [{"name": f"{prefix} one"}]
     whole = f'{{"query": "{prefix}", "object_types": ["dcim.site"]}}'
+    digits = cli("call", "netbox_search_objects", "query=12345", 'object_types=["dcim.site"]')
+    assert digits.json == {"dcim.site": []}
     found = cli("call", "netbox_search_objects", "--arguments", "-", "limit=1", stdin=whole)
     assert [row["name"] for row in found.json["dcim.site"]] == [f"{prefix} one"]
     waits = cli("call", "netbox_bulk_ensure_devices", f'batch={{"sites": [{{"name": "{prefix} two"}}]}}')

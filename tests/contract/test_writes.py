@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from mcp.client import Client
 
-from tests.contract.clients import Reply, call
+from tests.contract.clients import Reply, ask, call, in_memory
 from tests.contract.documents import campus
 from tests.integration.worker_process import NetBoxOverHttp
 
@@ -270,6 +274,157 @@ def test_a_match_that_finds_several_is_refused(netbox: NetBoxOverHttp, prefix: s
         netbox.create("ipam/vlans", name=f"{prefix}-vlan", vid=vid)
     reply = ensure_vlan(prefix, confirm=True)
     assert reply.is_error
-    assert "2 objects of ipam.vlan match" in reply.data["message"]
+    assert "2 of this name with another vid" in reply.data["message"]
     one = ensure_vlan(prefix, vid=21, match={"name": f"{prefix}-vlan", "vid": 21}, confirm=True)
     assert one.data["action"] == "unchanged"
+
+
+def test_a_namesake_at_another_place_is_another_object(netbox: NetBoxOverHttp, prefix: str) -> None:
+    first, second = (
+        netbox.create("dcim/sites", name=f"{prefix} {n}", slug=f"{prefix}-{n}")["id"] for n in "ab"
+    )
+    room = {"name": "Room 1", "slug": "room-1"}
+    netbox.create("dcim/locations", **room, site=first)
+    asked = {"object_type": "dcim.location", "fields": {**room, "site": second}, "confirm": True}
+    unclear = call("netbox_ensure_object", **asked)
+    assert unclear.data["code"] == "invalid_arguments"
+    assert "another site" in unclear.data["message"]
+    assert netbox.count("dcim/locations", site_id=first) == 1
+    match = {"slug": "room-1", "site_id": second}
+    assert call("netbox_ensure_object", **asked, match=match).data["action"] == "created"
+    again = {**asked, "fields": {**room, "site": {"name": f"{prefix} b"}}}
+    assert call("netbox_ensure_object", **again).data["action"] == "unchanged"
+
+
+def test_data_is_the_same_only_if_all_of_it_is(netbox: NetBoxOverHttp, prefix: str) -> None:
+    netbox.create("extras/config-contexts", name=prefix, weight=1, data={"ntp": ["a"], "dns": ["b"]})
+    asked = {"object_type": "extras.configcontext", "confirm": True}
+    fewer = call("netbox_ensure_object", **asked, fields={"name": prefix, "data": {"ntp": ["a"]}})
+    assert fewer.data["action"] == "updated"
+    assert netbox.rows("extras/config-contexts", name=prefix)[0]["data"] == {"ntp": ["a"]}
+
+
+def test_references_have_no_order_and_numbers_no_spelling(netbox: NetBoxOverHttp, prefix: str) -> None:
+    sites = [netbox.create("dcim/sites", name=f"{prefix} {n}", slug=f"{prefix}-{n}")["id"] for n in "ab"]
+    fields = {"name": prefix, "weight": "7", "sites": sites[::-1], "data": {"a": 1}}
+    asked = {"object_type": "extras.configcontext", "fields": fields, "confirm": True}
+    actions = [call("netbox_ensure_object", **asked).data["action"] for _ in range(2)]
+    assert actions == ["created", "unchanged"]
+    assert ensure_vlan(prefix, vid=12, confirm=True).data["action"] == "created"
+    assert ensure_vlan(prefix, fields={"vid": "12"}, confirm=True).data["action"] == "unchanged"
+
+
+def test_an_empty_list_of_tags_takes_none_away(netbox: NetBoxOverHttp, prefix: str) -> None:
+    netbox.create("extras/tags", name=f"{prefix}-t", slug=f"{prefix}-t")
+    ensure_vlan(prefix, fields={"tags": [f"{prefix}-t"]}, confirm=True)
+    assert ensure_vlan(prefix, fields={"tags": []}, confirm=True).data["action"] == "unchanged"
+    assert ensure_vlan(prefix, fields={"tags": "core"}, confirm=True).data["code"] == "invalid_arguments"
+    assert len(netbox.rows("ipam/vlans", name=f"{prefix}-vlan")[0]["tags"]) == 1
+
+
+def test_a_secret_is_not_found_out_by_writing(netbox: NetBoxOverHttp, prefix: str) -> None:
+    netbox.create("wireless/wireless-lans", ssid=f"{prefix}-lan", auth_psk="hunter2")
+    lan = {"object_type": "wireless.wirelesslan", "fields": {"ssid": f"{prefix}-lan"}}
+    guess = call("netbox_ensure_object", **lan, match={"auth_psk__isw": "h"})
+    assert guess.data["code"] == "invalid_arguments"
+    right, wrong = (
+        call(
+            "netbox_ensure_object",
+            object_type="wireless.wirelesslan",
+            match={"ssid": f"{prefix}-lan"},
+            fields={"auth_psk": psk},
+        ).data
+        for psk in ("hunter2", "hunter3")
+    )
+    assert right == wrong
+
+
+def test_what_documents_can_declare_takes_ids_and_filters(netbox: NetBoxOverHttp, prefix: str) -> None:
+    call("netbox_bulk_ensure_devices", batch=campus(prefix, devices=1), confirm=True)
+    other = netbox.create("dcim/sites", name=f"{prefix} other", slug=f"{prefix}-other")["id"]
+    device = netbox.rows("dcim/devices", name=f"{prefix}-sw-1")[0]["id"]
+    moved = call(
+        "netbox_update_object",
+        object_type="dcim.device",
+        object_id=device,
+        fields={"site": other},
+        confirm=True,
+    )
+    assert moved.data["object"]["site"]["id"] == other
+    found = call(
+        "netbox_ensure_object",
+        object_type="dcim.site",
+        match={"name__ie": f"{prefix.upper()} OTHER"},
+        fields={"facility": "B2"},
+        confirm=True,
+    )
+    assert (found.data["action"], found.data["object"]["id"]) == ("updated", other)
+
+
+def test_dry_run_of_one_target_is_as_that_of_all(
+    netbox: NetBoxOverHttp, bare: pytest.MonkeyPatch, prefix: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.yaml"
+    lab = {"url": netbox.url, "token_env": "LAB_TOKEN", "dry_run": True}
+    file.write_text(json.dumps({"targets": {"lab": lab}}))
+    bare.setenv("LAB_TOKEN", netbox.token)
+    bare.setenv("NETBOX_MCP_CONFIG", str(file))
+    for reply in (
+        ensure_vlan(prefix, confirm=True, target="lab"),
+        call("netbox_create_site", name=f"{prefix} s", confirm=True, target="lab"),
+    ):
+        assert reply.data.get("status") == "dry_run", reply.text
+    assert netbox.count("ipam/vlans", name=f"{prefix}-vlan") == 0
+
+
+def test_many_who_want_the_same_get_one(netbox: NetBoxOverHttp, prefix: str) -> None:
+    """VRFs of one name are several to NetBox."""
+
+    async def work(client: Client) -> list[Reply]:
+        replies: list[Reply] = []
+
+        async def one() -> None:
+            replies.append(await ask(client, "netbox_ensure_object", object_type="ipam.vrf",
+                                     fields={"name": prefix}, confirm=True))  # fmt: skip
+
+        async with anyio.create_task_group() as group:
+            for _ in range(8):
+                group.start_soon(one)
+        return replies
+
+    actions = sorted(reply.data["action"] for reply in in_memory(work))
+    assert actions == ["created", *["unchanged"] * 7]
+    assert netbox.count("ipam/vrfs", name=prefix) == 1
+
+
+def test_a_torn_line_does_not_spoil_the_next(netbox: NetBoxOverHttp, prefix: str, tmp_path: Path) -> None:
+    path = tmp_path / "state" / "audit.jsonl"
+    path.write_text('{"id": "torn')
+    ensure_vlan(prefix, confirm=True)
+    lines = path.read_text().splitlines()
+    assert lines[0] == '{"id": "torn'
+    assert [json.loads(line)["status"] for line in lines[1:]] == ["sending", "done"]
+
+
+def test_a_full_disk_keeps_the_write_back_and_not_what_was_done(tmp_path: Path) -> None:
+    """A file may grow to 400 bytes: the first line fits, the second is cut."""
+    script = (
+        "import resource, pathlib, signal\n"
+        "from netbox_mcp.audit import AuditLog\n"
+        "from orchestrator.errors import JournalError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (400, 400))\n"
+        "log = AuditLog(pathlib.Path.cwd(), 'default', [])\n"
+        "with log.batch('start', objects=1) as tell:\n"
+        "    tell(task_id='t-1', note='x' * 400)\n"
+        "print('went on')\n"
+        "try:\n"
+        "    log.note(status='sending', note='x' * 400)\n"
+        "except JournalError as error:\n"
+        "    print(error.message)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "went on" in done.stdout
+    assert "cannot be written" in done.stdout

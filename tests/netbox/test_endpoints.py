@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,18 @@ from netbox_mcp.sandbox import SandboxInfo
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import BadFilterError, UnknownNameError
 from orchestrator.netbox import RestNetBox, open_netbox, surface_store
-from orchestrator.netbox.endpoints import Endpoints
+from orchestrator.netbox.endpoints import Endpoints, Mutation
 from orchestrator.netbox.queries import known_filters
 from orchestrator.netbox.surface import Surface, read_surface, surface_from_data, surface_to_data
+from orchestrator.ports import Written
 from tests.netbox.contract_rig import create, named
 from tests.netbox.faulty_proxy import FaultyProxy
 from tests.netbox.tidy_fixture import call, settings_of
+
+
+@contextmanager
+def unaudited(_mutation: Mutation) -> Iterator[Callable[[Written], None]]:
+    yield lambda _written: None
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +42,7 @@ def plain(tidy_netbox: SandboxInfo) -> Iterator[RestNetBox]:
 
 @pytest.fixture
 def endpoints(plain: RestNetBox, kept: Path) -> Endpoints:
-    return Endpoints(plain, kept)
+    return Endpoints(plain, kept, unaudited)
 
 
 def test_every_endpoint_can_be_read(endpoints: Endpoints) -> None:
@@ -86,7 +93,7 @@ def test_objects_are_read_page_by_page_in_any_order(
 ) -> None:
     with RestNetBox(settings_of(tidy_netbox), page_size=2) as small:
         ids = create(small, "sites", *(named(f"site-{number}") for number in range(5)))
-        sites = Endpoints(small, kept).app("dcim").sites
+        sites = Endpoints(small, kept, unaudited).app("dcim").sites
         assert [row["id"] for row in sites.all()] == ids
         assert [row["name"] for row in sites.all(fields=["name"], ordering=["-name"])] == [
             f"site-{number}" for number in (4, 3, 2, 1, 0)
@@ -105,6 +112,11 @@ def test_objects_are_read_page_by_page_in_any_order(
             sites.get()
         with pytest.raises(BadFilterError, match="would read all dcim/sites"):
             sites.filter()
+        assert [row["id"] for row in sites.filter(id__gt=ids[1])] == ids[2:]
+        for negation in ({"name__n": many}, {"tag": many}):  # asked apart, they would find the others
+            with pytest.raises(BadFilterError, match="more values than one request"):
+                sites.filter(**negation)
+        assert [row["id"] for row in sites.filter(name__n=["site-0", "site-1"])] == ids[2:]
 
 
 def test_misspelt_names_are_told_at_every_step(endpoints: Endpoints) -> None:
@@ -127,7 +139,7 @@ def test_it_is_fetched_once_and_then_read_from_disk(
 ) -> None:
     """However many threads ask at the same moment, and by the next process not at all."""
     behind = open_netbox(settings_of(tidy_netbox, url=proxy.url, read_timeout_seconds=2))
-    first, together = Endpoints(behind, tmp_path), threading.Barrier(50)
+    first, together = Endpoints(behind, tmp_path, unaudited), threading.Barrier(50)
 
     def ask(_: int) -> int:
         together.wait()
@@ -137,7 +149,7 @@ def test_it_is_fetched_once_and_then_read_from_disk(
         assert len(set(pool.map(ask, range(50)))) == 1
     assert sum("schema" in seen for seen in map(str, proxy.seen)) == 1
     proxy.seen.clear()
-    assert Endpoints(behind, tmp_path).surface.endpoints == first.surface.endpoints
+    assert Endpoints(behind, tmp_path, unaudited).surface.endpoints == first.surface.endpoints
     assert not any("schema" in seen for seen in map(str, proxy.seen))
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -146,19 +158,19 @@ def test_it_is_fetched_once_and_then_read_from_disk(
 def test_a_broken_file_is_made_anew(plain: RestNetBox, tmp_path: Path, content: str) -> None:
     path = tmp_path / surface_store.file_name(plain.status())
     path.write_text(content)
-    assert len(Endpoints(plain, tmp_path).surface.endpoints) > 130
+    assert len(Endpoints(plain, tmp_path, unaudited).surface.endpoints) > 130
     assert len(json.loads(path.read_text())) > 130
 
 
 def test_where_nothing_can_be_kept_it_works_all_the_same(plain: RestNetBox, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert len(Endpoints(plain, tmp_path / "file" / "surfaces").surface.endpoints) > 130
+    assert len(Endpoints(plain, tmp_path / "file" / "surfaces", unaudited).surface.endpoints) > 130
 
 
 def test_an_upgrade_of_netbox_is_noticed(
     plain: RestNetBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    endpoints = Endpoints(plain, tmp_path)
+    endpoints = Endpoints(plain, tmp_path, unaudited)
     path = tmp_path / surface_store.file_name(plain.status())
     path.write_text("[]")  # as if kept of a NetBox that offers nothing
     assert endpoints.surface.endpoints == {}
@@ -204,10 +216,45 @@ def test_plugins_are_endpoints_like_any_other(plain: RestNetBox) -> None:
             }
         },
     }
-    surface: Surface = read_surface(document)
+    surface: Surface = read_surface(document, {})
     zone = surface.find("netbox_dns.zone")
     assert (zone.path, dict(zone.filters), zone.methods) == (
         "plugins/netbox-dns/zones",
-        {"name": True},
+        {"name": "many"},
         {"GET"},
     )
+    named = read_surface(document, {"plugins/netbox-dns/zones": "dns.zone"})
+    assert named.find("dns.zone").path == "plugins/netbox-dns/zones"
+
+
+def test_netbox_names_the_models_of_its_paths(plain: RestNetBox) -> None:
+    models = plain.raw.models_by_path()
+    assert (models["dcim/devices"], models["virtualization/interfaces"]) == (
+        "dcim.device",
+        "virtualization.vminterface",
+    )
+
+
+def test_every_field_that_can_be_sorted_by_sorts(endpoints: Endpoints, plain: RestNetBox) -> None:
+    """Both ways round differ, or the field is the same in all: NetBox ignores what it cannot sort by."""
+    rows = [
+        {**named(f"site-{n}"), "facility": f"f{n}", "status": status, "description": f"d{n}"}
+        for n, status in enumerate(("active", "planned", "retired"))
+    ]
+    create(plain, "sites", *rows)
+    sites = endpoints.app("dcim").sites
+    for field in ("id", "name", "slug", "facility", "description", "status", "created", "last_updated"):
+        up, down = ([row["id"] for row in sites.all(ordering=[f"{sign}{field}"])] for sign in ("", "-"))
+        assert up != down or field in ("created", "last_updated"), field
+    for computed in ("display", "url", "device_count", "prefix_count", "tags"):
+        with pytest.raises(UnknownNameError):
+            sites.all(ordering=[computed])
+
+
+@pytest.mark.parametrize("value", [1, 0, "yes", "no", "on", "null", [True, False]])
+def test_what_netbox_takes_for_neither_true_nor_false_is_refused(endpoints: Endpoints, value: object) -> None:
+    interfaces = endpoints.app("dcim").interfaces
+    for name in ("enabled", "label__empty"):
+        with pytest.raises(BadFilterError, match=name):
+            interfaces.count(**{name: value})
+    assert interfaces.count(enabled="TRUE") == interfaces.count(enabled=True)
