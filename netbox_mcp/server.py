@@ -25,7 +25,9 @@ from netbox_mcp import __version__
 from netbox_mcp.config import Settings
 from netbox_mcp.execution import argument_error, refuse_unknown_arguments
 from netbox_mcp.failures import UsageError, explain
+from netbox_mcp.prompts import add_prompts
 from netbox_mcp.registry import TOOL_REGISTRY, ToolSpec, find_tool, select_tools
+from netbox_mcp.resources import add_resources
 from netbox_mcp.schemas import lean_schema, without_null
 from orchestrator.errors import OrchestratorError
 
@@ -88,6 +90,8 @@ def build_server(settings: Settings) -> ToolServer:
     )
     for spec in select_tools(settings.toolsets):
         add_tool(server, spec)
+    add_resources(server)
+    add_prompts(server)
     return server
 
 

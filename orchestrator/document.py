@@ -21,7 +21,7 @@ from orchestrator.yaml_text import load_yaml
 
 LEGACY_ROOT = "devices_data"
 
-_ALLOWED: Mapping[str, tuple[Any, ...]] = {
+ALLOWED_OPTIONS: Mapping[str, tuple[Any, ...]] = {
     "create_parents": ("guarded", True, False),
     "on_error": ("continue", "stop", "rollback"),
     "on_drift": ("overwrite", "keep", "fail"),
@@ -148,12 +148,12 @@ def _read_options(raw: Any, problems: list[Problem]) -> Options:
 
 def _check_option(name: str, value: Any, problems: list[Problem]) -> bool:
     path = f"options.{name}"
-    if name not in _ALLOWED:
-        problems.append(Problem(path, "unknown option", suggest(name, [*_ALLOWED, "tags"])))
-    elif _is_one_of(value, _ALLOWED[name]):
+    if name not in ALLOWED_OPTIONS:
+        problems.append(Problem(path, "unknown option", suggest(name, [*ALLOWED_OPTIONS, "tags"])))
+    elif _is_one_of(value, ALLOWED_OPTIONS[name]):
         return True
     else:
-        allowed = ", ".join(str(choice).lower() for choice in _ALLOWED[name])
+        allowed = ", ".join(str(choice).lower() for choice in ALLOWED_OPTIONS[name])
         hint = f"one of: {allowed}" + (
             ", without quotes" if str(value).lower() in allowed.split(", ") else ""
         )

@@ -206,6 +206,14 @@ class AsyncTaskManager:
         with redis_errors():
             return self._refuse_unfinished(batch_id)
 
+    def task_of_batch(self, batch_id: str) -> str:
+        """The task that wrote a batch. Raises UnknownTaskError where Redis does not know it."""
+        with redis_errors():
+            facts = self._batches.find(batch_id)
+        if facts is None:
+            raise UnknownTaskError(batch_id)
+        return facts.task_id
+
     def batch_size(self, batch_id: str) -> int:
         """How many objects a rollback of the batch has to look at; 0 where nobody knows."""
         with redis_errors():

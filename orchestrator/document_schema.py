@@ -1,0 +1,83 @@
+"""The shape of a batch document as JSON Schema, and the catalog in short: for whoever writes documents.
+
+Made from what the planner itself checks against; the planner finds more than a
+schema can say (references, duplicates, ranges).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.catalog import ENSURED, OBJECT_TYPES
+from orchestrator.document import ALLOWED_OPTIONS
+from orchestrator.schema import FieldSpec, load_schema
+
+_KINDS = {
+    "integer": "integer",
+    "number": "number",
+    "boolean": "boolean",
+    "choice": "string",
+    "string": "string",
+}
+_REFERENCE = {"description": 'a name, or what identifies it: {"name": ...}, {"id": ...}'}
+
+
+def document_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a batch document."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Batch document",
+        "type": "object",
+        "properties": {
+            "options": {
+                "type": "object",
+                "properties": {
+                    **{name: {"enum": list(values)} for name, values in ALLOWED_OPTIONS.items()},
+                    "tags": {"type": "array"},
+                    "custom_fields": {"type": "object"},
+                },
+            },
+            "defaults": {"type": "object", "properties": {name: {"type": "object"} for name in ENSURED}},
+            **{name: {"type": "array", "items": _entry(name)} for name in ENSURED},
+        },
+        "additionalProperties": False,
+    }
+
+
+def catalog_in_short() -> list[dict[str, Any]]:
+    """The object types: by what each is told apart, what it points to, whether documents can declare it."""
+    return [
+        {
+            "object_type": row.name,
+            "key": list(row.key),
+            "references": row.all_references(),
+            "holds": list(row.children),
+            "declarable": row.ensured,
+        }
+        for row in OBJECT_TYPES.values()
+    ]
+
+
+def _entry(object_type: str) -> dict[str, Any]:
+    row = OBJECT_TYPES[object_type]
+    return {
+        "type": ["object", "string"],
+        "description": f"told apart by {', '.join(row.key)}",
+        "properties": {
+            **{name: _field(spec) for name, spec in load_schema()[object_type].items()},
+            **{child: {"type": "array"} for child in row.children},
+        },
+    }
+
+
+def _field(spec: FieldSpec) -> dict[str, Any]:
+    if spec.kind == "reference":
+        return _REFERENCE
+    shape: dict[str, Any] = {"type": _KINDS[spec.kind]} if spec.kind in _KINDS else {}
+    limits = {
+        "enum": list(spec.choices),
+        "maxLength": spec.max_length,
+        "minimum": spec.minimum,
+        "maximum": spec.maximum,
+    }
+    return shape | {name: limit for name, limit in limits.items() if limit not in (None, [])}
