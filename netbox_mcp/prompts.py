@@ -64,7 +64,7 @@ def add_prompts(server: MCPServer[Any]) -> None:
         find = (
             f"It is the batch {batch_id}."
             if batch_id
-            else f"It was made {since}: find its batch with netbox_list_active_tasks and include_finished=true "
+            else f"It was made {since}: find the batch with netbox_list_active_tasks, include_finished=true, "
             "or with netbox_get_changelogs, whose messages name batches. Ask me if there are several."
         )
         return _in_one_line(_UNDO.format(find=find))
