@@ -57,7 +57,7 @@ class Settings(WorkerSettings):
     )
     toolsets: TextList = Field(
         default=DEFAULT_TOOLSETS,
-        description="Toolsets offered, separated by commas: bulk, read, write, ipam, system; or all.",
+        description="Toolsets offered, with commas: bulk, read, inventory, write, ipam, system; or all.",
     )
     redacted_fields: TextList = Field(
         default=[],

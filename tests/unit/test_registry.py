@@ -69,4 +69,4 @@ def test_toolsets_choose_tools() -> None:
 def test_an_unknown_toolset_names_those_there_are() -> None:
     with pytest.raises(UsageError, match="no toolset 'bulkk'") as caught:
         select_tools(["bulkk"])
-    assert caught.value.hint == "Known: bulk, ipam, read, system, write, all."
+    assert caught.value.hint == "Known: bulk, inventory, ipam, read, system, write, all."
