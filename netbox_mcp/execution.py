@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from netbox_mcp.failures import UsageError
 from netbox_mcp.registry import ToolSpec, find_tool, load_tools, select_tools
 from netbox_mcp.schemas import lean_schema, without_null
+from orchestrator.values import is_text
 
 
 class _NobodyWaits:
@@ -79,7 +80,13 @@ def takes_text(name: str, argument: str) -> bool:
 
 
 def refuse_unknown_arguments(spec: ToolSpec, arguments: Mapping[str, Any]) -> None:
-    """Raise UsageError for arguments that the tool does not have: a misspelt `confirm` must not pass."""
+    """Raise UsageError for arguments that the tool does not have: a misspelt `confirm` must not pass.
+
+    And for text that cannot be sent on; documents are looked through by the planner, which names the place.
+    """
+    for name, value in arguments.items():
+        if not is_text(name) or (isinstance(value, str) and not is_text(value)):
+            raise UsageError(f"{spec.name} was given half a character, which is no text.", "Send whole ones.")
     known = list(_tool(spec).parameters.get("properties", {}))
     problems = []
     for argument in arguments:

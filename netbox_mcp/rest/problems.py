@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from fastapi.responses import JSONResponse
@@ -66,4 +67,11 @@ def answer_with(error: Exception, status: int | None = None) -> JSONResponse:
     """The answer that tells of an error, with all its details."""
     reply = explain(error, all_details=True)
     status = status or STATUS_BY_CODE.get(reply.code, 500)
-    return JSONResponse(problem(reply, status), status, media_type=PROBLEM_TYPE)
+    return _AsciiResponse(problem(reply, status), status, media_type=PROBLEM_TYPE)
+
+
+class _AsciiResponse(JSONResponse):
+    """JSON that can repeat whatever was sent, half a character too."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode("ascii")

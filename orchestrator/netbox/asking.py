@@ -15,7 +15,7 @@ from orchestrator.netbox.custom_filters import PREFIX, split_name, takes, why_ig
 from orchestrator.netbox.surface import BOOLEAN, MANY, Endpoint
 from orchestrator.netbox.transport import Parameters
 from orchestrator.ports import Row
-from orchestrator.values import suggest
+from orchestrator.values import is_text, suggest
 
 # In NetBox's answers, and no columns that it could sort by: it would ignore them.
 _NOT_SORTABLE = frozenset({"url", "display", "display_url", "tags", "custom_fields"})
@@ -109,6 +109,8 @@ def _values(name: str, value: Any, takes: str) -> list[str | int]:
         )
     if any(isinstance(one, list | tuple | Mapping) for one in values):
         raise BadFilterError(f"filters.{name} takes plain values; nothing was sent.", "Give text or numbers.")
+    if any(isinstance(one, str) and not is_text(one) for one in values):
+        raise BadFilterError(f"filters.{name} is half a character; nothing was sent.", "Give whole text.")
     if len(values) > 1 and takes != MANY:
         raise BadFilterError(
             f"filters.{name} takes one value, and {len(values)} were given; nothing was sent.",

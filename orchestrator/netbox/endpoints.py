@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from orchestrator.errors import (
     BadFilterError,
     NotConfirmedError,
@@ -241,7 +243,14 @@ class EndpointWrapper:
             return written.rows
 
     def check_fields(self, row: Mapping[str, Any]) -> None:
-        """Raise UnknownNameError where a write would name fields that NetBox has not, and ignores."""
+        """Raise UnknownNameError where a write would name fields that NetBox has not, and ignores.
+
+        Raises BadFilterError for values that JSON cannot hold: half a character, a number beyond 64 bits.
+        """
+        try:
+            orjson.dumps(row)
+        except TypeError as error:
+            raise BadFilterError(f"The fields cannot be sent as JSON ({error}); nothing was sent.") from None
         known = self.endpoint.writable
         unknown = sorted(row.keys() - known)
         if unknown:

@@ -204,3 +204,32 @@ def test_a_file_dropped_into_the_package_is_a_tool_everywhere(
             f"{server.url}/mcp", TOKEN, lambda c: c.call_tool("netbox_get_weather", {"site": "x"})
         )
         assert reply.structured_content == {"site": "x", "weather": "fine"}
+
+
+ODD = ["\ud800", "\x00", "x" * 9_000, -1, 10**30, True, [], {}, {"a": {"b": ["\ud800"]}}]
+
+
+def test_whatever_is_sent_the_server_lives_and_says_no(
+    netbox: NetBoxOverHttp, cli: CommandLine, tmp_path: Path
+) -> None:
+    """Every argument of every tool with odd values: an answer or a problem, and no traceback."""
+    before = netbox.count("core/object-changes")
+    for server in serve(cli, NETBOX_MCP_TOKEN=TOKEN, NETBOX_MCP_TOOLSETS="all"):
+        for tool in send(server, "GET", "tools").json()["tools"]:
+            usual = {
+                "object_type": "dcim.site",
+                "filters": {"id": 0},
+                "object_id": 10**9,
+                "query": "x",
+                "name": "no-such",
+            }
+            known = tool["input_schema"].get("properties", {})
+            usual = {name: value for name, value in usual.items() if name in known}
+            calls: list[dict[str, Any]] = [{"\ud800": 1}]
+            calls += [{**usual, name: odd} for name in known if name != "confirm" for odd in ODD]
+            for arguments in calls:
+                answer = execute(server, tool["name"], **arguments)
+                assert answer.status_code in (200, 404, 409, 413, 422, 502, 503), (tool["name"], answer.text)
+                assert answer.status_code < 500 or answer.json()["code"] != "internal_error"
+        assert "Traceback" not in server.log.read_text()
+    assert netbox.count("core/object-changes") == before
