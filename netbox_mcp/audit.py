@@ -25,6 +25,7 @@ from netbox_mcp.redaction import Redaction
 from orchestrator.errors import JournalError, OrchestratorError, UnknownOutcomeError
 from orchestrator.netbox.endpoints import Mutation
 from orchestrator.ports import Row, Written
+from workers.errors import RedisUnavailableError
 
 FILE_NAME = "audit.jsonl"
 _ACTIONS = {"POST": "create", "PATCH": "update", "DELETE": "delete"}
@@ -80,7 +81,9 @@ class AuditLog:
             yield said.update
         except BaseException as error:
             begun = "batch_id" in said or "task_id" in said
-            status = "interrupted" if begun else "failed"
+            # Redis may have put it in line before it was lost.
+            lost = isinstance(error, RedisUnavailableError)
+            status = "interrupted" if begun else "unknown" if lost else "failed"
             self.note_after(**entry, **{**said, "status": status}, reason=_words(error))
             raise
         self.note_after(**entry, **{"status": "done", **said})

@@ -8,11 +8,34 @@ from dataclasses import dataclass
 
 from netbox_mcp.dependencies import get_endpoints
 from orchestrator.catalog import OBJECT_TYPES
-from orchestrator.errors import AccessError
+from orchestrator.errors import AccessError, BadFilterError
 from orchestrator.netbox.endpoints import EndpointWrapper
 from orchestrator.netbox.surface import Endpoint
 
 _AT_ONCE = 4
+# Each type has a role, a group or a type of its own: these say nothing without the table.
+_ANYBODYS = frozenset({"role_id", "group_id", "type_id"})
+_ROLE, _GROUP, _TYPE = (frozenset({name}) for name in ("role_id", "group_id", "type_id"))
+_BY_TABLE = {
+    "circuits/circuit-groups": {"circuits/circuit-group-assignments": _GROUP},
+    "circuits/circuit-types": {"circuits/circuits": _TYPE},
+    "circuits/virtual-circuit-types": {"circuits/virtual-circuits": _TYPE},
+    "dcim/device-roles": {"virtualization/virtual-machines": _ROLE},
+    "dcim/inventory-item-roles": {"dcim/inventory-items": _ROLE},
+    "dcim/rack-groups": {"dcim/racks": _GROUP},
+    "dcim/rack-roles": {"dcim/racks": _ROLE},
+    "dcim/site-groups": {"dcim/sites": _GROUP},
+    "ipam/roles": {"ipam/ip-ranges": _ROLE, "ipam/prefixes": _ROLE, "ipam/vlans": _ROLE},
+    "ipam/vlan-groups": {"ipam/vlans": _GROUP},
+    "tenancy/contact-groups": {"tenancy/contacts": _GROUP},
+    "tenancy/contact-roles": {"tenancy/contact-assignments": _ROLE},
+    "tenancy/tenant-groups": {"tenancy/tenants": _GROUP},
+    "users/groups": {"users/permissions": _GROUP, "users/users": _GROUP},
+    "virtualization/cluster-groups": {"virtualization/clusters": _GROUP},
+    "virtualization/cluster-types": {"virtualization/clusters": _TYPE},
+    "vpn/tunnel-groups": {"vpn/tunnels": _GROUP},
+    "wireless/wireless-lan-groups": {"wireless/wireless-lans": _GROUP},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +69,22 @@ def _count(other: EndpointWrapper, name: str, object_id: int) -> int | None:
         return other.count(**{name: object_id})
     except AccessError:
         return None
+    except BadFilterError:
+        return 0  # NetBox knows no such id there: the filter is about something else of that name
 
 
 def _pointers(endpoint: Endpoint, other: Endpoint) -> list[str]:
-    """The filters by which objects of another type are found that point at one of these."""
+    """The filters by which objects of another type are found that point at one of these, or at what does."""
     row = next((row for row in OBJECT_TYPES.values() if row.path == other.path), None)
     references = row.all_references().items() if row is not None else ()
     own = [name for name, pointed in references if OBJECT_TYPES[pointed].path == endpoint.path]
-    if row is not None and (own or row.ensured):  # of those we know each reference
-        names = {row.pointer_filter(name) for name in own}
-    elif other.path == endpoint.path:
-        names = {"parent_id"}
+    names = {row.pointer_filter(name) for name in own} if row is not None else set()
+    if other.path == endpoint.path:
+        names.add("parent_id")
     else:
         leaf = endpoint.path.rpartition("/")[2].replace("-", "_")
-        names = {f"{_singular(leaf)}_id", f"{endpoint.model.partition('.')[2]}_id"}
+        names |= {f"{_singular(leaf)}_id", f"{endpoint.model.partition('.')[2]}_id"} - _ANYBODYS
+    names |= _BY_TABLE.get(endpoint.path, {}).get(other.path, frozenset())
     return [name for name in sorted(names) if name in other.filters]
 
 

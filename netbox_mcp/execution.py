@@ -14,10 +14,12 @@ from mcp.server.mcpserver.tools.base import Tool
 from mcp_types import CallToolResult
 from pydantic import ValidationError
 
-from netbox_mcp.failures import UsageError
+from netbox_mcp.failures import MAX_DETAILS, UsageError, shorten
 from netbox_mcp.registry import ToolSpec, find_tool, load_tools, select_tools
 from netbox_mcp.schemas import lean_schema, without_null
-from orchestrator.values import is_text
+from orchestrator.json_shape import check_json
+
+DOCUMENTS = frozenset({"batch", "devices_data"})
 
 
 class _NobodyWaits:
@@ -82,20 +84,29 @@ def takes_text(name: str, argument: str) -> bool:
 def refuse_unknown_arguments(spec: ToolSpec, arguments: Mapping[str, Any]) -> None:
     """Raise UsageError for arguments that the tool does not have: a misspelt `confirm` must not pass.
 
-    And for text that cannot be sent on; documents are looked through by the planner, which names the place.
+    And for what cannot be sent on as JSON: half a character, infinity, a number beyond 64 bits. Documents
+    are looked through by the planner, which names the place.
     """
-    for name, value in arguments.items():
-        if not is_text(name) or (isinstance(value, str) and not is_text(value)):
-            raise UsageError(f"{spec.name} was given half a character, which is no text.", "Send whole ones.")
     known = list(_tool(spec).parameters.get("properties", {}))
-    problems = []
-    for argument in arguments:
-        if argument not in known:
-            close = difflib.get_close_matches(argument, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known) or 'none'}"
-            problems.append({"path": argument, "message": "unknown argument", "hint": hint})
-    if problems:
+    unknown = [name for name in arguments if name not in known]
+    if unknown:
+        problems = [_unknown_argument(name, known) for name in unknown[:MAX_DETAILS]]
         raise UsageError(f"{spec.name} does not take {problems[0]['path']!r}.", problems[0]["hint"], problems)
+    wrong = [
+        {"path": one.path, "message": one.message, "hint": one.hint}
+        for name, value in arguments.items()
+        if name not in DOCUMENTS
+        for one in check_json({name: value})
+    ]
+    if wrong:
+        raise UsageError(f"{spec.name}: {wrong[0]['path']}: {wrong[0]['message']}.", wrong[0]["hint"], wrong)
+
+
+def _unknown_argument(name: str, known: list[str]) -> dict[str, Any]:
+    name = shorten(name, 80)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known) or 'none'}"
+    return {"path": name, "message": "unknown argument", "hint": hint}
 
 
 def argument_error(name: str, error: ValidationError) -> UsageError:

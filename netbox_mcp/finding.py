@@ -83,6 +83,26 @@ def find_match(endpoint: EndpointWrapper, match: Mapping[str, Any]) -> Row | Non
     return page["results"][0] if page["results"] else None
 
 
+def complete(endpoint: EndpointWrapper, fields: Mapping[str, Any], match: Mapping[str, Any]) -> Row:
+    """The fields of a new object, with what `match` says of it: else the next call would not find it.
+
+    Raises UsageError where `match` says what cannot be written, or something else than the fields.
+    """
+    whole = dict(fields)
+    for name, value in match.items():
+        field = name.removesuffix("_id") if name not in endpoint.endpoint.writable else name
+        plain = isinstance(value, str | int) and field in endpoint.endpoint.writable
+        if value == "null" and field not in whole:
+            continue
+        if not plain or (field == name and field in whole and not says(value, whole[field])):
+            raise UsageError(
+                f"Nothing matches, and what match says of {name} would not be so of a new one.",
+                "Let match say what fields say, or leave it out.",
+            )
+        whole.setdefault(field, value)
+    return whole
+
+
 def redaction_of(endpoint: EndpointWrapper) -> Redaction:
     """What of these objects is secret."""
     return Redaction(endpoint.endpoint.path, get_settings().redacted_fields)

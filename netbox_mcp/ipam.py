@@ -99,15 +99,14 @@ def create_address(
     found = find_prefix(prefix, vrf, target)
     wanted = {**fields, **_assignment(device, interface, target)}
     place = f"ipam/prefixes/{found['id']}/available-ips"
+    named = {"dns_name": fields.get("dns_name"), "parent": found["prefix"], **_same_vrf(found)}
     with one_at_a_time(target):
-        if "dns_name" in fields:
-            named = {"dns_name": fields["dns_name"], "parent": found["prefix"], **_same_vrf(found)}
-            there = find_one("ipam.ipaddress", named, target)
-            if there is not None:
-                entry = {"id": there["id"], **fields, **held}
-                return ensure_object("ip_addresses", entry, None, confirm, target)
-        what = f"the next free address of {found['prefix']}"
-        return allocate("ipam.ipaddress", place, wanted, what, confirm, target)
+        there = find_one("ipam.ipaddress", named, target) if "dns_name" in fields else None
+        if there is None:
+            what = f"the next free address of {found['prefix']}"
+            return allocate("ipam.ipaddress", place, wanted, what, confirm, target)
+    # Outside: the batch that this makes may have to wait for another one.
+    return ensure_object("ip_addresses", {"id": there["id"], **fields, **held}, None, confirm, target)
 
 
 def create_prefix(

@@ -14,7 +14,7 @@ def says(live: Any, wanted: Any) -> bool:
     A reference is, by its id or by the attributes that are named; lists of references in any order.
     """
     if _is_reference(live) and isinstance(wanted, dict):
-        return all(says(live.get(name), value) for name, value in wanted.items())
+        return bool(wanted) and all(says(live.get(name), value) for name, value in wanted.items())
     if isinstance(live, list) and isinstance(wanted, list):
         return len(live) == len(wanted) and _pair_up(live, wanted)
     known = plain(live)

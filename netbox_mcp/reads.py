@@ -171,7 +171,7 @@ def _words(given: Any) -> list[str]:
 def _whole_number(name: str, given: Any, least: int, most: int) -> int:
     try:
         number = int(given)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UsageError(f"{name} must be a number, not {given!r}.") from None
     if not least <= number <= most:
         raise UsageError(f"{name} must be between {least} and {most}, not {number}.")

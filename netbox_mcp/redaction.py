@@ -41,6 +41,12 @@ class Redaction:
             if self.hides(name.partition("__")[0].removeprefix("cf_")):
                 raise UsageError(f"{name} asks about something secret.", "Filter and sort by something else.")
 
+    def is_in(self, value: Any) -> bool:
+        """Whether there is a secret in it, at any depth."""
+        if isinstance(value, dict):
+            return any(self.hides(name) or self.is_in(part) for name, part in value.items())
+        return isinstance(value, list) and any(map(self.is_in, value))
+
     def hides(self, name: str) -> bool:
         """Whether a field of that name is secret."""
         folded = name.casefold().replace("-", "_")

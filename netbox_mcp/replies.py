@@ -30,8 +30,8 @@ class PlanSummary(BaseModel):
     plan_id: str | None = Field(default=None, description="netbox_start_bulk_async applies exactly this plan")
     digest: str | None = Field(default=None, description="Equal digests: equal plans")
     applyable: bool | None = Field(default=None, description="There is something to do and no conflict")
-    complete: bool | None = Field(default=None, description="Applied, it leaves nothing open")
-    stale_at: str | None = Field(default=None, description="Not applied after this time")
+    complete: bool | None = None
+    stale_at: str | None = None
 
 
 class PlanReply(PlanSummary):

@@ -16,7 +16,7 @@ from netbox_mcp.audit import caller
 from netbox_mcp.dependencies import get_audit, get_endpoints, is_dry_run
 from netbox_mcp.dependents import count_dependents
 from netbox_mcp.failures import UsageError
-from netbox_mcp.finding import find_by_name, find_match, redaction_of, the_one
+from netbox_mcp.finding import complete, find_by_name, find_match, redaction_of, the_one
 from netbox_mcp.likeness import custom_fields_say, plain, says, with_tags
 from netbox_mcp.single import get_netbox_client
 from netbox_mcp.sync_apply import one_at_a_time
@@ -67,7 +67,7 @@ def ensure_object(
     with one_at_a_time(target):
         found = find_match(endpoint, match) if match else find_by_name(endpoint, fields)
         if found is None:
-            return _create(endpoint, fields, confirm)
+            return _create(endpoint, complete(endpoint, fields, match or {}), confirm)
         return _update(endpoint, found, fields, confirm)
 
 
@@ -78,11 +78,12 @@ def update_object(
     endpoint = get_endpoints(target).find(object_type)
     if not fields:
         raise UsageError("fields is empty.", 'Name what is to be set, for example {"status": "active"}.')
-    live = _read(endpoint, object_id)
     declared = _declared_as(endpoint.endpoint)
     if declared is not None:
+        _read(endpoint, object_id)
         return _by_engine(endpoint, declared, {**fields, "id": object_id}, confirm, target)
-    return _update(endpoint, live, fields, confirm)
+    with one_at_a_time(target):
+        return _update(endpoint, _read(endpoint, object_id), fields, confirm)
 
 
 def delete_object(
@@ -134,6 +135,11 @@ def _by_engine(
     endpoint: EndpointWrapper, declared: str, entry: Mapping[str, Any], confirm: bool, target: str
 ) -> WriteReply:
     """As a batch of one, which has a journal and can be taken back."""
+    if redaction_of(endpoint).is_in(entry):
+        raise UsageError(
+            "These fields hold something secret, and whether it is so already must not be told.",
+            "Write them with a document.",
+        )
     entry = {name: _named_as_reference(declared, name, value) for name, value in entry.items()}
     done = get_netbox_client(target).ensure(declared, entry, confirm=confirm and not is_dry_run(target))
     said: dict[str, Any] = {
@@ -188,7 +194,7 @@ def _update(endpoint: EndpointWrapper, live: Row, fields: Mapping[str, Any], con
 
 def _is_so(endpoint: EndpointWrapper, live: Row, name: str, value: Any) -> bool:
     """Whether a field is as it is wanted. A secret never is: the answer would confirm a guess."""
-    if redaction_of(endpoint).hides(name):
+    if redaction_of(endpoint).is_in({name: value}):
         return False
     if name == "custom_fields" and isinstance(value, dict):
         return custom_fields_say(live.get(name) or {}, value)

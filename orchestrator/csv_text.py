@@ -1,8 +1,8 @@
 """A CSV table as a batch document: one row per object of one type, a column per field.
 
 `device_type.model` is a column for a field of what the object points to. An
-empty cell says nothing of its field. Text stays text, `007` too; only fields
-that NetBox has as numbers or as yes and no are read as such.
+empty cell says nothing of its field. Text stays text, `007` too; only fields of
+the type itself that NetBox has as numbers or as yes and no are read as such, and ids.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -19,6 +20,8 @@ from orchestrator.errors import DocumentError, Problem
 from orchestrator.schema import load_schema
 from orchestrator.values import suggest
 
+MAX_COLUMNS = 500
+MAX_UNEVEN = 100
 _READ = frozenset({"integer", "number", "boolean", "list", "tags", "object", "json"})
 
 
@@ -42,23 +45,25 @@ def read_csv(text: str, object_type: str | None) -> dict[str, list[dict[str, Any
 
 
 def _wrong_heads(heads: list[str]) -> Iterator[Problem]:
+    if len(heads) > MAX_COLUMNS:
+        yield Problem("line 1", f"{len(heads):,} columns", f"a table has {MAX_COLUMNS} at most")
+        return
+    seen: set[str] = set()
     for at, head in enumerate(heads):
         if not head or not all(head.split(".")):
             yield Problem("line 1", f"column {at + 1} has no name", "name a field, as in device_type.model")
-        elif head in heads[:at]:
+        elif head in seen:
             yield Problem("line 1", f"two columns are named {head!r}", "leave one out")
-        elif any(head.startswith(f"{other}.") for other in heads):
+        elif head.partition(".")[0] != head and head.partition(".")[0] in heads:
             yield Problem("line 1", f"{head!r} and its first part are both columns", "leave one out")
+        seen.add(head)
 
 
 def _uneven(heads: list[str], lines: list[tuple[int, list[str]]]) -> Iterator[Problem]:
-    for number, row in lines:
-        if len(row) != len(heads):
-            yield Problem(
-                f"line {number}",
-                f"{len(row)} cells under {len(heads)} columns",
-                "quote cells with commas",
-            )
+    wrong = (one for one in lines if len(one[1]) != len(heads))
+    for number, row in islice(wrong, MAX_UNEVEN):
+        found = f"{len(row)} cells under {len(heads)} columns"
+        yield Problem(f"line {number}", found, "quote cells with commas")
 
 
 def _entry(object_type: str, heads: list[str], row: list[str]) -> dict[str, Any]:
@@ -70,7 +75,7 @@ def _entry(object_type: str, heads: list[str], row: list[str]) -> dict[str, Any]
         place = entry
         for part in path:
             place = place.setdefault(part, {})
-        place[name] = cell if path else _value(object_type, name, cell)
+        place[name] = _value(object_type, name, cell) if not path or name == "id" else cell
     return entry
 
 

@@ -96,8 +96,8 @@ def filled_up(deeds: Iterable[Deed], logged: Iterable[Deed]) -> list[Deed]:
         told.before = {} if told.created else _laid_over(told.before, deed.before)
         told.after = _laid_over(told.after, deed.after)
         told.since = min(told.since, deed.since, key=datetime.fromisoformat)
-        if not deed.request_ids <= told.request_ids:
-            told.last_updated = ""  # that of a write which was not the last
+        # Maybe not that of the last write: one that changed nothing is not logged, and NetBox dates it.
+        told.last_updated = ""
         told.request_ids |= deed.request_ids
     return list(known.values())
 

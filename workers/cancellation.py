@@ -28,7 +28,8 @@ class Cancellation:
 
     def look(self) -> None:
         """See whether anybody has asked."""
-        self.asked = self.asked or bool(self._redis.exists(self._key))
+        if self._redis.exists(self._key):
+            self.asked = True  # never back: two threads may look at a time
 
     def check(self) -> None:
         """Raise TaskCancelledError once somebody has been seen to ask."""

@@ -72,6 +72,8 @@ def _pair(tool: str, text: str) -> tuple[str, Any]:
         read = orjson.loads(value)
     except orjson.JSONDecodeError:
         return name, value
+    if isinstance(read, str):
+        return name, read
     return name, value if takes_text(tool, name) and not isinstance(read, list) else read
 
 

@@ -7,9 +7,10 @@ may only look. auth.py decides who may come here at all.
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from netbox_mcp.failures import PROBLEM_TYPE, UsageError
 from netbox_mcp.rest import plans, tasks, tools
@@ -20,7 +21,7 @@ from orchestrator.errors import OrchestratorError
 __all__ = ["PREFIX", "BodyLimit", "add_routes"]
 
 PREFIX = "/api/v1"
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def add_routes(app: FastAPI) -> None:

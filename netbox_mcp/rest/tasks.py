@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
+import anyio
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+from netbox_mcp.failures import explain
 from netbox_mcp.replies import Outcome, ReportReply, TaskBrief, TaskList, TaskReply
 from netbox_mcp.service import get_service
+from orchestrator.errors import OrchestratorError
+from workers.errors import RedisUnavailableError
 from workers.status import TaskState
 
 LONGEST_WAIT_SECONDS = 50
 KEEP_ALIVE_SECONDS = 15.0
+PAUSE_SECONDS = 2.0
 ENDED = frozenset(
     {
         TaskState.COMPLETED,
@@ -89,4 +94,13 @@ async def _events(task_id: str, status: TaskReply) -> AsyncIterator[str]:
         if status.status in ENDED:
             return
         told = said
-        status = await get_service().status(task_id, KEEP_ALIVE_SECONDS)
+        while True:
+            try:
+                status = await get_service().status(task_id, KEEP_ALIVE_SECONDS)
+                break
+            except RedisUnavailableError:
+                yield ": Redis does not answer\n\n"
+                await anyio.sleep(PAUSE_SECONDS)
+            except OrchestratorError as error:
+                yield f"event: error\ndata: {explain(error).model_dump_json()}\n\n"
+                return

@@ -61,9 +61,8 @@ async def netbox_bulk_ensure_devices(
     """Make NetBox match a small batch document now, and wait for the result. Needs no Redis.
 
     Creates what is missing, parents first, updates fields that differ, leaves all else alone; calling it
-    again changes nothing. Without confirm=true it returns the plan. Returns counts by outcome and the first
-    errors; one bad object does not stop the others. Documents above the size limit are refused: use
-    netbox_start_bulk_async.
+    again changes nothing. Without confirm=true it returns the plan. One bad object does not stop the others.
+    Documents above the size limit are refused: use netbox_start_bulk_async.
     """
     document = one_document(devices_data, batch)
     progress = SyncProgress()

@@ -23,7 +23,7 @@ async def netbox_get_task_status(
 
     States: queued, planning, running, cancelling; in the end completed, completed_with_errors, failed,
     cancelled or rolled_back.
-    Use wait_seconds=30 to wait instead of asking often. For single objects see netbox_get_task_report.
+    Use wait_seconds=30 to wait instead of asking often.
     """
     return await get_service().status(task_id, wait_seconds)
 

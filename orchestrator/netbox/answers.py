@@ -13,7 +13,14 @@ from urllib.parse import urlsplit
 import orjson
 import requests
 
-from orchestrator.errors import AccessError, NetBoxError, RejectedError, UnknownOutcomeError, UnreachableError
+from orchestrator.errors import (
+    AccessError,
+    BadFilterError,
+    NetBoxError,
+    RejectedError,
+    UnknownOutcomeError,
+    UnreachableError,
+)
 from orchestrator.netbox.settings import NetBoxSettings
 
 _MAX_TEXT = 300
@@ -39,7 +46,8 @@ def read_failure(settings: NetBoxSettings, response: requests.Response) -> NetBo
         return NetBoxError(
             f"This NetBox ({response.headers['API-Version']}) has no {response.request.path_url}."
         )
-    return NetBoxError(f"NetBox refused a read (HTTP {status}{_reason(settings, response)}).")
+    said = f"NetBox refused a read (HTTP {status}{_reason(settings, response)})."
+    return BadFilterError(said, "Correct the value.") if status == 400 else NetBoxError(said)
 
 
 def write_failure(

@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.engine import NetBoxBulkOrchestrator
-from orchestrator.errors import NetBoxError
+from orchestrator.errors import RejectedError
 from orchestrator.live import find_by_id
 from orchestrator.models import Action, Change, Plan, Report
 from orchestrator.netbox.endpoints import AppWrapper, Endpoints
@@ -100,10 +100,11 @@ class NetBoxClient:
         plan, report = self._apply(document)
         if report.first_errors:
             first = report.first_errors[0]
-            raise NetBoxError(
-                f"NetBox refused the {OBJECT_TYPES[first.object_type].noun} {first.label!r}: {first.message}",
-                f"What was written before that is batch {report.batch_id}.",
+            refused = RejectedError(
+                f"NetBox refused the {OBJECT_TYPES[first.object_type].noun} {first.label!r}: {first.message}"
             )
+            refused.hint = f"What was written before that is batch {report.batch_id}."
+            raise refused
         change, done = _own_change(plan, object_type), _own_change(self._engine.plan(document), object_type)
         return Ensured(
             status="ok",

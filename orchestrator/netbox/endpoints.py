@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from orchestrator.errors import (
     BadFilterError,
     NotConfirmedError,
@@ -22,6 +20,7 @@ from orchestrator.errors import (
     Problem,
     UnknownNameError,
 )
+from orchestrator.json_shape import check_json
 from orchestrator.netbox.asking import ask_for
 from orchestrator.netbox.rest import RestNetBox
 from orchestrator.netbox.surface import Endpoint, Surface
@@ -192,6 +191,7 @@ class EndpointWrapper:
 
         It chooses under a lock of its own: callers at the same moment get different ones. See `create`.
         """
+        self.check_fields({name: value for name, value in row.items() if name != "prefix_length"})
         return self._write("POST", [row], [], confirm, message, place)
 
     def update(self, rows: Row | Sequence[Row], *, confirm: bool = False, message: str = "") -> list[Row]:
@@ -245,12 +245,11 @@ class EndpointWrapper:
     def check_fields(self, row: Mapping[str, Any]) -> None:
         """Raise UnknownNameError where a write would name fields that NetBox has not, and ignores.
 
-        Raises BadFilterError for values that JSON cannot hold: half a character, a number beyond 64 bits.
+        Raises BadFilterError for values that JSON cannot hold: half a character, infinity.
         """
-        try:
-            orjson.dumps(row)
-        except TypeError as error:
-            raise BadFilterError(f"The fields cannot be sent as JSON ({error}); nothing was sent.") from None
+        if problems := check_json(dict(row)):
+            first = problems[0]
+            raise BadFilterError(f"fields.{first.path}: {first.message}; nothing was sent.", first.hint)
         known = self.endpoint.writable
         unknown = sorted(row.keys() - known)
         if unknown:

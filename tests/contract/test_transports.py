@@ -20,9 +20,10 @@ import requests
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from netbox_mcp.config import DEFAULT_TOOLSETS
 from netbox_mcp.health import PATIENCE_SECONDS
 from netbox_mcp.http_app import listen
-from netbox_mcp.registry import load_tools
+from netbox_mcp.registry import select_tools
 from netbox_mcp.sandbox.ports import choose_port
 from tests.contract.clients import (
     PROGRAM,
@@ -64,7 +65,7 @@ def test_a_client_over_stdio_gets_tools_and_errors(dead_netbox: str, cli: Comman
                 return len(tools.tools), health, await ask(client, "netbox_plan_bulk", batch=FIVE_ERRORS)
 
     count, health, errors = anyio.run(run)
-    assert count == len(load_tools())
+    assert count == len(select_tools(DEFAULT_TOOLSETS))
     assert health.data["status"] == "down"
     assert errors.data["code"] == "invalid_document"
 
@@ -280,7 +281,7 @@ def test_a_port_in_use_is_one_sentence(server: HttpServer, cli: CommandLine) -> 
 def test_an_unknown_toolset_is_one_sentence(cli: CommandLine) -> None:
     run = cli("serve", "--toolsets", "bulkk")
     assert run.code == 2
-    assert "Known: bulk, system, all." in run.err
+    assert "Known: bulk, inventory, ipam, read, system, write, all." in run.err
 
 
 def test_stdout_stays_empty_and_sigterm_ends_it(cli: CommandLine) -> None:

@@ -16,6 +16,7 @@ from orchestrator.errors import AccessError, LeaseLostError, NoMessagesError, Re
 from orchestrator.plan_text import render_plan
 from orchestrator.ports import LoggedChange, Row
 from orchestrator.testing import Fault, MemoryNetBox
+from orchestrator.writes import batch_message
 from tests.unit.batches import MemoryJournal, apply, picture, switches, undo
 from tests.unit.test_properties import by_id, documents, seeds, slow, world
 
@@ -68,6 +69,18 @@ def test_what_a_journal_has_lost_is_known_to_the_changelog(
     report = undo(netbox, journal)
     assert report.ok, report.first_errors
     assert picture(netbox) == before
+
+
+def test_a_lost_write_that_changed_nothing_is_nobodys_change(netbox: MemoryNetBox) -> None:
+    """NetBox dates it and does not log it."""
+    apply(netbox, {"sites": [{"name": "AMS1", "facility": "old"}]})
+    engine, journal = NetBoxBulkOrchestrator(netbox), MemoryJournal()
+    engine.apply(engine.plan({"sites": [{"name": "AMS1", "facility": "new"}]}), "b-1", journal)
+    (row,) = netbox.tables["sites"].values()
+    netbox.update("sites", [{"id": row["id"], "facility": "new"}], batch_message("b-1"))
+    journal.whole = False
+    plan = engine.plan_rollback("b-1", journal)
+    assert [change.action.value for change in plan.changes] == ["update"], plan.changes
 
 
 def test_a_journal_that_may_lack_its_end_is_pointed_out(netbox: MemoryNetBox) -> None:
