@@ -170,7 +170,7 @@ def test_a_client_over_http_gets_tools_and_errors(server: HttpServer) -> None:
         return len(tools.tools), await ask(client, "netbox_health_check")
 
     count, health = over_http(server.mcp, TOKEN, work)
-    assert count == 11
+    assert count == len(select_tools(DEFAULT_TOOLSETS))
     assert health.data["status"] == "down"
 
 
