@@ -28,7 +28,6 @@ from orchestrator.ports import Row, Written
 from workers.errors import RedisUnavailableError
 
 FILE_NAME = "audit.jsonl"
-_ACTIONS = {"POST": "create", "PATCH": "update", "DELETE": "delete"}
 log = structlog.get_logger(__name__)
 
 
@@ -46,7 +45,7 @@ class AuditLog:
         redaction = Redaction(mutation.endpoint.path, self._hidden)
         entry = {
             "id": secrets.token_hex(6),
-            "action": _ACTIONS[mutation.verb],
+            "action": mutation.action,
             "object_type": mutation.endpoint.model,
             **({"place": mutation.place} if mutation.place else {}),
             "objects": [_object(mutation, at, redaction) for at in range(len(mutation.rows))],

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 
 from netbox_mcp.dependencies import get_endpoints
 from orchestrator.catalog import OBJECT_TYPES
@@ -12,7 +11,6 @@ from orchestrator.errors import AccessError, BadFilterError
 from orchestrator.netbox.endpoints import EndpointWrapper
 from orchestrator.netbox.surface import Endpoint
 
-_AT_ONCE = 4
 # Each type has a role, a group or a type of its own: these say nothing without the table.
 _ANYBODYS = frozenset({"role_id", "group_id", "type_id"})
 _ROLE, _GROUP, _TYPE = (frozenset({name}) for name in ("role_id", "group_id", "type_id"))
@@ -54,9 +52,9 @@ def count_dependents(endpoint: Endpoint, object_id: int, target: str) -> Depende
         for other in endpoints.surface.endpoints.values()
         for name in _pointers(endpoint, other)
     ]
-    with ThreadPoolExecutor(_AT_ONCE, "dependents") as pool:
-        answers = [pool.submit(copy_context().run, _count, other, name, object_id) for other, name in asked]
-        found = [(other.endpoint.model, one.result()) for (other, _), one in zip(asked, answers, strict=True)]
+    calls = [partial(_count, other, name, object_id) for other, name in asked]
+    models = [other.endpoint.model for other, _ in asked]
+    found = list(zip(models, endpoints.side_by_side(calls), strict=True))
     counts: dict[str, int] = {}
     for model, count in found:
         if count:  # pointing twice is one object

@@ -8,8 +8,7 @@ no answer floods the reader.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from netbox_mcp.affordable import fit_groups, fit_rows, without_noise
@@ -33,7 +32,6 @@ SEARCHED_TYPES = (
     "circuits.circuit",
     "virtualization.virtualmachine",
 )
-_SEARCHES_AT_ONCE = 4
 _IMAGES = ("prechange_data", "postchange_data")
 
 
@@ -113,12 +111,8 @@ def search(
     deaf = [name for name, endpoint in asked.items() if "q" not in endpoint.endpoint.filters]
     if deaf:
         raise UsageError(f"{deaf[0]} cannot be searched.", "Use netbox_get_objects with filters.")
-    with ThreadPoolExecutor(_SEARCHES_AT_ONCE, "search") as pool:
-        answers = [
-            pool.submit(copy_context().run, _search_one, endpoint, query, _words(fields), limit)
-            for endpoint in asked.values()
-        ]
-        found = dict(zip(names, [answer.result() for answer in answers], strict=True))
+    calls = [partial(_search_one, one, query, _words(fields), limit) for one in asked.values()]
+    found = dict(zip(names, endpoints.side_by_side(calls), strict=True))
     hidden = [name for name, rows in found.items() if rows is None]
     reply: dict[str, Any] = fit_groups({name: rows or [] for name, rows in found.items()})
     notes = [f"The token may not see {', '.join(hidden)}."] if hidden else []

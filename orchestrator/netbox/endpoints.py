@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestrator.errors import (
     BadFilterError,
@@ -29,7 +29,8 @@ from orchestrator.netbox.transport import Parameters, encode
 from orchestrator.ports import Row, Written
 from orchestrator.values import suggest
 
-_DOING = {"POST": "create", "PATCH": "update", "DELETE": "delete"}
+Answer = TypeVar("Answer")
+_ACTIONS = {"POST": "create", "PATCH": "update", "DELETE": "delete"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ class Mutation:
     before: Sequence[Row]
     dry_run: bool
     place: str = ""
+
+    @property
+    def action(self) -> str:
+        """create, update or delete."""
+        return _ACTIONS[self.verb]
 
 
 Audit = Callable[[Mutation], AbstractContextManager[Callable[[Written], None]]]
@@ -76,6 +82,10 @@ class Endpoints:
     def raw(self, path: str, limit: int) -> list[Row]:
         """The first rows that NetBox lists below one object, as in `ipam/prefixes/7/available-ips`."""
         return self._netbox.raw.plain_list(path, limit)
+
+    def side_by_side(self, calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
+        """The answers of several calls, in their order, over as many connections as the target allows."""
+        return self._netbox.raw.side_by_side(calls)
 
     def app(self, name: str) -> AppWrapper:
         """The app of that name, as in `client.dcim`. Raises UnknownNameError."""
@@ -226,7 +236,7 @@ class EndpointWrapper:
         if not rows:
             raise BadFilterError(f"A write names no {self.endpoint.model}; nothing was sent.")
         if verb not in self.endpoint.methods:
-            raise BadFilterError(f"NetBox does not let anyone {_DOING[verb]} {self.endpoint.model}.")
+            raise BadFilterError(f"NetBox does not let anyone {_ACTIONS[verb]} {self.endpoint.model}.")
         dry_run = self.dry_run
         if not confirm and not dry_run:
             raise NotConfirmedError(
@@ -290,7 +300,7 @@ class EndpointWrapper:
 
     def _read(self, filters: Mapping[str, Any], fields: Sequence[str], ordering: Sequence[str]) -> list[Row]:
         named = list(dict.fromkeys(["id", *fields])) if fields else []
-        asked = ask_for(self.endpoint, filters, self._netbox.raw.custom_field, named, ordering)
+        asked = self.ask(filters, named, ordering)
         by_id = not ordering and "id__gt" in self.endpoint.filters
         return self._netbox.raw.rows(self.endpoint.path, asked, by_id)
 

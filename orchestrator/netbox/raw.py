@@ -6,14 +6,24 @@ What may be asked for and written is for asking.py and endpoints.py to say; noth
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from threading import Event
+from typing import Any, TypeVar
 
-from orchestrator.errors import BadFilterError, DryRunError, NetBoxError, UnknownOutcomeError
+from orchestrator.errors import (
+    BadFilterError,
+    DryRunError,
+    NetBoxError,
+    UnknownOutcomeError,
+    UnreachableError,
+)
 from orchestrator.netbox.custom_filters import FIELDS as CUSTOM_FIELD_FIELDS
 from orchestrator.netbox.pages import MAX_LINE_BYTES, PageReader, Walk
 from orchestrator.netbox.transport import Parameters, Transport
 from orchestrator.ports import Row, Written
+
+Answer = TypeVar("Answer")
 
 OPENAPI_PATIENCE_SECONDS = 120.0
 # What the pages of a list are asked for beside its own parameters.
@@ -40,7 +50,9 @@ class RawAccess:
         fields = "id,app_label,model,rest_api_endpoint"
         try:
             rows = self._pages.read(Walk("core/object-types", [("fields", fields)]))
-        except (NetBoxError, KeyError):
+        except UnreachableError:
+            raise  # what is made of this is kept
+        except NetBoxError:
             return {}
         return {
             row["rest_api_endpoint"].removeprefix("/api/").strip("/"): f"{row['app_label']}.{row['model']}"
@@ -93,10 +105,15 @@ class RawAccess:
             "Ask for fewer of them at a time, some 200.",
         )
 
+    def side_by_side(self, calls: Sequence[Callable[[], Answer]]) -> list[Answer]:
+        """The answers of several calls, in their order; the first failure is raised."""
+        return self._pages.side_by_side([partial(_unstopped, call) for call in calls])
+
     def write(self, method: str, path: str, rows: Sequence[Row]) -> Written:
         """Create, update (each row with its id) or delete (rows of ids) in one request, all or none.
 
-        Raises DryRunError while dry-run is on.
+        Answers are in the order of the rows. Raises DryRunError while dry-run is on, and UnknownOutcomeError
+        also for an answer that does not fit what was sent.
         """
         if self._dry_run:
             raise DryRunError(
@@ -104,10 +121,12 @@ class RawAccess:
             )
         answer, request_id = self._transport.write(method, path, rows)
         if method == "DELETE":
+            if answer is not None:
+                raise UnknownOutcomeError(f"NetBox's answer does not say that the {len(rows)} rows are gone.")
             return Written([], request_id)
         if not isinstance(answer, list) or len(answer) != len(rows):
             raise UnknownOutcomeError(f"NetBox's answer does not match the {len(rows)} rows that were sent.")
-        return Written(answer, request_id)
+        return Written(_in_order(rows, answer) if method == "PATCH" else answer, request_id)
 
     def _by_offset(self, path: str, parameters: Parameters) -> list[Row]:
         rows: list[Row] = []
@@ -117,6 +136,19 @@ class RawAccess:
             rows += answer["results"]
             if not answer["results"] or len(rows) >= answer["count"]:
                 return rows
+
+
+def _in_order(rows: Sequence[Row], answer: Sequence[Row]) -> list[Row]:
+    """The answer to an update, which NetBox may give in another order."""
+    by_id = {row["id"]: row for row in answer}
+    if by_id.keys() != {row["id"] for row in rows}:
+        raise UnknownOutcomeError("NetBox answered an update with other objects than those that were sent.")
+    return [by_id[row["id"]] for row in rows]
+
+
+def _unstopped(call: Callable[[], Answer], _stop: Event) -> Answer:
+    """A read that is one request has no place where it could stop early."""
+    return call()
 
 
 def _is_any_of(name: str) -> bool:

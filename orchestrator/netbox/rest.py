@@ -135,13 +135,7 @@ class RestNetBox:
         ids = [row["id"] for row in rows]
         if len(set(ids)) != len(ids):
             raise NetBoxError(f"A list of updates names the same {OBJECT_TYPES[object_type].noun} twice.")
-        written = self._write("PATCH", object_type, rows, message)
-        answer = {row["id"]: row for row in written.rows}
-        if answer.keys() != set(ids):
-            raise UnknownOutcomeError(
-                "NetBox answered an update with other objects than those that were sent."
-            )
-        return Written([answer[id_] for id_ in ids], written.request_id)
+        return self._write("PATCH", object_type, rows, message)
 
     def delete(self, object_type: str, ids: Sequence[int], message: str) -> str:
         """Delete all objects in one request or none; returns NetBox's id of the request.
@@ -153,12 +147,7 @@ class RestNetBox:
         check_ids(row, ids)
         self._refuse_in_dry_run("DELETE", row, len(ids))
         extra = self.with_message(message)
-        answer, request_id = self._transport.write("DELETE", row.path, [{"id": id_, **extra} for id_ in ids])
-        if answer is not None:
-            raise UnknownOutcomeError(
-                f"NetBox's answer does not say that the {len(ids)} {row.name} are gone."
-            )
-        return request_id
+        return self.raw.write("DELETE", row.path, [{"id": id_, **extra} for id_ in ids]).request_id
 
     def logged(self, message: str) -> list[LoggedChange]:
         """The changelog entries with this message, oldest first, also where a remark in brackets follows it.
@@ -289,12 +278,7 @@ class RestNetBox:
         self._refuse_in_dry_run(method, row, len(rows))
         extra = self.with_message(message)
         body = [{**to_wire(row, item), **extra} for item in rows]
-        answer, request_id = self._transport.write(method, row.path, body)
-        if not isinstance(answer, list) or len(answer) != len(rows):
-            raise UnknownOutcomeError(
-                f"NetBox's answer does not match the {len(rows)} {row.name} that were sent."
-            )
-        return Written(answer, request_id)
+        return self.raw.write(method, row.path, body)
 
     def _refuse_in_dry_run(self, method: str, row: ObjectType, count: int) -> None:
         if self.settings.dry_run:
