@@ -27,7 +27,8 @@ from netbox_mcp.failures import PROBLEM_TYPE, ErrorReply, problem
 from orchestrator.netbox import ConfigError
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-PLANS_PATH = "/api/v1/plans/"
+REST_PATH = "/api/v1"
+PLANS_PATH = f"{REST_PATH}/plans/"
 DASHBOARD_PATH = "/rq"
 USE_SCOPE = "use"
 APPROVE_SCOPE = "approve"

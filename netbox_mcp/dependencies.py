@@ -84,11 +84,6 @@ def _guard(target: str) -> Audit:
     return guard
 
 
-def is_dry_run(target: str = "default") -> bool:
-    """Whether nothing may be written to one NetBox, by the setting for all or by its own."""
-    return get_settings().dry_run or get_netbox_config(target).dry_run
-
-
 def get_audit(target: str = "default") -> AuditLog:
     """The audit of what is written to one NetBox."""
     settings = get_settings()

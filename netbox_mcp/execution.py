@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -14,7 +15,7 @@ from mcp.server.mcpserver.tools.base import Tool
 from mcp_types import CallToolResult
 from pydantic import ValidationError
 
-from netbox_mcp.failures import MAX_DETAILS, UsageError, shorten
+from netbox_mcp.failures import MAX_DETAILS, UsageError, complaints, shorten
 from netbox_mcp.registry import ToolSpec, find_tool, load_tools, select_tools
 from netbox_mcp.schemas import lean_schema, without_null
 from orchestrator.json_shape import check_json
@@ -46,7 +47,11 @@ async def execute_tool(name: str, arguments: Mapping[str, Any], toolsets: list[s
     result = tool.fn_metadata.convert_result(answer)
     if not isinstance(result, CallToolResult):
         raise TypeError(f"{name} asks its caller for input, and nobody is there")
-    content = dict(result.structured_content or {})
+    return answer_of(spec, result.structured_content or {})
+
+
+def answer_of(spec: ToolSpec, content: dict[str, Any]) -> dict[str, Any]:
+    """What a tool said, in the form that its output schema has."""
     return content if spec.verbatim else dict(without_null(content))
 
 
@@ -93,7 +98,7 @@ def refuse_unknown_arguments(spec: ToolSpec, arguments: Mapping[str, Any]) -> No
         problems = [_unknown_argument(name, known) for name in unknown[:MAX_DETAILS]]
         raise UsageError(f"{spec.name} does not take {problems[0]['path']!r}.", problems[0]["hint"], problems)
     wrong = [
-        {"path": one.path, "message": one.message, "hint": one.hint}
+        asdict(one)
         for name, value in arguments.items()
         if name not in DOCUMENTS
         for one in check_json({name: value})
@@ -111,10 +116,7 @@ def _unknown_argument(name: str, known: list[str]) -> dict[str, Any]:
 
 def argument_error(name: str, error: ValidationError) -> UsageError:
     """Which argument is wrong and why, without repeating what was sent."""
-    problems = [
-        {"path": ".".join(str(part) for part in one["loc"]), "message": one["msg"], "hint": ""}
-        for one in error.errors(include_input=False, include_url=False, include_context=False)
-    ]
+    problems = complaints(error.errors(include_input=False, include_url=False, include_context=False))
     return UsageError(
         f"{name}: {problems[0]['path']}: {problems[0]['message']}.", "See the tool's input schema.", problems
     )

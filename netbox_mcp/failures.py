@@ -6,6 +6,7 @@ was not foreseen keeps its text in the log and shows only its kind.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -71,6 +72,14 @@ def explain(error: BaseException, all_details: bool = False) -> ErrorReply:
     while not all_details and reply.details and len(reply.model_dump_json()) > MAX_REPLY_CHARS:
         reply.details.pop()
     return reply
+
+
+def complaints(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What pydantic found wrong, as details: where and why, without repeating what was sent."""
+    return [
+        {"path": ".".join(str(part) for part in one["loc"]), "message": one["msg"], "hint": ""}
+        for one in errors
+    ]
 
 
 def problem(reply: ErrorReply, status: int) -> dict[str, Any]:

@@ -29,10 +29,17 @@ from pydantic import SecretStr
 from starlette.middleware.authentication import AuthenticationMiddleware
 
 from netbox_mcp import __version__
-from netbox_mcp.auth import DASHBOARD_PATH, BasicIsBearer, StaticTokenVerifier, TokenGate, obtain_token
+from netbox_mcp.auth import (
+    DASHBOARD_PATH,
+    REST_PATH,
+    BasicIsBearer,
+    StaticTokenVerifier,
+    TokenGate,
+    obtain_token,
+)
 from netbox_mcp.config import Settings
 from netbox_mcp.dependencies import get_task_manager
-from netbox_mcp.rest import PREFIX, BodyLimit, add_routes
+from netbox_mcp.rest import BodyLimit, add_routes
 from netbox_mcp.server import build_server
 from netbox_mcp.service import get_service
 from orchestrator.netbox import ConfigError
@@ -64,7 +71,7 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        openapi_url=f"{PREFIX}/openapi.json",
+        openapi_url=f"{REST_PATH}/openapi.json",
     )
     _add_probes(app)
     _add_metrics(app)

@@ -18,7 +18,7 @@ _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/
 def keep_input(body: bytes, media_type: str, object_type: str | None) -> InputReply:
     """Keep a document for as long as tasks are kept. Raises DocumentError, UsageError, and without Redis."""
     kind = media_type.partition(";")[0].strip().lower()
-    text = _decode(body)
+    text = decode(body, "The body", "Send it as UTF-8.")
     if kind == "application/json":
         document = read_document(text, "input.json")
     elif kind in _YAML:
@@ -65,8 +65,9 @@ def one_document(
     return devices_data if batch is None else batch
 
 
-def _decode(body: bytes) -> str:
+def decode(raw: bytes, name: str, way_out: str) -> str:
+    """The text of a document; a byte order mark does no harm. Raises UsageError."""
     try:
-        return body.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"The body is not UTF-8 text (byte {error.start}).", "Send it as UTF-8.") from None
+        raise UsageError(f"{name} is not UTF-8 text (byte {error.start}).", way_out) from None

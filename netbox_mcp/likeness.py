@@ -39,7 +39,7 @@ def with_tags(live: Row, wanted: Any) -> list[Any]:
     there = live.get("tags") or []
     named = [{"name": tag} if isinstance(tag, str) else tag for tag in wanted]
     new = [tag for tag in named if not any(says(one, tag) for one in there)]
-    return [*there, *new] if not new else [*({"id": tag["id"]} for tag in there), *new]
+    return [*({"id": tag["id"]} for tag in there), *new] if new else there
 
 
 def plain(live: Any) -> Any:

@@ -12,6 +12,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from netbox_mcp.failures import UsageError
@@ -83,6 +84,10 @@ def mcp_tool(
         return function
 
     return register
+
+
+single_write = partial(mcp_tool, read_only=False, destructive=True, verbatim=True)
+"""A tool that writes one object: shown first, and what it answers is said in full."""
 
 
 def load_tools() -> dict[str, ToolSpec]:

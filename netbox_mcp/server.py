@@ -23,12 +23,12 @@ from pydantic_core import to_json
 
 from netbox_mcp import __version__
 from netbox_mcp.config import Settings
-from netbox_mcp.execution import argument_error, refuse_unknown_arguments
+from netbox_mcp.execution import answer_of, argument_error, refuse_unknown_arguments
 from netbox_mcp.failures import UsageError, explain
 from netbox_mcp.prompts import add_prompts
 from netbox_mcp.registry import TOOL_REGISTRY, ToolSpec, find_tool, select_tools
 from netbox_mcp.resources import add_resources
-from netbox_mcp.schemas import lean_schema, without_null
+from netbox_mcp.schemas import lean_schema
 from orchestrator.errors import OrchestratorError
 
 log = logging.getLogger(__name__)
@@ -57,25 +57,20 @@ class ToolServer(MCPServer[Any]):
                 tool.output_schema = lean_schema(tool.output_schema, of_answer=True, with_null=verbatim)
         return tools
 
-    def _offered(self, name: str) -> ToolSpec:
-        """The tool of that name, if this server has it. Raises UsageError with a suggestion."""
-        return find_tool(name, [tool.name for tool in self._tool_manager.list_tools()])
-
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Run a tool; what goes wrong is a result with isError and the common error shape."""
         try:
-            refuse_unknown_arguments(self._offered(name), arguments)
+            spec = find_tool(name, [tool.name for tool in self._tool_manager.list_tools()])
+            refuse_unknown_arguments(spec, arguments)
             result = await super().call_tool(name, arguments, context)
         except (ToolError, OrchestratorError) as error:
             return _error_result(name, error)
         if isinstance(result, CallToolResult) and result.structured_content is not None:
-            if not TOOL_REGISTRY[name].verbatim:
-                result.structured_content = without_null(result.structured_content)
-                result.content = [_text(_without_empty(result.structured_content))]
-            else:
-                result.content = [_text(result.structured_content)]
+            content = answer_of(spec, result.structured_content)
+            result.structured_content = content
+            result.content = [_text(content if spec.verbatim else _without_empty(content))]
         return result
 
 

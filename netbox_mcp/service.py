@@ -207,10 +207,13 @@ class BulkService:
         if get_settings().dry_run:
             raise UsageError(DRY_RUN, "Unset NETBOX_DRY_RUN to apply.")
         if plan_id is not None:
-            target = self.load_plan(plan_id, target).target
-            with get_audit(target).batch("start", plan_id=plan_id) as tell, background() as manager:
-                status = manager.start_apply_plan(plan_id, idempotency_key)
-                tell(task_id=status.task_id, batch_id=status.batch_id)
+            if target is not None:
+                self.load_plan(plan_id, target)
+            with background() as manager:
+                audit = get_audit(manager.plan_target(plan_id))
+                with audit.batch("start", plan_id=plan_id) as tell:
+                    status = manager.start_apply_plan(plan_id, idempotency_key)
+                    tell(task_id=status.task_id, batch_id=status.batch_id)
             return status
         target = target or DEFAULT_TARGET
         total = self.count_objects(document, target)
@@ -273,10 +276,11 @@ class BulkService:
 
         The worker verifies the token, not we.
         """
-        with background() as manager:
-            target = manager.load_plan(plan_id).target
-            with get_audit(target).batch("approve", plan_id=plan_id, approver=approver):
-                approval = manager.approve(plan_id, token, approver, digest)
+        with (
+            background() as manager,
+            get_audit(manager.plan_target(plan_id)).batch("approve", plan_id=plan_id, approver=approver),
+        ):
+            approval = manager.approve(plan_id, token, approver, digest)
         return ApprovalReply(plan_id=plan_id, **asdict(approval))
 
     def is_approved(self, plan: Plan, plan_id: str | None) -> bool:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from netbox_mcp.affordable import fit_rows, without_noise
 from netbox_mcp.audit import caller
-from netbox_mcp.dependencies import get_audit, get_endpoints, is_dry_run
+from netbox_mcp.dependencies import get_audit, get_endpoints
 from netbox_mcp.dependents import count_dependents
 from netbox_mcp.failures import UsageError
 from netbox_mcp.finding import complete, find_by_name, find_match, redaction_of, the_one
@@ -82,6 +82,7 @@ def update_object(
     if declared is not None:
         _read(endpoint, object_id)
         return _by_engine(endpoint, declared, {**fields, "id": object_id}, confirm, target)
+    endpoint.check_fields(fields)
     with one_at_a_time(target):
         return _update(endpoint, _read(endpoint, object_id), fields, confirm)
 
@@ -90,7 +91,13 @@ def delete_object(
     object_type: str, object_id: int, confirm: bool, with_dependents: bool, target: str
 ) -> WriteReply:
     """Delete one object; where others depend on it, only if that is said as well. Raises NotThereError."""
-    endpoint = get_endpoints(target).find(object_type)
+    with one_at_a_time(target):
+        return _delete(get_endpoints(target).find(object_type), object_id, confirm, with_dependents, target)
+
+
+def _delete(
+    endpoint: EndpointWrapper, object_id: int, confirm: bool, with_dependents: bool, target: str
+) -> WriteReply:
     live = _read(endpoint, object_id)
     found = count_dependents(endpoint.endpoint, object_id, target)
     said: dict[str, Any] = {"object": _shown(endpoint, live), "dependents": found.counts}
@@ -141,7 +148,7 @@ def _by_engine(
             "Write them with a document.",
         )
     entry = {name: _named_as_reference(declared, name, value) for name, value in entry.items()}
-    done = get_netbox_client(target).ensure(declared, entry, confirm=confirm and not is_dry_run(target))
+    done = get_netbox_client(target).ensure(declared, entry, confirm=confirm and not endpoint.dry_run)
     said: dict[str, Any] = {
         "object": _shown(endpoint, _read(endpoint, done.object["id"])) if done.object else None,
         "before": _hidden(endpoint, done.before),
@@ -157,7 +164,6 @@ def _by_engine(
 
 
 def _create(endpoint: EndpointWrapper, fields: Mapping[str, Any], confirm: bool) -> WriteReply:
-    endpoint.check_fields(fields)
     after = _hidden(endpoint, fields)
     if not confirm:
         return _unconfirmed("create", after=after)
@@ -176,7 +182,6 @@ def _sent_once(create: Callable[[], list[Row]]) -> list[Row]:
 
 
 def _update(endpoint: EndpointWrapper, live: Row, fields: Mapping[str, Any], confirm: bool) -> WriteReply:
-    endpoint.check_fields(fields)
     wanted = _tagged(live, fields)
     differing = {name: value for name, value in wanted.items() if not _is_so(endpoint, live, name, value)}
     if not differing:

@@ -291,15 +291,6 @@ def suggest_choice(word: str, choices: Mapping[str, str]) -> str:
     return suggest(word, choices) or f"one of: {few}{', ...' if len(choices) > 8 else ''}"
 
 
-def is_text(value: str) -> bool:
-    """Whether a string can be sent anywhere: JSON lets half a character through (a lone surrogate)."""
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 class LookAlikes:
     """Names among which a different one may have been meant (case, punctuation, a typing slip).
 

@@ -170,6 +170,11 @@ class AsyncTaskManager:
         with redis_errors():
             return self._store.load_plan(plan_id)
 
+    def plan_target(self, plan_id: str) -> str:
+        """Which NetBox a stored plan is for, without the plan itself. Raises UnknownDocumentError."""
+        with redis_errors():
+            return self._store.plan_facts(plan_id).target
+
     def approve(self, plan_id: str, token: SecretStr, approver: str, digest: str | None = None) -> Approval:
         """Let a stored plan be applied, in the name of a person; workers verify the token.
 

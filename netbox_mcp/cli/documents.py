@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from netbox_mcp.failures import UsageError
+from netbox_mcp.inputs import decode
 from orchestrator.document import read_document
 
 TargetOption = Annotated[str, typer.Option("--target", help="Which configured NetBox.")]
@@ -17,7 +18,7 @@ TargetOption = Annotated[str, typer.Option("--target", help="Which configured Ne
 def load_document(file: str) -> Any:
     """The document in a YAML or JSON file; `-` is standard input. Raises UsageError, DocumentError."""
     if file == "-":
-        return read_document(_decode(sys.stdin.buffer.read(), "standard input"), "standard input")
+        return _read(sys.stdin.buffer.read(), "standard input")
     path = Path(file)
     try:
         raw = path.read_bytes()
@@ -25,11 +26,8 @@ def load_document(file: str) -> Any:
         raise UsageError(f"There is no file {file}.", "Give the path of a YAML or JSON document.") from None
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {(error.strerror or 'error').lower()}.") from None
-    return read_document(_decode(raw, file), file)
+    return _read(raw, file)
 
 
-def _decode(raw: bytes, name: str) -> str:
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name} is not UTF-8 text (byte {error.start}).", "Save it as UTF-8.") from None
+def _read(raw: bytes, name: str) -> Any:
+    return read_document(decode(raw, name, "Save it as UTF-8."), name)

@@ -12,22 +12,22 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from netbox_mcp.failures import PROBLEM_TYPE, UsageError
+from netbox_mcp.auth import REST_PATH
+from netbox_mcp.failures import PROBLEM_TYPE, UsageError, complaints
 from netbox_mcp.rest import plans, tasks, tools
 from netbox_mcp.rest.body_limit import BodyLimit
 from netbox_mcp.rest.problems import ProblemDetails, answer_with
 from orchestrator.errors import OrchestratorError
 
-__all__ = ["PREFIX", "BodyLimit", "add_routes"]
+__all__ = ["BodyLimit", "add_routes"]
 
-PREFIX = "/api/v1"
 _METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def add_routes(app: FastAPI) -> None:
     """Put the routes on the application, and the one shape of errors around them."""
     router = APIRouter(
-        prefix=PREFIX, responses={"default": {"model": ProblemDetails, "content": {PROBLEM_TYPE: {}}}}
+        prefix=REST_PATH, responses={"default": {"model": ProblemDetails, "content": {PROBLEM_TYPE: {}}}}
     )
     for part in (tools, tasks, plans):
         router.include_router(part.router)
@@ -37,16 +37,14 @@ def add_routes(app: FastAPI) -> None:
     def nothing_here(request: Request) -> JSONResponse:
         nothing = UsageError(
             f"There is nothing at {request.url.path} for {request.method}.",
-            f"{PREFIX}/openapi.json describes what there is.",
+            f"{REST_PATH}/openapi.json describes what there is.",
         )
         return answer_with(nothing, 404)
 
     @app.exception_handler(RequestValidationError)
     def tell_what_is_wrong(_request: Request, error: RequestValidationError) -> JSONResponse:
-        problems = [
-            {"path": ".".join(str(part) for part in one["loc"][1:]), "message": one["msg"], "hint": ""}
-            for one in error.errors()
-        ]
+        # The first part of a place is "body" or "query".
+        problems = complaints({**one, "loc": one["loc"][1:]} for one in error.errors())
         return answer_with(UsageError("The request cannot be understood.", "See the details.", problems))
 
     @app.exception_handler(OrchestratorError)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from netbox_mcp.auth import REST_PATH
 from netbox_mcp.failures import TooLargeError
 from netbox_mcp.rest.problems import answer_with
 
-INPUTS_PATH = "/api/v1/inputs"
+INPUTS_PATH = f"{REST_PATH}/inputs"
 
 
 class BodyLimit:

@@ -14,20 +14,10 @@ from netbox_mcp.replies import Outcome, ReportReply, TaskBrief, TaskList, TaskRe
 from netbox_mcp.service import get_service
 from orchestrator.errors import OrchestratorError
 from workers.errors import RedisUnavailableError
-from workers.status import TaskState
 
 LONGEST_WAIT_SECONDS = 50
 KEEP_ALIVE_SECONDS = 15.0
 PAUSE_SECONDS = 2.0
-ENDED = frozenset(
-    {
-        TaskState.COMPLETED,
-        TaskState.COMPLETED_WITH_ERRORS,
-        TaskState.FAILED,
-        TaskState.CANCELLED,
-        TaskState.ROLLED_BACK,
-    }
-)
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
 
@@ -91,7 +81,7 @@ async def _events(task_id: str, status: TaskReply) -> AsyncIterator[str]:
     while True:
         said = status.model_dump_json()
         yield f"event: status\ndata: {said}\n\n" if said != told else ": nothing new\n\n"
-        if status.status in ENDED:
+        if status.ended:
             return
         told = said
         while True:

@@ -35,3 +35,8 @@ Confirm = Annotated[bool, Field(description="Must be true to write; without it t
 Target = Annotated[str, Field(description="Which configured NetBox")]
 TargetOfPlan = Annotated[str | None, Field(description="Which configured NetBox; a plan knows its own")]
 TaskId = Annotated[str, Field(description="From netbox_start_bulk_async", min_length=1, max_length=100)]
+
+
+def given(**fields: Any) -> dict[str, Any]:
+    """The fields that the caller has named; of the others nothing is said."""
+    return {name: value for name, value in fields.items() if value is not None}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from netbox_mcp import ipam, writes
 from netbox_mcp.ipam import FreeReply, UsageReply
-from netbox_mcp.registry import mcp_tool
-from netbox_mcp.tools.arguments import Confirm, Target
+from netbox_mcp.registry import mcp_tool, single_write
+from netbox_mcp.tools.arguments import Confirm, Target, given
 from netbox_mcp.writes import WriteReply
 
 Prefix = Annotated[str, Field(description="e.g. 192.0.2.0/24")]
@@ -33,7 +33,7 @@ def netbox_get_ip_usage(prefix: Prefix, vrf: Vrf = None, target: Target = "defau
     return ipam.measure_use(prefix, vrf, target)
 
 
-@mcp_tool(category="ipam", title="Create an address", read_only=False, destructive=True, verbatim=True)
+@single_write(category="ipam", title="Create an address")
 def netbox_create_ip_address(
     address: Annotated[str | None, Field(description="With mask, e.g. 192.0.2.5/24")] = None,
     prefix: Annotated[str | None, Field(description="Or take the next free address of this one")] = None,
@@ -47,11 +47,11 @@ def netbox_create_ip_address(
     target: Target = "default",
 ) -> WriteReply:
     """Record an address, or take the next free one of a prefix; callers at once get different ones."""
-    fields = _given(dns_name=dns_name, status=status, description=description)
+    fields = given(dns_name=dns_name, status=status, description=description)
     return ipam.create_address(address, prefix, vrf, fields, device, interface, confirm, target)
 
 
-@mcp_tool(category="ipam", title="Create a prefix", read_only=False, destructive=True, verbatim=True)
+@single_write(category="ipam", title="Create a prefix")
 def netbox_create_prefix(
     prefix: Annotated[str | None, Field(description="e.g. 192.0.2.0/24")] = None,
     within: Annotated[str | None, Field(description="Or take the next free one within this prefix")] = None,
@@ -63,7 +63,7 @@ def netbox_create_prefix(
     target: Target = "default",
 ) -> WriteReply:
     """Record a prefix, or take the next free one of a length within another."""
-    fields = _given(status=status, description=description)
+    fields = given(status=status, description=description)
     return ipam.create_prefix(prefix, within, length, vrf, fields, confirm, target)
 
 
@@ -78,9 +78,7 @@ def netbox_find_available_vlan_id(
     return ipam.find_free_vlan_ids(group, site, count, target)
 
 
-@mcp_tool(
-    category="ipam", title="Create a VLAN", read_only=False, destructive=True, verbatim=True, idempotent=True
-)
+@single_write(category="ipam", title="Create a VLAN", idempotent=True)
 def netbox_create_vlan(
     name: Annotated[str, Field(description="e.g. guests", min_length=1, max_length=64)],
     vid: Annotated[int | None, Field(description="Left out: the next free of group", ge=1, le=4094)] = None,
@@ -92,13 +90,11 @@ def netbox_create_vlan(
     target: Target = "default",
 ) -> WriteReply:
     """Record a VLAN, or take the next free id of a group; one of that name there is brought up to date."""
-    fields = _given(status=status, description=description)
+    fields = given(status=status, description=description)
     return ipam.create_vlan(name, vid, group, site, fields, confirm, target)
 
 
-@mcp_tool(
-    category="ipam", title="Create a VRF", read_only=False, destructive=True, verbatim=True, idempotent=True
-)
+@single_write(category="ipam", title="Create a VRF", idempotent=True)
 def netbox_create_vrf(
     name: Annotated[str, Field(description="e.g. customers", min_length=1, max_length=100)],
     rd: Annotated[str | None, Field(description="Route distinguisher, e.g. 65000:1", max_length=21)] = None,
@@ -107,9 +103,5 @@ def netbox_create_vrf(
     target: Target = "default",
 ) -> WriteReply:
     """Create a VRF, or bring the one of that name up to date."""
-    fields = _given(name=name, rd=rd, description=description)
+    fields = given(name=name, rd=rd, description=description)
     return writes.ensure_object("ipam.vrf", fields, {"name": name}, confirm, target)
-
-
-def _given(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from netbox_mcp import writes
-from netbox_mcp.registry import mcp_tool
-from netbox_mcp.tools.arguments import Confirm, Target
+from netbox_mcp.registry import single_write
+from netbox_mcp.tools.arguments import Confirm, Target, given
 from netbox_mcp.tools.read import ObjectTypeName
 from netbox_mcp.writes import WriteReply
 
@@ -20,14 +20,7 @@ WrittenFields = Annotated[
 ]
 
 
-@mcp_tool(
-    category="write",
-    title="Ensure an object",
-    read_only=False,
-    destructive=True,
-    verbatim=True,
-    idempotent=True,
-)
+@single_write(category="write", title="Ensure an object", idempotent=True)
 def netbox_ensure_object(
     object_type: ObjectTypeName,
     fields: WrittenFields,
@@ -45,14 +38,7 @@ def netbox_ensure_object(
     return writes.ensure_object(object_type, fields, match, confirm, target)
 
 
-@mcp_tool(
-    category="write",
-    title="Update an object",
-    read_only=False,
-    destructive=True,
-    verbatim=True,
-    idempotent=True,
-)
+@single_write(category="write", title="Update an object", idempotent=True)
 def netbox_update_object(
     object_type: ObjectTypeName,
     object_id: ObjectId,
@@ -64,14 +50,7 @@ def netbox_update_object(
     return writes.update_object(object_type, object_id, fields, confirm, target)
 
 
-@mcp_tool(
-    category="write",
-    title="Delete an object",
-    read_only=False,
-    destructive=True,
-    verbatim=True,
-    idempotent=True,
-)
+@single_write(category="write", title="Delete an object", idempotent=True)
 def netbox_delete_object(
     object_type: ObjectTypeName,
     object_id: ObjectId,
@@ -83,14 +62,7 @@ def netbox_delete_object(
     return writes.delete_object(object_type, object_id, confirm, with_dependents, target)
 
 
-@mcp_tool(
-    category="write",
-    title="Create a manufacturer",
-    read_only=False,
-    destructive=True,
-    verbatim=True,
-    idempotent=True,
-)
+@single_write(category="write", title="Create a manufacturer", idempotent=True)
 def netbox_create_manufacturer(
     name: Annotated[Name, Field(description="e.g. Cisco")],
     description: Annotated[str | None, Field(description="Optional")] = None,
@@ -101,9 +73,7 @@ def netbox_create_manufacturer(
     return _ensure("manufacturers", confirm, target, name=name, description=description)
 
 
-@mcp_tool(
-    category="write", title="Create a site", read_only=False, destructive=True, verbatim=True, idempotent=True
-)
+@single_write(category="write", title="Create a site", idempotent=True)
 def netbox_create_site(
     name: Annotated[Name, Field(description="e.g. AMS1")],
     status: Annotated[str | None, Field(description="planned, staging, active, ...")] = None,
@@ -116,14 +86,7 @@ def netbox_create_site(
     return _ensure("sites", confirm, target, name=name, status=status, region=region, description=description)
 
 
-@mcp_tool(
-    category="write",
-    title="Create a device role",
-    read_only=False,
-    destructive=True,
-    verbatim=True,
-    idempotent=True,
-)
+@single_write(category="write", title="Create a device role", idempotent=True)
 def netbox_create_device_role(
     name: Annotated[Name, Field(description="e.g. Access Switch")],
     color: Annotated[str | None, Field(description="Six hexadecimal digits, e.g. 4caf50")] = None,
@@ -135,14 +98,7 @@ def netbox_create_device_role(
     return _ensure("device_roles", confirm, target, name=name, color=color, description=description)
 
 
-@mcp_tool(
-    category="write",
-    title="Set a device's status",
-    read_only=False,
-    destructive=True,
-    verbatim=True,
-    idempotent=True,
-)
+@single_write(category="write", title="Set a device's status", idempotent=True)
 def netbox_update_device_status(
     name: Annotated[Name, Field(description="The device's name")],
     status: Annotated[str, Field(description="planned, staged, active, offline, decommissioning, ...")],
@@ -154,14 +110,7 @@ def netbox_update_device_status(
     return writes.update_device_status(name, site, status, confirm, target)
 
 
-@mcp_tool(
-    category="write",
-    title="Delete a manufacturer",
-    read_only=False,
-    destructive=True,
-    verbatim=True,
-    idempotent=True,
-)
+@single_write(category="write", title="Delete a manufacturer", idempotent=True)
 def netbox_delete_manufacturer(
     name: Annotated[Name, Field(description="Its name")],
     confirm: Confirm = False,
@@ -172,5 +121,4 @@ def netbox_delete_manufacturer(
 
 
 def _ensure(object_type: str, confirm: bool, target: str, **fields: Any) -> WriteReply:
-    given = {name: value for name, value in fields.items() if value is not None}
-    return writes.ensure_object(object_type, given, None, confirm, target)
+    return writes.ensure_object(object_type, given(**fields), None, confirm, target)

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.errors import BadFilterError, Problem, UnknownNameError
+from orchestrator.json_shape import check_json
 from orchestrator.netbox.custom_filters import PREFIX, split_name, takes, why_ignored
 from orchestrator.netbox.surface import BOOLEAN, MANY, Endpoint
 from orchestrator.netbox.transport import Parameters
 from orchestrator.ports import Row
-from orchestrator.values import is_text, suggest
+from orchestrator.values import suggest
 
 # In NetBox's answers, and no columns that it could sort by: it would ignore them.
 _NOT_SORTABLE = frozenset({"url", "display", "display_url", "tags", "custom_fields"})
@@ -109,8 +110,6 @@ def _values(name: str, value: Any, takes: str) -> list[str | int]:
         )
     if any(isinstance(one, list | tuple | Mapping) for one in values):
         raise BadFilterError(f"filters.{name} takes plain values; nothing was sent.", "Give text or numbers.")
-    if any(isinstance(one, str) and not is_text(one) for one in values):
-        raise BadFilterError(f"filters.{name} is half a character; nothing was sent.", "Give whole text.")
     if len(values) > 1 and takes != MANY:
         raise BadFilterError(
             f"filters.{name} takes one value, and {len(values)} were given; nothing was sent.",
@@ -121,7 +120,10 @@ def _values(name: str, value: Any, takes: str) -> list[str | int]:
             f"filters.{name} is true or false, and {values[0]!r} is neither; nothing was sent.",
             "NetBox would ignore it and answer with everything.",
         )
-    return [_text(one, takes) for one in values]
+    sent = [_text(one, takes) for one in values]
+    for problem in check_json(sent, f"filters.{name}"):
+        raise BadFilterError(f"{problem.path}: {problem.message}; nothing was sent.", problem.hint)
+    return sent
 
 
 def _text(value: Any, takes: str) -> str | int:

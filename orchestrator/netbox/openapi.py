@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from orchestrator.catalog import ENSURED, OBJECT_TYPES
+from orchestrator.netbox.surface import written
 
 _LABEL = re.compile(r"^\* `(?P<value>[^`]*)` - (?P<label>.*)$", re.MULTILINE)
 # The version label of NetBox's schema reads "4.7.3 (4.7)": only the release line matters.
@@ -26,9 +27,7 @@ def read_fields(openapi: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]
 
 
 def _type_fields(openapi: dict[str, Any], path: str) -> dict[str, dict[str, Any]]:
-    body = openapi["paths"][f"/api/{path}/"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    name = body["oneOf"][0]["$ref"].rsplit("/", 1)[1]
-    component = openapi["components"]["schemas"][name]
+    component = written(openapi["paths"][f"/api/{path}/"], openapi["components"]["schemas"])
     required = set(component.get("required", ()))
     links = OBJECT_TYPES[_name_of(path)].all_references()
     return {

@@ -90,7 +90,7 @@ def read_surface(openapi: Mapping[str, Any], models: Mapping[str, str]) -> Surfa
                 path=path,
                 model=models.get(path, f"{app}.{item.lower()}"),
                 fields=frozenset(components[item]["properties"]),
-                writable=frozenset(_writable(methods, components)),
+                writable=frozenset(written(methods, components).get("properties", ())),
                 filters={
                     parameter["name"]: _TAKES.get(parameter["schema"].get("type"), ONE)
                     for parameter in methods["get"].get("parameters", ())
@@ -100,6 +100,14 @@ def read_surface(openapi: Mapping[str, Any], models: Mapping[str, str]) -> Surfa
             )
         )
     return Surface(found)
+
+
+def written(methods: Mapping[str, Any], components: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The component that a create takes, by the methods of its path; empty where nothing can be created."""
+    schema = _content(methods.get("post", {}).get("requestBody", {}))
+    variants = schema.get("oneOf", [schema])  # one object, or a list of such
+    component: Mapping[str, Any] = components.get(_reference(variants[0]), {})
+    return component
 
 
 def surface_to_data(surface: Surface) -> list[dict[str, Any]]:
@@ -135,13 +143,6 @@ def _listed(get: Mapping[str, Any] | None, components: Mapping[str, Any]) -> str
     schema = _content(get["responses"].get("200", {})) if get else {}
     pages = components.get(_reference(schema), {}).get("properties", {}).get("results")
     return _reference(pages.get("items", {})) or None if pages else None
-
-
-def _writable(methods: Mapping[str, Any], components: Mapping[str, Any]) -> Iterable[str]:
-    schema = _content(methods.get("post", {}).get("requestBody", {}))
-    variants = schema.get("oneOf", [schema])
-    properties: Mapping[str, Any] = components.get(_reference(variants[0]), {}).get("properties", {})
-    return properties
 
 
 def _content(part: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from netbox_mcp.failures import UsageError
 from netbox_mcp.rollbacks import plan_rollback
-from netbox_mcp.single import get_netbox_client
+from netbox_mcp.single import NetBoxClientManager, get_netbox_client
 from tests.integration.worker_process import NetBoxOverHttp
 
 
@@ -46,3 +49,19 @@ def test_dry_run_refuses_a_confirmed_call(
     with pytest.raises(UsageError, match="Dry-run is on"):
         get_netbox_client().ensure_site(name=f"{prefix} site", confirm=True)
     assert netbox.count("dcim/sites", name=f"{prefix} site") == 0
+
+
+def test_fifty_threads_share_one_client(netbox: NetBoxOverHttp, prefix: str) -> None:
+    """By either of its names; and all of them can read at once."""
+    site = netbox.create("dcim/sites", name=prefix, slug=prefix)["id"]
+    together = threading.Barrier(50)
+
+    def use(number: int) -> tuple[int, int]:
+        together.wait()
+        client = NetBoxClientManager.get_client() if number % 2 else get_netbox_client()
+        found = client.dcim.sites.get(name=prefix, fields=["id"])
+        assert found is not None
+        return id(client), int(found["id"])
+
+    with ThreadPoolExecutor(50) as pool:
+        assert set(pool.map(use, range(50))) == {(id(get_netbox_client()), site)}
