@@ -20,7 +20,7 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import AuthenticationError, BusyLoadingError, ConnectionError, TimeoutError
 
-from netbox_mcp.dependencies import get_settings
+from netbox_mcp.dependencies import get_netbox_config, get_settings
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.errors import JournalError
 from orchestrator.models import Outcome, Plan, Report, Stage
@@ -209,8 +209,10 @@ _alone = threading.local()
 def one_at_a_time(target: str) -> Iterator[None]:
     """Keep single writes of this state directory apart: between looking and writing nobody else does either.
 
-    They do not wait for batches. A thread that is inside may enter again.
+    They do not wait for batches. A thread that is inside may enter again. Raises UsageError for a target
+    that is not configured: its name becomes that of a file.
     """
+    get_netbox_config(target)
     if getattr(_alone, "target", None) == target:
         yield
         return

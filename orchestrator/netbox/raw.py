@@ -120,12 +120,13 @@ class RawAccess:
                 f"Dry-run is on: {path} was not sent to NetBox.", "Unset NETBOX_DRY_RUN to write."
             )
         answer, request_id = self._transport.write(method, path, rows)
+        what = f"the {len(rows)} {path.rpartition('/')[2]}"
         if method == "DELETE":
             if answer is not None:
-                raise UnknownOutcomeError(f"NetBox's answer does not say that the {len(rows)} rows are gone.")
+                raise UnknownOutcomeError(f"NetBox's answer does not say that {what} are gone.")
             return Written([], request_id)
         if not isinstance(answer, list) or len(answer) != len(rows):
-            raise UnknownOutcomeError(f"NetBox's answer does not match the {len(rows)} rows that were sent.")
+            raise UnknownOutcomeError(f"NetBox's answer does not match {what} that were sent.")
         return Written(_in_order(rows, answer) if method == "PATCH" else answer, request_id)
 
     def _by_offset(self, path: str, parameters: Parameters) -> list[Row]:

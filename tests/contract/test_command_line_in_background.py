@@ -67,14 +67,16 @@ def test_a_running_task_is_cancelled_and_resumed(
 ) -> None:
     name = write(cli, {"sites": [{"name": f"{prefix}-[001-600]"}]})
     log = cli.folder / "apply.log"
-    worker = cli.start("worker", log=cli.folder / "worker.log")
+    worker = cli.start("worker", log=cli.folder / "worker.log", NETBOX_MCP_LANES="1")
     applying = cli.start("apply", name, "--yes", log=log)
     try:
         deadline = time.monotonic() + 60
+        while not (tasks := cli("tasks", "--json").json):
+            assert time.monotonic() < deadline, log.read_text()
+        [task] = tasks
         while not netbox.count("dcim/sites", name__isw=prefix):
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
-        [task] = cli("tasks", "--json").json
         cancelled = cli("cancel", task["task_id"], "--json")
         assert (cancelled.code, cancelled.json["status"]) == (0, "cancelled")
         assert 0 < cancelled.json["done"] < 600

@@ -206,7 +206,7 @@ def test_a_file_dropped_into_the_package_is_a_tool_everywhere(
         assert reply.structured_content == {"site": "x", "weather": "fine"}
 
 
-ODD = ["\ud800", "\x00", "x" * 9_000, -1, 10**30, True, [], {}, {"a": {"b": ["\ud800"]}}]
+ODD = ["\ud800", "\x00", "../../odd", "x" * 9_000, -1, 10**30, True, [], {}, {"a": {"b": ["\ud800"]}}]
 
 
 def test_whatever_is_sent_the_server_lives_and_says_no(
@@ -233,3 +233,4 @@ def test_whatever_is_sent_the_server_lives_and_says_no(
                 assert answer.status_code < 500 or answer.json()["code"] != "internal_error"
         assert "Traceback" not in server.log.read_text()
     assert netbox.count("core/object-changes") == before
+    assert not list(tmp_path.rglob("*odd*"))
