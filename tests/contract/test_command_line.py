@@ -303,6 +303,7 @@ def test_on_a_terminal_the_person_is_asked(
 ) -> None:
     process, parent = open_terminal(cli, "apply", write(cli, campus(prefix)), "--sync")
     shown = read_terminal(parent, until="[y/N]")
+    time.sleep(1)  # Python acts on a Ctrl-C between question and reading only with the next key
     os.write(parent, answer.encode())
     read_terminal(parent)
     assert process.wait(30) == code
