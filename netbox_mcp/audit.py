@@ -21,6 +21,7 @@ import orjson
 import structlog
 from mcp.server.auth.middleware.auth_context import get_access_token
 
+from netbox_mcp.auth import name_of
 from netbox_mcp.redaction import Redaction
 from orchestrator.errors import JournalError, OrchestratorError, UnknownOutcomeError
 from orchestrator.netbox.endpoints import Mutation
@@ -134,7 +135,7 @@ def caller() -> str:
     """Who is asking: a bearer token by its digest, or the user of this machine."""
     token = get_access_token()
     if token is not None:
-        return token.client_id
+        return name_of(token)
     try:
         return f"user:{getpass.getuser()}"
     except (KeyError, OSError):  # no such user in the container's passwd

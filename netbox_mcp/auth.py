@@ -1,72 +1,107 @@
 """Who may call over HTTP: a bearer token, compared in constant time.
 
 `TokenGate` stands before everything that the HTTP host serves, save the open
-paths. Two kinds of token: those of clients, and that of the people who approve
-plans, which opens the plans and nothing else. Where no token is configured, one
-is made and kept in a file that only its owner can read; a token is never
-printed or logged.
+paths; which scope opens what is in access.py, and finer than here at each route
+and tool. Where no token is configured, one is made and kept in a file that only
+its owner can read; a token is never printed or logged, and only digests of tokens
+are kept in memory.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken, TokenVerifier
 from pydantic import SecretStr
 from pydantic_core import to_json
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as ScopeOfAsgi
 
-from netbox_mcp.failures import PROBLEM_TYPE, ErrorReply, problem
+from netbox_mcp.access import EVERYTHING, Client, ForbiddenError, Scope, included, require
+from netbox_mcp.config import Settings, sha256_of
+from netbox_mcp.failures import PROBLEM_TYPE, ErrorReply, explain, problem
 from orchestrator.netbox import ConfigError
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 REST_PATH = "/api/v1"
-PLANS_PATH = f"{REST_PATH}/plans/"
 DASHBOARD_PATH = "/rq"
-USE_SCOPE = "use"
-APPROVE_SCOPE = "approve"
 UNAUTHORIZED = ErrorReply(
     code="unauthorized",
     message="This server wants a bearer token.",
     hint="Send 'Authorization: Bearer <token>'; the token is in NETBOX_MCP_TOKEN or in the file "
     "that the server names when it starts.",
 )
-FORBIDDEN_HERE = ErrorReply(
-    code="forbidden",
-    message="This bearer token is for looking at plans and approving them, and for nothing else.",
-    hint="Use a token of NETBOX_MCP_TOKEN here.",
-)
 TOKEN_FILE_NAME = "http-token"  # noqa: S105
 
 
 class StaticTokenVerifier(TokenVerifier):
-    """Accepts the tokens it was given, each kind with its scope; keeps only their digests."""
+    """Accepts the tokens of these callers; no scope goes beyond `most`."""
 
-    def __init__(self, tokens: Sequence[SecretStr], approve_token: SecretStr | None = None) -> None:
-        given = [(token, USE_SCOPE) for token in tokens]
-        if approve_token is not None:
-            given.append((approve_token, APPROVE_SCOPE))
-        self._scopes = [
-            (_digest(token.get_secret_value()), scope) for token, scope in given if token.get_secret_value()
-        ]
+    def __init__(self, clients: Iterable[Client], most: frozenset[Scope]) -> None:
+        self._clients = list(clients)
+        self._most = most
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """The caller's identity, or None for a token that is not ours."""
-        presented = _digest(token)
+        presented = sha256_of(SecretStr(token))
         # Every digest is compared, so that the time taken tells nothing about which one came close.
-        matches = [(hmac.compare_digest(presented, known), scope) for known, scope in self._scopes]
-        scopes = [scope for is_it, scope in matches if is_it]
-        if not scopes:
+        matches = [(hmac.compare_digest(presented, client.sha256), client) for client in self._clients]
+        found = next((client for is_it, client in matches if is_it), None)
+        if found is None:
             return None
-        name = f"token-{presented.hex()[:8]}"
-        return AccessToken(token=name, client_id=name, scopes=scopes)
+        scopes = sorted(scope.value for scope in included(found.scopes) & self._most)
+        return AccessToken(token=found.name, client_id=found.name, scopes=scopes)
+
+
+class AnyVerifier(TokenVerifier):
+    """Accepts what any of several verifiers does."""
+
+    def __init__(self, verifiers: Sequence[TokenVerifier]) -> None:
+        self._verifiers = verifiers
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """The caller's identity by the first that knows the token."""
+        for verifier in self._verifiers:
+            found = await verifier.verify_token(token)
+            if found is not None:
+                return found
+        return None
+
+
+def callers(tokens: Sequence[SecretStr], settings: Settings) -> list[Client]:
+    """Everybody who may call: holders of these tokens, of the approve token, and the configured clients.
+
+    Where no name is configured, a caller is named after its token's digest.
+    """
+    given: list[tuple[SecretStr, frozenset[Scope]]] = [(token, EVERYTHING) for token in tokens]
+    if settings.approve_token is not None:
+        given.append((settings.approve_token, frozenset({Scope.APPROVE})))
+    unnamed = [(sha256_of(token), scopes) for token, scopes in given if token.get_secret_value()]
+    return [
+        *(
+            Client(name=f"token-{sha256[:8]}", sha256=sha256, scopes=tuple(scopes))
+            for sha256, scopes in unnamed
+        ),
+        *settings.clients,
+    ]
+
+
+def name_of(token: AccessToken) -> str:
+    """Who it is, for the audit and for limits: the client, and for whom it acts where that is told."""
+    return f"{token.client_id}/{token.subject}" if token.subject else token.client_id
+
+
+def scopes_of_caller() -> list[str]:
+    """What the caller of the request at hand may do; nothing where there is no caller."""
+    token = get_access_token()
+    return token.scopes if token is not None else []
 
 
 class BasicIsBearer:
@@ -78,7 +113,7 @@ class BasicIsBearer:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: ScopeOfAsgi, receive: Receive, send: Send) -> None:
         """Hand the request on, with a bearer token if it came with HTTP Basic."""
         if scope["type"] == "http" and is_dashboard(scope):
             headers = [(name, _as_bearer(value)) for name, value in scope["headers"]]
@@ -86,7 +121,7 @@ class BasicIsBearer:
         await self._app(scope, receive, send)
 
 
-def is_dashboard(scope: Scope) -> bool:
+def is_dashboard(scope: ScopeOfAsgi) -> bool:
     """Whether a request is for the dashboard."""
     path = str(scope.get("path"))
     return path == DASHBOARD_PATH or path.startswith(f"{DASHBOARD_PATH}/")
@@ -106,35 +141,47 @@ def _as_bearer(value: bytes) -> bytes:
 class TokenGate:
     """ASGI middleware: 401 for every request without a valid bearer token, save the open paths.
 
-    403 for the token of those who approve anywhere but at the plans.
+    403 for the dashboard without the scope `admin`, and for all that is no route of REST without `read`.
 
     It runs inside Starlette's AuthenticationMiddleware, which has already put
     the caller into the scope.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self, app: ASGIApp, open_paths: Collection[str] = OPEN_PATHS, metadata_url: str | None = None
+    ) -> None:
         self._app = app
+        self._open = open_paths
+        where = f', resource_metadata="{metadata_url}"' if metadata_url else ""
+        self._challenge = f'Bearer error="invalid_token"{where}'.encode()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: ScopeOfAsgi, receive: Receive, send: Send) -> None:
         """Let the request pass or answer 401 or 403; a websocket is closed."""
-        if scope["type"] == "lifespan" or scope.get("path") in OPEN_PATHS:
+        if scope["type"] == "lifespan" or scope.get("path") in self._open:
             await self._app(scope, receive, send)
             return
         user = scope.get("user")
-        known = user is not None and user.is_authenticated
-        if known and self._may_be_here(scope):
-            await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
+        if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
-        elif known:
-            await _refuse(send, 403, FORBIDDEN_HERE)
+        elif user is None or not user.is_authenticated:
+            scheme = b'Basic realm="netbox-mcp"' if is_dashboard(scope) else self._challenge
+            await _refuse(send, 401, UNAUTHORIZED, (b"www-authenticate", scheme))
         else:
-            scheme = b'Basic realm="netbox-mcp"' if is_dashboard(scope) else b'Bearer error="invalid_token"'
-            challenge = (b"www-authenticate", scheme)
-            await _refuse(send, 401, UNAUTHORIZED, challenge)
+            try:
+                _check_place(scope)
+            except ForbiddenError as error:
+                await _refuse(send, 403, explain(error))
+            else:
+                await self._app(scope, receive, send)
 
-    def _may_be_here(self, scope: Scope) -> bool:
-        return USE_SCOPE in scope["auth"].scopes or str(scope.get("path")).startswith(PLANS_PATH)
+
+def _check_place(scope: ScopeOfAsgi) -> None:
+    """Raise ForbiddenError where the caller has no business at all. Routes of REST say what each needs."""
+    held = scope["auth"].scopes
+    if is_dashboard(scope):
+        require(held, Scope.ADMIN)
+    elif not str(scope.get("path")).startswith(f"{REST_PATH}/"):
+        require(held, Scope.READ)
 
 
 async def _refuse(send: Send, status: int, error: ErrorReply, *more: tuple[bytes, bytes]) -> None:
@@ -178,7 +225,3 @@ def _keep_token(path: Path) -> SecretStr:
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(token + "\n")
     return SecretStr(token)
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "replace")).digest()

@@ -8,9 +8,11 @@ in the environment unless it says otherwise.
 from __future__ import annotations
 
 import difflib
+import hashlib
 from pathlib import Path
 from typing import Annotated, Any
 
+import orjson
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -20,6 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from netbox_mcp.access import EVERYTHING, ONLY_LOOKING, Client, Scope
 from orchestrator.netbox.settings import ConfigError, find_config_file, read_config_tables
 from workers.settings import MIN_TOKEN_LENGTH, WorkerSettings
 
@@ -28,6 +31,7 @@ TARGET_KEYS = ("netbox", "targets")
 
 TextList = Annotated[list[str], NoDecode]
 SecretList = Annotated[list[SecretStr], NoDecode]
+ClientList = Annotated[list[Client], NoDecode]
 
 DEFAULT_TOOLSETS = ["bulk", "read", "system"]
 
@@ -50,7 +54,26 @@ class Settings(WorkerSettings):
         default=[],
         validation_alias=AliasChoices("NETBOX_MCP_TOKEN", "NETBOX_MCP_TOKENS", "http_tokens"),
         description="Bearer token for HTTP, several separated by commas. "
-        "Unset: one is made and kept in the state directory.",
+        "Unset, and no NETBOX_MCP_CLIENTS: one is made and kept in the state directory.",
+    )
+    clients: ClientList = Field(
+        default=[],
+        description="Callers over HTTP with less than all rights: a JSON list of objects with name, sha256 "
+        "(of the bearer token) and scopes. `netbox-mcp token` makes one.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#\s]+$",
+        description="Where clients reach the HTTP server, as https://netbox-mcp.example.net; OAuth needs it.",
+    )
+    oauth_issuer: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^?#\s]+$",
+        description="The OAuth authorization server, exactly as it calls itself, whose tokens (JWTs for "
+        "NETBOX_MCP_PUBLIC_URL/mcp, with the scopes read, plan, write, admin, approve) are accepted as well.",
+    )
+    read_only: bool = Field(
+        default=False, description="Offer nothing over MCP and REST that writes; planning stays."
     )
     allowed_hosts: TextList = Field(
         default=[], description="Host names besides loopback by which clients may address the HTTP server."
@@ -73,6 +96,11 @@ class Settings(WorkerSettings):
     max_objects: int = Field(
         default=200_000, ge=1, description="Largest document of all; a larger one is refused, to be split."
     )
+    requests_per_minute: int = Field(
+        default=6000,
+        ge=0,
+        description="Requests over HTTP that one caller may make in a minute; 0: no limit.",
+    )
     max_request_bytes: int = Field(
         default=4 * 1024 * 1024, ge=1024, description="Largest HTTP request body that is accepted."
     )
@@ -84,6 +112,11 @@ class Settings(WorkerSettings):
         validation_alias=AliasChoices("NETBOX_DRY_RUN", "dry_run"),
         description="NETBOX_DRY_RUN: plan everything, write nothing.",
     )
+
+    @property
+    def most_scopes(self) -> frozenset[Scope]:
+        """What any caller may do at most."""
+        return ONLY_LOOKING if self.read_only else EVERYTHING | {Scope.APPROVE}
 
     @field_validator("http_tokens", "allowed_hosts", "toolsets", "redacted_fields", mode="before")
     @classmethod
@@ -106,6 +139,39 @@ class Settings(WorkerSettings):
         if info.data.get("approve_token") in tokens:
             raise ValueError("the token of those who approve (NETBOX_MCP_APPROVE_TOKEN) must be another one")
         return tokens
+
+    @field_validator("oauth_issuer")
+    @classmethod
+    def _for_whom(cls, issuer: str | None, info: ValidationInfo) -> str | None:
+        if issuer is not None and info.data.get("public_url") is None:
+            raise ValueError("tokens are issued for an address: set NETBOX_MCP_PUBLIC_URL as well")
+        return issuer
+
+    @field_validator("clients", mode="before")
+    @classmethod
+    def _decode(cls, value: Any) -> Any:
+        """A list from a file, JSON from the environment."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise ValueError(f"it is no JSON ({error})") from None
+
+    @field_validator("clients")
+    @classmethod
+    def _told_apart(cls, clients: list[Client], info: ValidationInfo) -> list[Client]:
+        names = [client.name for client in clients]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"there are two clients named {twice}")
+        tokens = [*info.data.get("http_tokens", []), info.data.get("approve_token")]
+        taken = [sha256_of(token) for token in tokens if token is not None]
+        taken += [client.sha256 for client in clients]
+        same = next((client.name for client in clients if taken.count(client.sha256) > 1), None)
+        if same is not None:
+            raise ValueError(f"the token of {same} is that of somebody else as well")
+        return clients
 
     @classmethod
     def settings_customise_sources(
@@ -143,6 +209,11 @@ def read_config_file(path: Path | None) -> dict[str, Any]:
     return {name: value for name, value in data.items() if name not in TARGET_KEYS}
 
 
+def sha256_of(token: SecretStr) -> str:
+    """The digest by which a bearer token is known."""
+    return hashlib.sha256(token.get_secret_value().encode("utf-8", "replace")).hexdigest()
+
+
 def variable_of(field: str) -> str:
     """The environment variable of a setting."""
     info = Settings.model_fields.get(field)
@@ -155,7 +226,10 @@ def variable_of(field: str) -> str:
 def _config_error(error: ValidationError) -> ConfigError:
     first = error.errors(include_input=False, include_url=False)[0]
     field = str(first["loc"][0]) if first["loc"] else "settings"
+    where = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in first["loc"][1:])
     reason = str(first["msg"]).removeprefix("Value error, ")
     info = Settings.model_fields.get(field)
     hint = (info.description or "") if info is not None else ""
-    return ConfigError(f"{variable_of(field)} is not usable: {reason}.", hint or "Correct it or unset it.")
+    return ConfigError(
+        f"{variable_of(field)}{where} is not usable: {reason}.", hint or "Correct it or unset it."
+    )

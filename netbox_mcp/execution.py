@@ -6,7 +6,7 @@ Arguments are checked as the MCP server checks them, and answers are the same.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from functools import cache
 from typing import Any
@@ -15,6 +15,7 @@ from mcp.server.mcpserver.tools.base import Tool
 from mcp_types import CallToolResult
 from pydantic import ValidationError
 
+from netbox_mcp.access import EVERYTHING, require
 from netbox_mcp.failures import MAX_DETAILS, UsageError, complaints, shorten
 from netbox_mcp.registry import ToolSpec, find_tool, load_tools, select_tools
 from netbox_mcp.schemas import lean_schema, without_null
@@ -30,12 +31,16 @@ class _NobodyWaits:
         """Ignore."""
 
 
-async def execute_tool(name: str, arguments: Mapping[str, Any], toolsets: list[str]) -> dict[str, Any]:
-    """Call a tool of these toolsets and return its answer as data.
+async def execute_tool(
+    name: str, arguments: Mapping[str, Any], toolsets: list[str], scopes: Collection[str] = EVERYTHING
+) -> dict[str, Any]:
+    """Call a tool of these toolsets, for a caller with these scopes, and return its answer as data.
 
-    Raises UsageError for an unknown tool and for unknown or wrong arguments, and what the tool raises.
+    Raises UsageError for an unknown tool and for unknown or wrong arguments, ForbiddenError for a tool that
+    the scopes do not open, and what the tool raises.
     """
     spec = find_tool(name, [one.name for one in select_tools(toolsets)])
+    require(scopes, spec.scope)
     refuse_unknown_arguments(spec, arguments)
     tool = _tool(spec)
     try:
@@ -56,9 +61,15 @@ def answer_of(spec: ToolSpec, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def serialize_registry_for_api(
-    toolsets: list[str], category: str | None = None, name: str | None = None
+    toolsets: list[str],
+    category: str | None = None,
+    name: str | None = None,
+    scopes: Collection[str] = EVERYTHING,
 ) -> list[dict[str, Any]]:
-    """The tools of these toolsets, or those of one category or with `name` in theirs, with their schemas."""
+    """The tools that these toolsets have and these scopes open, with their schemas.
+
+    All of them, or those of one category, or with `name` in theirs.
+    """
     return [
         {
             "name": spec.name,
@@ -68,13 +79,14 @@ def serialize_registry_for_api(
             "read_only": spec.read_only,
             "destructive": spec.destructive,
             "idempotent": spec.idempotent,
+            "scope": spec.scope.value,
             "input_schema": lean_schema(_tool(spec).parameters),
             "output_schema": lean_schema(
                 _tool(spec).output_schema or {}, of_answer=True, with_null=spec.verbatim
             ),
         }
         for spec in select_tools(toolsets)
-        if category in (None, spec.category) and (name or "") in spec.name
+        if spec.scope in scopes and category in (None, spec.category) and (name or "") in spec.name
     ]
 
 

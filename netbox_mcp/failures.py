@@ -50,6 +50,13 @@ class TooLargeError(OrchestratorError):
     code = "too_large"
 
 
+class OverLimitError(OrchestratorError):
+    """A caller asks more often than it may."""
+
+    code = "rate_limited"
+    retryable = True
+
+
 def explain(error: BaseException, all_details: bool = False) -> ErrorReply:
     """Put an exception into the common shape: the first 20 details and their count, or all of them."""
     if not isinstance(error, OrchestratorError):

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -24,6 +25,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
+from mcp.server.auth.provider import TokenVerifier
 from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import SecretStr
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -31,14 +33,20 @@ from starlette.middleware.authentication import AuthenticationMiddleware
 from netbox_mcp import __version__
 from netbox_mcp.auth import (
     DASHBOARD_PATH,
+    OPEN_PATHS,
     REST_PATH,
+    AnyVerifier,
     BasicIsBearer,
     StaticTokenVerifier,
     TokenGate,
+    callers,
     obtain_token,
+    scopes_of_caller,
 )
 from netbox_mcp.config import Settings
 from netbox_mcp.dependencies import get_task_manager
+from netbox_mcp.oauth import JwtVerifier, metadata_routes, metadata_url
+from netbox_mcp.rate_limit import RateLimit
 from netbox_mcp.rest import BodyLimit, add_routes
 from netbox_mcp.server import build_server
 from netbox_mcp.service import get_service
@@ -52,8 +60,8 @@ _MIDDLE_BETWEEN_FULL = 100  # collections of the middle generation; Python's own
 
 
 def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
-    """The application that `serve --transport http` runs; `tokens` are those it accepts."""
-    server = build_server(settings)
+    """The application that `serve --transport http` runs; `tokens` open all of it."""
+    server = build_server(settings, scopes_of_caller)
     mcp_app = server.streamable_http_app(
         streamable_http_path=MCP_PATH,
         transport_security=_host_rules(settings),
@@ -78,15 +86,32 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
     add_routes(app)
     app.add_middleware(BodyLimit, most_bytes=settings.max_request_bytes, input_bytes=settings.max_input_bytes)
     # The last middleware added is the first to see a request: who calls, then whether they may.
-    app.add_middleware(TokenGate)
-    app.add_middleware(AuthContextMiddleware)
-    verifier = StaticTokenVerifier(tokens, settings.approve_token)
-    app.add_middleware(AuthenticationMiddleware, backend=BearerAuthBackend(verifier))
-    app.add_middleware(BasicIsBearer)
+    if settings.requests_per_minute:
+        app.add_middleware(RateLimit, per_minute=settings.requests_per_minute)
+    _add_gate(app, tokens, settings)
     if settings.redis_url is not None:
         _mount_dashboard(app, settings)
     app.mount("/", mcp_app)
     return app
+
+
+def _add_gate(app: FastAPI, tokens: list[SecretStr], settings: Settings) -> None:
+    """Put everything behind a token, and tell clients of OAuth where to get one."""
+    verifiers: list[TokenVerifier] = [StaticTokenVerifier(callers(tokens, settings), settings.most_scopes)]
+    gate: dict[str, Any] = {}
+    if settings.oauth_issuer is not None:
+        resource = f"{settings.public_url}{MCP_PATH}"
+        verifiers.append(JwtVerifier(settings.oauth_issuer, resource, settings.most_scopes))
+        routes = metadata_routes(settings.oauth_issuer, resource)
+        app.router.routes.extend(routes)
+        gate = {
+            "open_paths": OPEN_PATHS | {route.path for route in routes},
+            "metadata_url": metadata_url(resource),
+        }
+    app.add_middleware(TokenGate, **gate)
+    app.add_middleware(AuthContextMiddleware)
+    app.add_middleware(AuthenticationMiddleware, backend=BearerAuthBackend(AnyVerifier(verifiers)))
+    app.add_middleware(BasicIsBearer)
 
 
 def serve_http(settings: Settings) -> None:
@@ -133,9 +158,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def choose_tokens(settings: Settings) -> tuple[list[SecretStr], str]:
-    """The accepted tokens and where they come from, in words. Never the token itself."""
+    """The tokens that open everything, and where they come from, in words. Never the token itself."""
     if settings.http_tokens:
         return settings.http_tokens, "bearer token from NETBOX_MCP_TOKEN"
+    if settings.clients:
+        return [], f"bearer tokens of {', '.join(client.name for client in settings.clients)}"
     if not is_loopback(settings.host):
         raise ConfigError(
             f"Refusing to listen on {settings.host} without a bearer token.",
@@ -158,6 +185,8 @@ def is_loopback(host: str) -> bool:
 def _host_rules(settings: Settings) -> TransportSecuritySettings:
     """Which Host and Origin headers are answered; all others get 421 or 403 (DNS rebinding)."""
     names = ["127.0.0.1", "localhost", "[::1]", _url_host(settings.host), *settings.allowed_hosts]
+    if settings.public_url is not None:
+        names.append(urlsplit(settings.public_url).netloc)
     hosts = [pattern for name in names for pattern in (name, f"{name}:*")]
     origins = [f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts]
     return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=origins)

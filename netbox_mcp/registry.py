@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from netbox_mcp.access import Scope
 from netbox_mcp.failures import UsageError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -27,8 +28,9 @@ class ToolSpec:
     """One tool: the function, the toolset it belongs to, and what it may do to NetBox.
 
     `destructive` means that something there already can be overwritten or
-    removed; `idempotent` that calling it twice equals calling it once. `verbatim`:
-    the answer keeps its empty parts, since they say something: what was cleared, that nothing was found.
+    removed; `idempotent` that calling it twice equals calling it once. `scope` is
+    what a caller over HTTP must hold. `verbatim`: the answer keeps its empty parts,
+    since they say something: what was cleared, that nothing was found.
     """
 
     name: str
@@ -39,6 +41,7 @@ class ToolSpec:
     read_only: bool
     destructive: bool
     idempotent: bool
+    scope: Scope
     verbatim: bool
 
 
@@ -51,13 +54,14 @@ def mcp_tool(
     read_only: bool,
     destructive: bool = False,
     idempotent: bool = False,
+    scope: Scope | None = None,
     verbatim: bool = False,
     title: str = "",
 ) -> Callable[[Function], Function]:
     """Enter a function into the tool registry; its docstring is the description that a model reads.
 
-    A read-only tool counts as idempotent. Raises ValueError for a second tool
-    of the same name, and for a tool without a docstring.
+    A read-only tool counts as idempotent, and needs the scope `read`; all others need `write`, if nothing
+    else is said. Raises ValueError for a second tool of the same name, and for a tool without a docstring.
     """
 
     def register(function: Function) -> Function:
@@ -79,6 +83,7 @@ def mcp_tool(
             read_only=read_only,
             destructive=destructive,
             idempotent=idempotent or read_only,
+            scope=scope or (Scope.READ if read_only else Scope.WRITE),
             verbatim=verbatim,
         )
         return function

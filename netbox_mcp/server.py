@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import anyio
@@ -22,6 +22,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from netbox_mcp import __version__
+from netbox_mcp.access import EVERYTHING, require
 from netbox_mcp.config import Settings
 from netbox_mcp.execution import answer_of, argument_error, refuse_unknown_arguments
 from netbox_mcp.failures import UsageError, explain
@@ -45,11 +46,17 @@ INSTRUCTIONS = (
 
 
 class ToolServer(MCPServer[Any]):
-    """An MCPServer whose schemas are lean and whose errors all have the same shape."""
+    """An MCPServer whose schemas are lean and whose errors all have the same shape.
+
+    `scopes` tells what the caller of the moment may do.
+    """
+
+    scopes: Callable[[], Collection[str]]
 
     async def list_tools(self) -> list[Tool]:
-        """The tools, without the titles that schema generation adds to every field."""
-        tools = await super().list_tools()
+        """The tools that the caller may use, without the titles that schema generation adds to fields."""
+        scopes = self.scopes()
+        tools = [one for one in await super().list_tools() if TOOL_REGISTRY[one.name].scope in scopes]
         for tool in tools:
             tool.input_schema = {**lean_schema(tool.input_schema), "additionalProperties": False}
             if tool.output_schema is not None:
@@ -63,6 +70,7 @@ class ToolServer(MCPServer[Any]):
         """Run a tool; what goes wrong is a result with isError and the common error shape."""
         try:
             spec = find_tool(name, [tool.name for tool in self._tool_manager.list_tools()])
+            require(self.scopes(), spec.scope)
             refuse_unknown_arguments(spec, arguments)
             result = await super().call_tool(name, arguments, context)
         except (ToolError, OrchestratorError) as error:
@@ -74,8 +82,12 @@ class ToolServer(MCPServer[Any]):
         return result
 
 
-def build_server(settings: Settings) -> ToolServer:
-    """An MCP server with the tools of the configured toolsets. Raises UsageError for an unknown toolset."""
+def build_server(settings: Settings, scopes: Callable[[], Collection[str]] | None = None) -> ToolServer:
+    """An MCP server with the tools of the configured toolsets. Raises UsageError for an unknown toolset.
+
+    `scopes` tells what the caller of the moment may do; without it, whoever calls is on this machine and
+    may do everything that the settings leave open.
+    """
     server = ToolServer(
         "netbox-mcp-orchestrator",
         title="NetBox bulk orchestrator",
@@ -83,6 +95,7 @@ def build_server(settings: Settings) -> ToolServer:
         instructions=INSTRUCTIONS,
         log_level="INFO",
     )
+    server.scopes = scopes or (lambda: settings.most_scopes & EVERYTHING)
     for spec in select_tools(settings.toolsets):
         add_tool(server, spec)
     add_resources(server)

@@ -17,6 +17,7 @@ from netbox_mcp.cli.approve import approve
 from netbox_mcp.cli.call import call, tools
 from netbox_mcp.cli.demo import demo
 from netbox_mcp.cli.doctor import doctor
+from netbox_mcp.cli.new_token import token
 from netbox_mcp.cli.output import EXIT_CODES_HELP, SentenceGroup, start_logging
 from netbox_mcp.cli.plan import plan
 from netbox_mcp.cli.rollback import rollback
@@ -70,6 +71,7 @@ for command in (
     resume,
     tools,
     call,
+    token,
     doctor,
     demo,
 ):

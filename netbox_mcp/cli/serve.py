@@ -34,6 +34,7 @@ def serve(
     toolsets: Annotated[
         str | None, typer.Option(help="Offer these toolsets only, separated by commas.")
     ] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Offer nothing that writes.")] = False,
     dry_run: DryRunFlag = False,
 ) -> None:
     """Serve the tools to MCP clients until stopped.
@@ -41,7 +42,12 @@ def serve(
     Over HTTP the endpoint is http://HOST:PORT/mcp and wants a bearer token (NETBOX_MCP_TOKEN, or the file
     that is named at the start); /healthz and /readyz answer without one.
     """
-    given = {"host": host, "port": port, "toolsets": toolsets.split(",") if toolsets else None}
+    given = {
+        "host": host,
+        "port": port,
+        "toolsets": toolsets.split(",") if toolsets else None,
+        "read_only": True if read_only else None,
+    }
     settings = get_settings().model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from netbox_mcp import inputs, rollbacks
-from netbox_mcp.auth import APPROVE_SCOPE
+from netbox_mcp.access import ForbiddenError, Scope
 from netbox_mcp.dependencies import get_settings
 from netbox_mcp.failures import UsageError
 from netbox_mcp.replies import ApprovalReply, InputReply, PlanDetail, PlanReply, RollbackReply, StartReply
-from netbox_mcp.rest.problems import ForbiddenError
+from netbox_mcp.rest.permission import needs
 from netbox_mcp.service import DEFAULT_TARGET, get_service
 
 Reply = TypeVar("Reply", bound=StartReply)
@@ -75,6 +75,7 @@ class ApprovalBody(BaseModel):
 
 @router.post(
     "/inputs",
+    dependencies=[needs(Scope.PLAN)],
     openapi_extra={
         "requestBody": {"content": {kind: {"schema": {"type": "string"}} for kind in inputs.MEDIA_TYPES}}
     },
@@ -89,32 +90,36 @@ async def keep_input(
     return await run_in_threadpool(inputs.keep_input, body, media_type, object_type)
 
 
-@router.post("/plans")
+@router.post("/plans", dependencies=[needs(Scope.PLAN)])
 def make_plan(body: PlanBody) -> PlanReply:
     """Plan a document; the plan is kept under its `plan_id`. A large one is planned as a task."""
     return get_service().plan(body.document(), body.target)
 
 
-@router.get("/plans/{plan_id}")
+@router.get("/plans/{plan_id}", dependencies=[needs(Scope.READ, Scope.APPROVE)])
 def look_at_plan(plan_id: str) -> PlanDetail:
     """A plan in short, and whether it is approved."""
     return get_service().plan_detail(plan_id)
 
 
-@router.post("/plans/{plan_id}/approve")
-def approve_plan(plan_id: str, request: Request, said: ApprovalBody | None = None) -> ApprovalReply:
-    """Approve a plan, with the approve token."""
+@router.post("/plans/{plan_id}/approve", dependencies=[needs(Scope.APPROVE)])
+def approve_plan(plan_id: str, said: ApprovalBody | None = None) -> ApprovalReply:
+    """Approve a plan: let it be applied where that needs somebody's word."""
     token = get_settings().approve_token
-    if token is None or APPROVE_SCOPE not in request.auth.scopes:
+    if token is None:
         raise ForbiddenError(
-            "Only the approve token may approve a plan.",
-            "Send the token of NETBOX_MCP_APPROVE_TOKEN, or use netbox-mcp approve.",
+            "This server cannot sign an approval.",
+            "Set NETBOX_MCP_APPROVE_TOKEN, for the workers the same, and start it again.",
         )
     said = said or ApprovalBody()
     return get_service().approve(plan_id, token, said.approved_by, said.digest)
 
 
-@router.post("/batches", responses={202: {"model": StartReply, "description": "Put in line"}})
+@router.post(
+    "/batches",
+    dependencies=[needs(Scope.WRITE)],
+    responses={202: {"model": StartReply, "description": "Put in line"}},
+)
 def start_batch(body: BatchBody, response: Response) -> StartReply:
     """Apply a document or a plan in the background. Without `confirm` the plan is the answer."""
     if body.plan_id is not None and body.names_document():
@@ -133,7 +138,9 @@ def start_batch(body: BatchBody, response: Response) -> StartReply:
 
 
 @router.post(
-    "/batches/{batch_id}/rollback", responses={202: {"model": RollbackReply, "description": "Put in line"}}
+    "/batches/{batch_id}/rollback",
+    dependencies=[needs(Scope.WRITE)],
+    responses={202: {"model": RollbackReply, "description": "Put in line"}},
 )
 def roll_back(batch_id: str, response: Response, body: RollbackBody | None = None) -> RollbackReply:
     """Take a batch back. Without `confirm` the answer is how, and what that costs."""

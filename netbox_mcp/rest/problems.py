@@ -9,7 +9,6 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from netbox_mcp.failures import PROBLEM_TYPE, explain, problem
-from orchestrator.errors import OrchestratorError
 
 _CODES_BY_STATUS = {
     403: ("forbidden",),
@@ -31,6 +30,7 @@ _CODES_BY_STATUS = {
     ),
     413: ("too_large",),
     422: ("invalid_arguments", "invalid_document", "invalid_filter", "unknown_name", "bad_cursor"),
+    429: ("rate_limited",),
     502: ("netbox_error", "netbox_access_denied", "unknown_outcome"),
     503: (
         "netbox_unreachable",
@@ -42,12 +42,6 @@ _CODES_BY_STATUS = {
     ),
 }
 STATUS_BY_CODE = {code: status for status, codes in _CODES_BY_STATUS.items() for code in codes}
-
-
-class ForbiddenError(OrchestratorError):
-    """The caller's token is good, and not for this."""
-
-    code = "forbidden"
 
 
 class ProblemDetails(BaseModel):

@@ -9,8 +9,10 @@ import anyio
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+from netbox_mcp.access import Scope
 from netbox_mcp.failures import explain
 from netbox_mcp.replies import Outcome, ReportReply, TaskBrief, TaskList, TaskReply
+from netbox_mcp.rest.permission import needs
 from netbox_mcp.service import get_service
 from orchestrator.errors import OrchestratorError
 from workers.errors import RedisUnavailableError
@@ -22,13 +24,13 @@ PAUSE_SECONDS = 2.0
 router = APIRouter(prefix="/tasks", tags=["tasks"])
 
 
-@router.get("")
+@router.get("", dependencies=[needs(Scope.READ)])
 def list_tasks(include_finished: bool = False) -> TaskList:
     """Queued and running tasks, newest first; with `include_finished` those that have ended, too."""
     return get_service().list_tasks(include_finished)
 
 
-@router.get("/{task_id}")
+@router.get("/{task_id}", dependencies=[needs(Scope.READ)])
 async def look_at_task(
     task_id: str, wait_seconds: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS)] = 0
 ) -> TaskReply:
@@ -36,7 +38,7 @@ async def look_at_task(
     return await get_service().status(task_id, wait_seconds)
 
 
-@router.get("/{task_id}/report")
+@router.get("/{task_id}/report", dependencies=[needs(Scope.READ)])
 def look_at_report(
     task_id: str,
     outcome: Outcome | None = None,
@@ -50,6 +52,7 @@ def look_at_report(
 
 @router.get(
     "/{task_id}/events",
+    dependencies=[needs(Scope.READ)],
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"}},
 )
@@ -64,13 +67,13 @@ async def follow_task(task_id: str) -> StreamingResponse:
     )
 
 
-@router.post("/{task_id}/cancel")
+@router.post("/{task_id}/cancel", dependencies=[needs(Scope.WRITE)])
 def cancel_task(task_id: str) -> TaskBrief:
     """Stop a task before its next write."""
     return get_service().cancel(task_id)
 
 
-@router.post("/{task_id}/resume")
+@router.post("/{task_id}/resume", dependencies=[needs(Scope.WRITE)])
 def resume_task(task_id: str) -> TaskBrief:
     """Go on with a task that failed, was cancelled or left errors."""
     return get_service().resume(task_id)

@@ -9,6 +9,7 @@ import anyio.to_thread
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
+from netbox_mcp.access import Scope
 from netbox_mcp.failures import UsageError
 from netbox_mcp.inputs import one_document
 from netbox_mcp.registry import mcp_tool
@@ -30,7 +31,7 @@ from orchestrator.errors import OrchestratorError
 PROGRESS_INTERVAL_SECONDS = 1.0
 
 
-@mcp_tool(category="bulk", title="Plan bulk work", read_only=True)
+@mcp_tool(category="bulk", title="Plan bulk work", read_only=True, scope=Scope.PLAN)
 def netbox_plan_bulk(
     devices_data: DevicesData = None,
     batch: Batch = None,

@@ -50,14 +50,16 @@ def in_memory(work: Callable[[Client], Awaitable[Answer]], mode: str = "auto") -
     return anyio.run(run)
 
 
-def over_http(url: str, token: str, work: Callable[[Client], Awaitable[Answer]], **headers: str) -> Answer:
+def over_http(
+    url: str, token: str, work: Callable[[Client], Awaitable[Answer]], mode: str = "auto", **headers: str
+) -> Answer:
     """Run `work` with a client that speaks to a server over HTTP."""
 
     async def run() -> Answer:
         sent = {"Authorization": f"Bearer {token}", **headers}
         async with (
             httpx2.AsyncClient(headers=sent, timeout=30) as http,
-            Client(streamable_http_client(url, http_client=http)) as client,
+            Client(streamable_http_client(url, http_client=http), mode=mode) as client,
         ):
             return await work(client)
 

@@ -145,10 +145,11 @@ class HttpServer:
         return requests.post(self.mcp, json=body, headers={**JSON_HEADERS, **headers}, timeout=10)
 
 
-def serve(cli: CommandLine, **environment: str) -> Iterator[HttpServer]:
+def serve(cli: CommandLine, *arguments: str, **environment: str) -> Iterator[HttpServer]:
     port = choose_port(())
     log = cli.folder / "server.log"
-    process = cli.start("serve", "--transport", "http", "--port", str(port), log=log, **environment)
+    options = ["--transport", "http", "--port", str(port), *arguments]
+    process = cli.start("serve", *options, log=log, **environment)
     try:
         wait_until_healthy(f"http://127.0.0.1:{port}", process)
         yield HttpServer(f"http://127.0.0.1:{port}", process, log)
