@@ -110,12 +110,12 @@ def test_its_tokens_open_what_their_scopes_say(server: HttpServer, issuer: Issue
 
 def test_nobody_approves_what_they_write(server: HttpServer, issuer: Issuer) -> None:
     approve = "/api/v1/plans/p-1/approve"
-    both = issuer.token(scope="write approve")
-    assert status(server, "POST", approve, both) == 403
-    alone = requests.post(
-        server.url + approve, headers={"Authorization": f"Bearer {issuer.token(scope='approve')}"}, timeout=10
-    )
-    assert "cannot sign an approval" in alone.json()["detail"]
+    for scope, words in (
+        ("write approve", "This needs the scope approve, and the bearer token has the scope write."),
+        ("approve", "This server cannot sign an approval."),
+    ):
+        headers = {"Authorization": f"Bearer {issuer.token(scope=scope)}"}
+        assert requests.post(server.url + approve, headers=headers, timeout=10).json()["detail"] == words
 
 
 @pytest.mark.parametrize(
