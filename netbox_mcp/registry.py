@@ -29,6 +29,7 @@ class ToolSpec:
     `destructive` means that something there already can be overwritten or
     removed; `idempotent` that calling it twice equals calling it once. `verbatim`:
     the answer keeps its empty parts, since they say something: what was cleared, that nothing was found.
+    `background`: an answer with a task_id is about work that goes on; clients that know MCP tasks get a task.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ToolSpec:
     destructive: bool
     idempotent: bool
     verbatim: bool
+    background: bool
 
 
 TOOL_REGISTRY: dict[str, ToolSpec] = {}
@@ -52,6 +54,7 @@ def mcp_tool(
     destructive: bool = False,
     idempotent: bool = False,
     verbatim: bool = False,
+    background: bool = False,
     title: str = "",
 ) -> Callable[[Function], Function]:
     """Enter a function into the tool registry; its docstring is the description that a model reads.
@@ -80,6 +83,7 @@ def mcp_tool(
             destructive=destructive,
             idempotent=idempotent or read_only,
             verbatim=verbatim,
+            background=background,
         )
         return function
 

@@ -10,24 +10,24 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Mapping
 from typing import Any
 
 import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp_types import CallToolResult, InputRequiredResult, TextContent, Tool, ToolAnnotations
+from mcp_types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
 from pydantic import ValidationError
-from pydantic_core import to_json
 
 from netbox_mcp import __version__
 from netbox_mcp.config import Settings
 from netbox_mcp.execution import answer_of, argument_error, refuse_unknown_arguments
 from netbox_mcp.failures import UsageError, explain
+from netbox_mcp.mcp_tasks import TasksExtension
 from netbox_mcp.prompts import add_prompts
 from netbox_mcp.registry import TOOL_REGISTRY, ToolSpec, find_tool, select_tools
 from netbox_mcp.resources import add_resources
+from netbox_mcp.results import failure, success
 from netbox_mcp.schemas import lean_schema
 from orchestrator.errors import OrchestratorError
 
@@ -68,9 +68,7 @@ class ToolServer(MCPServer[Any]):
         except (ToolError, OrchestratorError) as error:
             return _error_result(name, error)
         if isinstance(result, CallToolResult) and result.structured_content is not None:
-            content = answer_of(spec, result.structured_content)
-            result.structured_content = content
-            result.content = [_text(content if spec.verbatim else _without_empty(content))]
+            return success(answer_of(spec, result.structured_content), spec.verbatim)
         return result
 
 
@@ -81,6 +79,7 @@ def build_server(settings: Settings) -> ToolServer:
         title="NetBox bulk orchestrator",
         version=__version__,
         instructions=INSTRUCTIONS,
+        extensions=[TasksExtension()],
         log_level="INFO",
     )
     for spec in select_tools(settings.toolsets):
@@ -135,14 +134,4 @@ def _error_result(name: str, error: ToolError | OrchestratorError) -> CallToolRe
     else:
         log.info("the tool %s answered with the error %s", name, error.code)
         reply = explain(error)
-    content = reply.model_dump(mode="json")
-    return CallToolResult(content=[_text(_without_empty(content))], structured_content=content, is_error=True)
-
-
-def _without_empty(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in content.items() if value not in (None, "", [], {})}
-
-
-def _text(content: Mapping[str, Any]) -> TextContent:
-    """The content as compact JSON: this is what a model reads."""
-    return TextContent(type="text", text=to_json(content).decode())
+    return failure(reply)

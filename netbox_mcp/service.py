@@ -109,9 +109,13 @@ class BulkService:
             )
         plan = self.make_plan(document, target)
         plan_id = self.keep_plan(plan, document)
+        return self.planned(plan, plan_id, total)
+
+    def planned(self, plan: Plan, plan_id: str | None, total: int) -> PlanReply:
+        """What is said of a plan that was made for `total` objects."""
         return PlanReply(
             status="planned",
-            target=target,
+            target=plan.target,
             **plan_parts(plan),
             plan_id=plan_id,
             next=after_plan(plan, plan_id, total, self.is_approved(plan, plan_id)),

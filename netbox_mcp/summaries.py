@@ -5,7 +5,7 @@ Counts are whole, lists are samples; nothing here asks NetBox or Redis.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from netbox_mcp.failures import shorten
@@ -55,6 +55,17 @@ def started_parts(status: TaskStatus) -> dict[str, Any]:
         "plan_id": status.plan_id,
         "next": next_step(status),
         **({"warnings": [status.hint]} if status.hint and not status.ended else {}),
+    }
+
+
+def ended_parts(status: TaskStatus) -> dict[str, Any]:
+    """The fields of a StartReply about a task that has ended: beside its handle, what became of it."""
+    return {
+        **started_parts(status),
+        "totals": _non_zero(status.counts),
+        "message": short_message(status.message),
+        "hint": status.hint,
+        "first_errors": [_describe_error(error) for error in status.first_errors[:MAX_ERRORS]],
     }
 
 
@@ -132,6 +143,13 @@ def describe_outcome(outcome: Outcome) -> str:
     return shorten(f"{line}: {outcome.message or 'no reason given'}", MAX_LINE)
 
 
+def _describe_error(error: Mapping[str, str]) -> str:
+    """One line about an error that a task has noted."""
+    path = f" ({error['path']})" if error.get("path") else ""
+    line = f"{error.get('object_type', '')} {error.get('label', '')}{path}: {error.get('message', '')}"
+    return shorten(line, MAX_LINE)
+
+
 def short_list(lines: Iterable[str]) -> list[str]:
     """The first lines, each cut; the last entry says how many more there are."""
     every = list(lines)
@@ -176,6 +194,28 @@ def task_row(status: TaskStatus) -> TaskRow:
         batch_id=status.batch_id,
         message=shorten(status.message, 100),
     )
+
+
+def place_of(status: TaskStatus) -> str:
+    """State, pass and stage of a running task; in a state without stages, its reason."""
+    parts = [status.status.value]
+    if status.stage:
+        place = f" ({status.stage_number} of {status.stages})" if status.stage_number else ""
+        parts.append(f"{status.passes or ''} {status.stage}{place}".strip())
+    elif status.message:
+        parts.append(status.message.rstrip("."))
+    return joined(*parts)
+
+
+def pace_of(status: TaskStatus) -> str:
+    """How fast a running task is, and how long it will take; empty where that is unknown."""
+    rate = f"{status.rate_per_second:.0f}/s" if status.rate_per_second else ""
+    return joined(rate, "" if status.eta_seconds is None else f"{status.eta_seconds} s left")
+
+
+def joined(*parts: str) -> str:
+    """The parts that say something, with commas."""
+    return ", ".join(part for part in parts if part)
 
 
 def short_message(message: str) -> str:

@@ -30,7 +30,7 @@ from orchestrator.errors import OrchestratorError
 PROGRESS_INTERVAL_SECONDS = 1.0
 
 
-@mcp_tool(category="bulk", title="Plan bulk work", read_only=True)
+@mcp_tool(category="bulk", title="Plan bulk work", read_only=True, background=True)
 def netbox_plan_bulk(
     devices_data: DevicesData = None,
     batch: Batch = None,
@@ -84,7 +84,14 @@ async def netbox_bulk_ensure_devices(
     return result
 
 
-@mcp_tool(category="bulk", title="Start bulk work", read_only=False, destructive=True, idempotent=True)
+@mcp_tool(
+    category="bulk",
+    title="Start bulk work",
+    read_only=False,
+    destructive=True,
+    idempotent=True,
+    background=True,
+)
 def netbox_start_bulk_async(
     devices_data: SameDevicesData = None,
     batch: SameBatch = None,

@@ -12,7 +12,14 @@ from netbox_mcp.rollbacks import rollback
 from netbox_mcp.tools.arguments import Confirm
 
 
-@mcp_tool(category="bulk", title="Roll a batch back", read_only=False, destructive=True, idempotent=True)
+@mcp_tool(
+    category="bulk",
+    title="Roll a batch back",
+    read_only=False,
+    destructive=True,
+    idempotent=True,
+    background=True,
+)
 def netbox_rollback_batch(
     batch_id: Annotated[
         str,
