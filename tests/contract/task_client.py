@@ -67,6 +67,10 @@ class AboutATask(Request[Params, str]):
     name_param = "taskId"
 
 
+class UpdateTask(Request[UpdateParams, str]):
+    name_param = "taskId"
+
+
 class Tasks(ClientExtension):
     """Declares the extension; a task that a call is answered with is polled until it has ended."""
 
@@ -101,7 +105,7 @@ async def cancel(session: ClientSession, task_id: str) -> Acknowledged:
 
 async def update(session: ClientSession, task_id: str, answers: dict[str, Any]) -> Acknowledged:
     params = UpdateParams(task_id=task_id, input_responses=answers)
-    return await session.send_request(AboutATask(method="tasks/update", params=params), Acknowledged)
+    return await session.send_request(UpdateTask(method="tasks/update", params=params), Acknowledged)
 
 
 async def begin(client: Client, tool: str, **arguments: Any) -> Created:
