@@ -85,6 +85,12 @@ class Settings(WorkerSettings):
         description="NETBOX_DRY_RUN: plan everything, write nothing.",
     )
 
+    elicitation: bool = Field(
+        default=True,
+        description="Ask the person in the MCP client, where it can (elicitation), about a write that was "
+        "called without confirm, and write what was shown if they agree. Off: it is only shown.",
+    )
+
     @field_validator("http_tokens", "allowed_hosts", "toolsets", "redacted_fields", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:

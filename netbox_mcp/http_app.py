@@ -53,7 +53,7 @@ _MIDDLE_BETWEEN_FULL = 100  # collections of the middle generation; Python's own
 
 def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
     """The application that `serve --transport http` runs; `tokens` are those it accepts."""
-    server = build_server(settings)
+    server = build_server(settings, tokens)
     mcp_app = server.streamable_http_app(
         streamable_http_path=MCP_PATH,
         transport_security=_host_rules(settings),

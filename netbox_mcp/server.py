@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -17,10 +18,11 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp_types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from netbox_mcp import __version__
 from netbox_mcp.config import Settings
+from netbox_mcp.consent import Call, ask_person, may_be_asked, seal
 from netbox_mcp.execution import answer_of, argument_error, refuse_unknown_arguments
 from netbox_mcp.failures import UsageError, explain
 from netbox_mcp.mcp_tasks import TasksExtension
@@ -40,7 +42,8 @@ INSTRUCTIONS = (
     "(objects by type, parents and children together), look at the plan, then confirm. "
     "Small documents: netbox_bulk_ensure_devices. Large ones: netbox_start_bulk_async, then "
     "netbox_get_task_status with wait_seconds until done. Everything is idempotent: sending the same "
-    "document again changes nothing. Nothing is written without confirm=true."
+    "document again changes nothing. Nothing is written without confirm=true, or the yes of the person whose "
+    "client can ask them."
 )
 
 
@@ -60,26 +63,61 @@ class ToolServer(MCPServer[Any]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """Run a tool; what goes wrong is a result with isError and the common error shape."""
+        """Run a tool; what goes wrong is a result with isError and the common error shape.
+
+        What a tool has shown because nobody has confirmed it is put to the person, where the client can.
+        """
         try:
             spec = find_tool(name, [tool.name for tool in self._tool_manager.list_tools()])
             refuse_unknown_arguments(spec, arguments)
-            result = await super().call_tool(name, arguments, context)
+            shown = await self._run(spec, arguments, context)
+            if context is None or not may_be_asked(spec, shown, context):
+                return shown
+            call = Call(spec, arguments, context, self._run, self._carry_out)
+            return await ask_person(call, shown)
         except (ToolError, OrchestratorError) as error:
             return _error_result(name, error)
-        if isinstance(result, CallToolResult) and result.structured_content is not None:
-            return success(answer_of(spec, result.structured_content), spec.verbatim)
-        return result
+
+    async def _run(
+        self, spec: ToolSpec, arguments: dict[str, Any], context: Context[Any, Any] | None
+    ) -> CallToolResult:
+        result = await super().call_tool(spec.name, arguments, context)
+        if not isinstance(result, CallToolResult):
+            raise TypeError(f"{spec.name} asks its caller itself")
+        return success(answer_of(spec, result.structured_content or {}), spec.verbatim)
+
+    async def _carry_out(
+        self,
+        spec: ToolSpec,
+        arguments: dict[str, Any],
+        context: Context[Any, Any],
+        shown: Mapping[str, Any],
+    ) -> CallToolResult:
+        """Do what was shown, since a person has agreed to it."""
+        tool = self._tool_manager.get_tool(spec.name)
+        if spec.carry_out is None or tool is None:
+            return await self._run(spec, {**arguments, "confirm": True}, context)
+        try:
+            reply = await spec.carry_out(context, shown, tool.fn_metadata.validate_arguments(arguments))
+        except OrchestratorError:
+            raise
+        except Exception as error:
+            raise UnexpectedToolError(f"Error executing tool {spec.name}") from error
+        return success(answer_of(spec, reply.model_dump(mode="json")), spec.verbatim)
 
 
-def build_server(settings: Settings) -> ToolServer:
-    """An MCP server with the tools of the configured toolsets. Raises UsageError for an unknown toolset."""
+def build_server(settings: Settings, tokens: Sequence[SecretStr] = ()) -> ToolServer:
+    """An MCP server with the tools of the configured toolsets. Raises UsageError for an unknown toolset.
+
+    Servers with the same `tokens`, those that clients use, accept the answers to each other's questions.
+    """
     server = ToolServer(
         "netbox-mcp-orchestrator",
         title="NetBox bulk orchestrator",
         version=__version__,
         instructions=INSTRUCTIONS,
         extensions=[TasksExtension()],
+        request_state_security=seal(tokens),
         log_level="INFO",
     )
     for spec in select_tools(settings.toolsets):
