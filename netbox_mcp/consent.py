@@ -89,7 +89,9 @@ def may_be_asked(spec: ToolSpec, shown: CallToolResult, context: Context[Any, An
         return False
     settings = get_settings()
     kept = content.get("plan_id") is not None
-    if not settings.elicitation or settings.require_approval or (settings.require_plan and not kept):
+    if not settings.elicitation or settings.dry_run:
+        return False
+    if settings.require_approval or (settings.require_plan and not kept):
         return False
     # A plan: there is something to do, and, where a worker does it, the plan is kept for the worker.
     return spec.carry_out is None or bool(content.get("applyable") and (kept or not spec.background))
