@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,9 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, ElicitResult, InputRequiredResult
 
+from netbox_mcp.service import get_service
+from netbox_mcp.sync_apply import SyncProgress
+from orchestrator.errors import StalePlanError
 from tests.contract.clients import CommandLine, Reply, ask, call, in_memory
 from tests.contract.documents import campus
 from tests.contract.task_client import Tasks, over_http, over_stdio
@@ -45,7 +50,7 @@ def every_tool(bare: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def worker(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Any) -> Iterator[None]:
+def worker(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[None]:
     environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
     with WorkerTeam(tmp_path, environment) as team:
         team.start()
@@ -186,6 +191,29 @@ def test_a_document_is_shown_again_where_netbox_has_moved(
     assert "Write 6 changes" in person.questions[1]
     assert netbox.count("dcim/devices", name__isw=prefix) == 0
     assert call("netbox_list_active_tasks", include_finished=True).data["tasks"] == []
+
+
+@ERAS
+def test_netbox_may_move_after_a_yes_and_then_the_worker_refuses(
+    netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path, prefix: str, mode: str
+) -> None:
+    started = ask_with(Person("accept"), "netbox_start_bulk_async", mode, batch=campus(prefix))
+    netbox.create("dcim/sites", name=f"{prefix} site", slug=f"{prefix}-site")
+    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
+    with WorkerTeam(tmp_path, environment) as team:
+        team.start()
+        ended = wait_for_end(started.data["task_id"])
+    assert (ended.data["status"], ended.data["code"]) == ("failed", "stale_plan")
+    assert netbox.count("dcim/devices", name__isw=prefix) == 0
+
+
+def test_no_other_plan_than_the_one_agreed_to_is_applied_at_once(netbox: NetBoxOverHttp, prefix: str) -> None:
+    agreed = call("netbox_bulk_ensure_devices", batch=campus(prefix)).data["digest"]
+    apply = partial(get_service().ensure, campus(prefix), "default", True, False, SyncProgress())
+    with pytest.raises(StalePlanError, match="nothing was written"):
+        apply(agreed="0" * len(agreed))
+    assert netbox.count("dcim/sites", name__isw=prefix) == 0
+    assert apply(agreed=agreed).status == "completed"
 
 
 @ERAS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -39,7 +40,7 @@ Connect = Callable[..., Any]
 
 
 @pytest.fixture
-def team(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Any) -> Iterator[WorkerTeam]:
+def team(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[WorkerTeam]:
     """One worker that writes to the sandbox's NetBox."""
     environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
     with WorkerTeam(tmp_path, environment) as team:
