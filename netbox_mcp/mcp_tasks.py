@@ -38,7 +38,7 @@ from netbox_mcp.replies import RollbackReply, StartReply
 from netbox_mcp.results import failure, success
 from netbox_mcp.schemas import without_null
 from netbox_mcp.service import get_service
-from netbox_mcp.summaries import ended_parts, joined, pace_of, place_of, short_message
+from netbox_mcp.summaries import ended_parts, joined, pace_of, place_of, short_errors, short_message
 from orchestrator.errors import OrchestratorError
 from workers.errors import RedisUnavailableError, TaskEndedError, UnknownTaskError
 from workers.records import TaskRecord
@@ -222,7 +222,7 @@ def _result(record: TaskRecord, status: TaskStatus) -> CallToolResult:
             code=status.code or "task_failed",
             message=short_message(status.message),
             hint=status.hint,
-            details=[dict(row) for row in status.first_errors],
+            details=list(short_errors(status)),
             detail_count=len(status.first_errors),
         )
         return failure(error)

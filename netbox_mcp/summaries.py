@@ -162,12 +162,17 @@ def short_list(lines: Iterable[str]) -> list[str]:
 def task_reply(status: TaskStatus, needs_approval: bool = False) -> TaskReply:
     """A status with its texts cut to a size that fits, and what to do now."""
     fields = {name: getattr(status, name) for name in TaskStatus.model_fields}
-    fields["first_errors"] = [
+    fields["first_errors"] = short_errors(status)
+    fields["message"] = short_message(status.message)
+    return TaskReply(**fields, next=next_step(status, needs_approval))
+
+
+def short_errors(status: TaskStatus) -> list[dict[str, str]]:
+    """The first objects that failed and why, cut to a size that fits."""
+    return [
         {name: shorten(text, MAX_LINE) for name, text in error.items()}
         for error in status.first_errors[:MAX_ERRORS]
     ]
-    fields["message"] = short_message(status.message)
-    return TaskReply(**fields, next=next_step(status, needs_approval))
 
 
 def task_brief(status: TaskStatus) -> TaskBrief:
