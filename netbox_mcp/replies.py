@@ -71,7 +71,6 @@ class StartReply(PlanSummary):
     total: int | None = None
     poll_after_seconds: int | None = None
     message: str = ""
-    hint: str = ""
     first_errors: list[str] = Field(default_factory=list)
     next: Next = ""
 

@@ -64,8 +64,8 @@ def ended_parts(status: TaskStatus) -> dict[str, Any]:
         **started_parts(status),
         "totals": _non_zero(status.counts),
         "message": short_message(status.message),
-        "hint": status.hint,
         "first_errors": [_describe_error(error) for error in status.first_errors[:MAX_ERRORS]],
+        "next": next_step(status) or status.hint,
     }
 
 
