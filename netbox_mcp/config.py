@@ -113,6 +113,12 @@ class Settings(WorkerSettings):
         description="NETBOX_DRY_RUN: plan everything, write nothing.",
     )
 
+    elicitation: bool = Field(
+        default=True,
+        description="Ask the person in the MCP client, where it can (elicitation), about a write that was "
+        "called without confirm, and write what was shown if they agree. Off: it is only shown.",
+    )
+
     @property
     def most_scopes(self) -> frozenset[Scope]:
         """What any caller may do at most."""

@@ -31,6 +31,7 @@ from pydantic import SecretStr
 from starlette.middleware.authentication import AuthenticationMiddleware
 
 from netbox_mcp import __version__
+from netbox_mcp.access import Client
 from netbox_mcp.auth import (
     DASHBOARD_PATH,
     OPEN_PATHS,
@@ -61,7 +62,8 @@ _MIDDLE_BETWEEN_FULL = 100  # collections of the middle generation; Python's own
 
 def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
     """The application that `serve --transport http` runs; `tokens` open all of it."""
-    server = build_server(settings, scopes_of_caller)
+    who = callers(tokens, settings)
+    server = build_server(settings, scopes_of_caller, [client.sha256 for client in who])
     mcp_app = server.streamable_http_app(
         streamable_http_path=MCP_PATH,
         transport_security=_host_rules(settings),
@@ -88,16 +90,16 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
     # The last middleware added is the first to see a request: who calls, then whether they may.
     if settings.requests_per_minute:
         app.add_middleware(RateLimit, per_minute=settings.requests_per_minute)
-    _add_gate(app, tokens, settings)
+    _add_gate(app, who, settings)
     if settings.redis_url is not None:
         _mount_dashboard(app, settings)
     app.mount("/", mcp_app)
     return app
 
 
-def _add_gate(app: FastAPI, tokens: list[SecretStr], settings: Settings) -> None:
+def _add_gate(app: FastAPI, who: list[Client], settings: Settings) -> None:
     """Put everything behind a token, and tell clients of OAuth where to get one."""
-    verifiers: list[TokenVerifier] = [StaticTokenVerifier(callers(tokens, settings), settings.most_scopes)]
+    verifiers: list[TokenVerifier] = [StaticTokenVerifier(who, settings.most_scopes)]
     gate: dict[str, Any] = {}
     if settings.oauth_issuer is not None:
         resource = f"{settings.public_url}{MCP_PATH}"

@@ -10,15 +10,18 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from netbox_mcp.access import Scope
 from netbox_mcp.failures import UsageError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+CarryOut = Callable[[Any, Mapping[str, Any], Mapping[str, Any]], Awaitable[BaseModel]]
 
 ALL_TOOLSETS = "all"
 
@@ -31,6 +34,9 @@ class ToolSpec:
     removed; `idempotent` that calling it twice equals calling it once. `scope` is
     what a caller over HTTP must hold. `verbatim`: the answer keeps its empty parts,
     since they say something: what was cleared, that nothing was found.
+    `background`: an answer with a task_id is about work that goes on; clients that know MCP tasks get a task.
+    `carry_out`: does exactly what the tool has shown, once a person has agreed to it in the client. It takes
+    the context, the answer that was shown and the arguments. Without it, the tool is called with `confirm`.
     """
 
     name: str
@@ -43,6 +49,8 @@ class ToolSpec:
     idempotent: bool
     scope: Scope
     verbatim: bool
+    background: bool
+    carry_out: CarryOut | None
 
 
 TOOL_REGISTRY: dict[str, ToolSpec] = {}
@@ -56,6 +64,8 @@ def mcp_tool(
     idempotent: bool = False,
     scope: Scope | None = None,
     verbatim: bool = False,
+    background: bool = False,
+    carry_out: CarryOut | None = None,
     title: str = "",
 ) -> Callable[[Function], Function]:
     """Enter a function into the tool registry; its docstring is the description that a model reads.
@@ -85,6 +95,8 @@ def mcp_tool(
             idempotent=idempotent or read_only,
             scope=scope or (Scope.READ if read_only else Scope.WRITE),
             verbatim=verbatim,
+            background=background,
+            carry_out=carry_out,
         )
         return function
 

@@ -58,7 +58,10 @@ class EnsureReply(PlanSummary):
 
 
 class StartReply(PlanSummary):
-    """The handle of a background run, or the plan if nothing was started."""
+    """The handle of a background run, or the plan if nothing was started.
+
+    As the result of an MCP task, also how the run has ended: see `summaries.ended_parts`.
+    """
 
     status: str = Field(description="A task state; or, nothing started: dry_run, confirmation_required")
     target: str
@@ -67,6 +70,8 @@ class StartReply(PlanSummary):
     kind: str = "apply"
     total: int | None = None
     poll_after_seconds: int | None = None
+    message: str = ""
+    first_errors: list[str] = Field(default_factory=list)
     next: Next = ""
 
 

@@ -45,13 +45,23 @@ def rollback(batch_id: str, target: str | None, force: bool, confirm: bool) -> R
     plan = plan_rollback(batch_id, target, force)
     if confirm and not dry_run and plan.writes:
         return _started(start_plan(keep_plan(plan), plan), batch_id, force, plan)
-    plan_id = get_service().keep_plan(plan) if plan.writes else None
+    return planned(plan, get_service().keep_plan(plan) if plan.writes else None, force)
+
+
+def start_shown(plan_id: str, force: bool) -> RollbackReply:
+    """Start a rollback by the plan that was shown and kept. Raises what a start raises."""
+    plan = get_service().load_plan(plan_id, None)
+    return _started(start_plan(plan_id, plan), plan.undoes, force, plan)
+
+
+def planned(plan: Plan, plan_id: str | None, force: bool) -> RollbackReply:
+    """What is said of a plan that takes a batch back, before anybody has confirmed it."""
     approved = get_service().is_approved(plan, plan_id)
     status, what_now = before_rollback(plan, plan_id, approved)
     return RollbackReply(
         status=status,
-        target=target,
-        undoes=batch_id,
+        target=plan.target,
+        undoes=plan.undoes,
         force=force,
         **plan_parts(plan) | rollback_parts(plan),
         plan_id=plan_id,

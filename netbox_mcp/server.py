@@ -10,25 +10,27 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp_types import CallToolResult, InputRequiredResult, TextContent, Tool, ToolAnnotations
+from mcp_types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
 from pydantic import ValidationError
-from pydantic_core import to_json
 
 from netbox_mcp import __version__
 from netbox_mcp.access import EVERYTHING, require
 from netbox_mcp.config import Settings
+from netbox_mcp.consent import Call, ask_person, may_be_asked, seal
 from netbox_mcp.execution import answer_of, argument_error, refuse_unknown_arguments
 from netbox_mcp.failures import UsageError, explain
+from netbox_mcp.mcp_tasks import TasksExtension
 from netbox_mcp.prompts import add_prompts
 from netbox_mcp.registry import TOOL_REGISTRY, ToolSpec, find_tool, select_tools
 from netbox_mcp.resources import add_resources
+from netbox_mcp.results import failure, success
 from netbox_mcp.schemas import lean_schema
 from orchestrator.errors import OrchestratorError
 
@@ -41,7 +43,8 @@ INSTRUCTIONS = (
     "(objects by type, parents and children together), look at the plan, then confirm. "
     "Small documents: netbox_bulk_ensure_devices. Large ones: netbox_start_bulk_async, then "
     "netbox_get_task_status with wait_seconds until done. Everything is idempotent: sending the same "
-    "document again changes nothing. Nothing is written without confirm=true."
+    "document again changes nothing. Nothing is written without confirm=true, or the yes of the person whose "
+    "client can ask them."
 )
 
 
@@ -67,35 +70,70 @@ class ToolServer(MCPServer[Any]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """Run a tool; what goes wrong is a result with isError and the common error shape."""
+        """Run a tool; what goes wrong is a result with isError and the common error shape.
+
+        What a tool has shown because nobody has confirmed it is put to the person, where the client can.
+        """
         try:
             spec = find_tool(name, [tool.name for tool in self._tool_manager.list_tools()])
             require(self.scopes(), spec.scope)
             refuse_unknown_arguments(spec, arguments)
-            result = await super().call_tool(name, arguments, context)
+            shown = await self._run(spec, arguments, context)
+            if context is None or not may_be_asked(spec, shown, context):
+                return shown
+            call = Call(spec, arguments, context, self._run, self._carry_out)
+            return await ask_person(call, shown)
         except (ToolError, OrchestratorError) as error:
             return _error_result(name, error)
-        if isinstance(result, CallToolResult) and result.structured_content is not None:
-            content = answer_of(spec, result.structured_content)
-            result.structured_content = content
-            result.content = [_text(content if spec.verbatim else _without_empty(content))]
-        return result
+
+    async def _run(
+        self, spec: ToolSpec, arguments: dict[str, Any], context: Context[Any, Any] | None
+    ) -> CallToolResult:
+        result = await super().call_tool(spec.name, arguments, context)
+        if not isinstance(result, CallToolResult):
+            raise TypeError(f"{spec.name} asks its caller itself")
+        return success(answer_of(spec, result.structured_content or {}), spec.verbatim)
+
+    async def _carry_out(
+        self,
+        spec: ToolSpec,
+        arguments: dict[str, Any],
+        context: Context[Any, Any],
+        shown: Mapping[str, Any],
+    ) -> CallToolResult:
+        """Do what was shown, since a person has agreed to it."""
+        tool = self._tool_manager.get_tool(spec.name)
+        if spec.carry_out is None or tool is None:
+            return await self._run(spec, {**arguments, "confirm": True}, context)
+        try:
+            reply = await spec.carry_out(context, shown, tool.fn_metadata.validate_arguments(arguments))
+        except OrchestratorError:
+            raise
+        except Exception as error:
+            raise UnexpectedToolError(f"Error executing tool {spec.name}") from error
+        return success(answer_of(spec, reply.model_dump(mode="json")), spec.verbatim)
 
 
-def build_server(settings: Settings, scopes: Callable[[], Collection[str]] | None = None) -> ToolServer:
+def build_server(
+    settings: Settings, scopes: Callable[[], Collection[str]] | None = None, secrets: Sequence[str] = ()
+) -> ToolServer:
     """An MCP server with the tools of the configured toolsets. Raises UsageError for an unknown toolset.
 
     `scopes` tells what the caller of the moment may do; without it, whoever calls is on this machine and
-    may do everything that the settings leave open.
+    may do everything that the settings leave open. Servers with the same `secrets` accept the answers to
+    each other's questions.
     """
+    may = scopes or (lambda: settings.most_scopes & EVERYTHING)
     server = ToolServer(
         "netbox-mcp-orchestrator",
         title="NetBox bulk orchestrator",
         version=__version__,
         instructions=INSTRUCTIONS,
+        extensions=[TasksExtension(may)],
+        request_state_security=seal(secrets),
         log_level="INFO",
     )
-    server.scopes = scopes or (lambda: settings.most_scopes & EVERYTHING)
+    server.scopes = may
     for spec in select_tools(settings.toolsets):
         add_tool(server, spec)
     add_resources(server)
@@ -148,14 +186,4 @@ def _error_result(name: str, error: ToolError | OrchestratorError) -> CallToolRe
     else:
         log.info("the tool %s answered with the error %s", name, error.code)
         reply = explain(error)
-    content = reply.model_dump(mode="json")
-    return CallToolResult(content=[_text(_without_empty(content))], structured_content=content, is_error=True)
-
-
-def _without_empty(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in content.items() if value not in (None, "", [], {})}
-
-
-def _text(content: Mapping[str, Any]) -> TextContent:
-    """The content as compact JSON: this is what a model reads."""
-    return TextContent(type="text", text=to_json(content).decode())
+    return failure(reply)

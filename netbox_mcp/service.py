@@ -52,7 +52,7 @@ from netbox_mcp.summaries import (
     task_row,
 )
 from netbox_mcp.sync_apply import Applied, Checkpoint, SyncProgress, open_sync_apply
-from orchestrator.errors import DocumentError, NetBoxError
+from orchestrator.errors import DocumentError, NetBoxError, StalePlanError
 from orchestrator.models import Plan
 from orchestrator.stale import date_plan
 from workers.errors import PlanRequiredError, RedisUnavailableError
@@ -109,9 +109,13 @@ class BulkService:
             )
         plan = self.make_plan(document, target)
         plan_id = self.keep_plan(plan, document)
+        return self.planned(plan, plan_id, total)
+
+    def planned(self, plan: Plan, plan_id: str | None, total: int) -> PlanReply:
+        """What is said of a plan that was made for `total` objects."""
         return PlanReply(
             status="planned",
-            target=target,
+            target=plan.target,
             **plan_parts(plan),
             plan_id=plan_id,
             next=after_plan(plan, plan_id, total, self.is_approved(plan, plan_id)),
@@ -128,11 +132,18 @@ class BulkService:
             return None
 
     def ensure(
-        self, document: Any, target: str, confirm: bool, report_only: bool, progress: SyncProgress
+        self,
+        document: Any,
+        target: str,
+        confirm: bool,
+        report_only: bool,
+        progress: SyncProgress,
+        agreed: str | None = None,
     ) -> EnsureReply:
         """Apply a small document now. Without `confirm`, or in dry-run, the plan is the answer.
 
-        Raises PlanRequiredError where only plans that were kept may be applied.
+        `agreed` is the digest of the plan that a person was shown: no other one is applied.
+        Raises PlanRequiredError where only plans that were kept may be applied, StalePlanError.
         """
         total = self.count_objects(document, target)
         limit = get_settings().sync_max_objects
@@ -144,7 +155,8 @@ class BulkService:
                 else f"Start Redis for netbox_start_bulk_async; or {way_without_redis(total)}.",
             )
         if confirm and not report_only and not get_settings().dry_run:
-            applied = self.apply_now(document, target, progress)
+            shown = self._plan_of_digest(document, target, agreed) if agreed is not None else None
+            applied = self.apply_now(document, target, progress, shown)
             return EnsureReply(
                 status=status_of(applied),
                 target=target,
@@ -154,6 +166,15 @@ class BulkService:
         plan = self.make_plan(document, target)
         status, what_now = not_ensured(report_only)
         return EnsureReply(status=status, target=target, **plan_parts(plan), next=what_now)
+
+    def _plan_of_digest(self, document: Any, target: str, digest: str) -> Plan:
+        plan = self.make_plan(document, target)
+        if plan.digest != digest:
+            raise StalePlanError(
+                "NetBox has changed since the plan was shown; nothing was written.",
+                "Call again to see it anew.",
+            )
+        return plan
 
     def apply_now(
         self,

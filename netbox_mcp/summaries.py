@@ -5,7 +5,7 @@ Counts are whole, lists are samples; nothing here asks NetBox or Redis.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from netbox_mcp.failures import shorten
@@ -55,6 +55,17 @@ def started_parts(status: TaskStatus) -> dict[str, Any]:
         "plan_id": status.plan_id,
         "next": next_step(status),
         **({"warnings": [status.hint]} if status.hint and not status.ended else {}),
+    }
+
+
+def ended_parts(status: TaskStatus) -> dict[str, Any]:
+    """The fields of a StartReply about a task that has ended: beside its handle, what became of it."""
+    return {
+        **started_parts(status),
+        "totals": _non_zero(status.counts),
+        "message": short_message(status.message),
+        "first_errors": [_describe_error(error) for error in status.first_errors[:MAX_ERRORS]],
+        "next": next_step(status) or status.hint,
     }
 
 
@@ -132,6 +143,13 @@ def describe_outcome(outcome: Outcome) -> str:
     return shorten(f"{line}: {outcome.message or 'no reason given'}", MAX_LINE)
 
 
+def _describe_error(error: Mapping[str, str]) -> str:
+    """One line about an error that a task has noted."""
+    path = f" ({error['path']})" if error.get("path") else ""
+    line = f"{error.get('object_type', '')} {error.get('label', '')}{path}: {error.get('message', '')}"
+    return shorten(line, MAX_LINE)
+
+
 def short_list(lines: Iterable[str]) -> list[str]:
     """The first lines, each cut; the last entry says how many more there are."""
     every = list(lines)
@@ -144,12 +162,17 @@ def short_list(lines: Iterable[str]) -> list[str]:
 def task_reply(status: TaskStatus, needs_approval: bool = False) -> TaskReply:
     """A status with its texts cut to a size that fits, and what to do now."""
     fields = {name: getattr(status, name) for name in TaskStatus.model_fields}
-    fields["first_errors"] = [
+    fields["first_errors"] = short_errors(status)
+    fields["message"] = short_message(status.message)
+    return TaskReply(**fields, next=next_step(status, needs_approval))
+
+
+def short_errors(status: TaskStatus) -> list[dict[str, str]]:
+    """The first objects that failed and why, cut to a size that fits."""
+    return [
         {name: shorten(text, MAX_LINE) for name, text in error.items()}
         for error in status.first_errors[:MAX_ERRORS]
     ]
-    fields["message"] = short_message(status.message)
-    return TaskReply(**fields, next=next_step(status, needs_approval))
 
 
 def task_brief(status: TaskStatus) -> TaskBrief:
@@ -176,6 +199,28 @@ def task_row(status: TaskStatus) -> TaskRow:
         batch_id=status.batch_id,
         message=shorten(status.message, 100),
     )
+
+
+def place_of(status: TaskStatus) -> str:
+    """State, pass and stage of a running task; in a state without stages, its reason."""
+    parts = [status.status.value]
+    if status.stage:
+        place = f" ({status.stage_number} of {status.stages})" if status.stage_number else ""
+        parts.append(f"{status.passes or ''} {status.stage}{place}".strip())
+    elif status.message:
+        parts.append(status.message.rstrip("."))
+    return joined(*parts)
+
+
+def pace_of(status: TaskStatus) -> str:
+    """How fast a running task is, and how long it will take; empty where that is unknown."""
+    rate = f"{status.rate_per_second:.0f}/s" if status.rate_per_second else ""
+    return joined(rate, "" if status.eta_seconds is None else f"{status.eta_seconds} s left")
+
+
+def joined(*parts: str) -> str:
+    """The parts that say something, with commas."""
+    return ", ".join(part for part in parts if part)
 
 
 def short_message(message: str) -> str:

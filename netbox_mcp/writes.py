@@ -32,7 +32,7 @@ _POINTED_AT = (
     "for others. Delete them first, or say with_dependents=true as well."
 )
 _PAST = {"create": "created", "update": "updated", "delete": "deleted"}
-_SHOWN = "Nothing was written. Show this to the person, then call again with confirm=true."
+SHOWN = "Nothing was written. Show this to the person, then call again with confirm=true."
 
 
 class WriteReply(BaseModel):
@@ -221,7 +221,7 @@ def _tagged(live: Row, fields: Mapping[str, Any]) -> Row:
 
 
 def _unconfirmed(action: str, remark: str = "", **said: Any) -> WriteReply:
-    return WriteReply(status="confirmation_required", action=action, next=_SHOWN + remark, **said)
+    return WriteReply(status="confirmation_required", action=action, next=SHOWN + remark, **said)
 
 
 def _done(endpoint: EndpointWrapper, action: str, **said: Any) -> WriteReply:

@@ -345,6 +345,14 @@ class AsyncTaskManager:
             raise UnknownTaskError(task_id)
         return derive_status(snapshots[0])
 
+    def record(self, task_id: str) -> tuple[TaskRecord, datetime]:
+        """What was asked for, and when it will be forgotten. Raises UnknownTaskError."""
+        with redis_errors():
+            found = self._records.fetch([task_id])
+            if not found:
+                raise UnknownTaskError(task_id)
+            return found[0], self._records.expiry(found[0])
+
     async def wait(self, task_id: str, wait_seconds: float) -> TaskStatus:
         """Where a task stands, as soon as its state changes, it has ended, or time is up.
 

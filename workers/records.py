@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from redis import Redis
@@ -89,6 +89,11 @@ class TaskRecords:
                 pipe.expire(key, self._settings.journal_retention_seconds)
                 pipe.execute()
                 return batch_id
+
+    def expiry(self, record: TaskRecord) -> datetime:
+        """When the task will be forgotten."""
+        left = max(0, int(self._redis.pttl(keys.task(record.task_id))))
+        return datetime.now(UTC) + timedelta(milliseconds=left)
 
     def renew(self, record: TaskRecord) -> None:
         """Keep a task, and what it needs to be run, for its full time from now on."""

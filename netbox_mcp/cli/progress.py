@@ -19,6 +19,7 @@ from rich.progress import (
 
 from netbox_mcp.cli.output import StoppedError, errors, say
 from netbox_mcp.dependencies import get_task_manager
+from netbox_mcp.summaries import joined, pace_of, place_of
 from netbox_mcp.sync_apply import SyncProgress
 from orchestrator.models import Outcome, Plan, Stage
 from workers.errors import RedisUnavailableError
@@ -55,7 +56,7 @@ class Bar:
 
     def show(self, text: str, done: int, total: int, detail: str = "") -> None:
         """Move the bar."""
-        description = _joined(text, detail)
+        description = joined(text, detail)
         self._bar.update(self._task, description=description, completed=done, total=total or None)
 
     def close(self) -> None:
@@ -77,7 +78,7 @@ class Lines:
         if text == self._text and (rest == self._rest or now - self._said_at < PLAIN_LINE_SECONDS):
             return
         self._text, self._rest, self._said_at = text, rest, now
-        say(_joined(f"{text}: {done} of {total}" if total else text, detail))
+        say(joined(f"{text}: {done} of {total}" if total else text, detail))
 
     def close(self) -> None:
         """Nothing to clear away."""
@@ -101,10 +102,6 @@ def show_steps() -> Iterator[Callable[[str, int | None, int | None], None]]:
         yield show
     finally:
         display.close()
-
-
-def _joined(*parts: str) -> str:
-    return ", ".join(part for part in parts if part)
 
 
 class BarProgress(SyncProgress):
@@ -176,25 +173,9 @@ def _patient_status(task_id: str) -> TaskStatus:
 
 def show_task(display: Display, status: TaskStatus) -> None:
     """Show where a running task stands."""
-    display.show(_place(status), status.done, status.total, _pace(status))
+    display.show(place_of(status), status.done, status.total, pace_of(status))
 
 
 def describe(status: TaskStatus) -> str:
     """Where a running task stands, on one line."""
-    return _joined(_place(status), _pace(status))
-
-
-def _place(status: TaskStatus) -> str:
-    """State, pass and stage; in a state without stages, its reason."""
-    parts = [status.status.value]
-    if status.stage:
-        place = f" ({status.stage_number} of {status.stages})" if status.stage_number else ""
-        parts.append(f"{status.passes or ''} {status.stage}{place}".strip())
-    elif status.message:
-        parts.append(status.message.rstrip("."))
-    return _joined(*parts)
-
-
-def _pace(status: TaskStatus) -> str:
-    rate = f"{status.rate_per_second:.0f}/s" if status.rate_per_second else ""
-    return _joined(rate, "" if status.eta_seconds is None else f"{status.eta_seconds} s left")
+    return joined(place_of(status), pace_of(status))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import anyio
 import anyio.to_thread
@@ -31,7 +32,7 @@ from orchestrator.errors import OrchestratorError
 PROGRESS_INTERVAL_SECONDS = 1.0
 
 
-@mcp_tool(category="bulk", title="Plan bulk work", read_only=True, scope=Scope.PLAN)
+@mcp_tool(category="bulk", title="Plan bulk work", read_only=True, scope=Scope.PLAN, background=True)
 def netbox_plan_bulk(
     devices_data: DevicesData = None,
     batch: Batch = None,
@@ -48,8 +49,18 @@ def netbox_plan_bulk(
     return get_service().plan(one_document(devices_data, batch, input_id), target)
 
 
+async def _ensure_shown(ctx: Context, shown: Mapping[str, Any], arguments: Mapping[str, Any]) -> EnsureReply:
+    document = one_document(arguments["devices_data"], arguments["batch"])
+    return await _ensure(ctx, document, arguments["target"], True, False, agreed=shown["digest"])
+
+
 @mcp_tool(
-    category="bulk", title="Ensure devices (synchronous)", read_only=False, destructive=True, idempotent=True
+    category="bulk",
+    title="Ensure devices (synchronous)",
+    read_only=False,
+    destructive=True,
+    idempotent=True,
+    carry_out=_ensure_shown,
 )
 async def netbox_bulk_ensure_devices(
     ctx: Context,
@@ -65,13 +76,19 @@ async def netbox_bulk_ensure_devices(
     again changes nothing. Without confirm=true it returns the plan. One bad object does not stop the others.
     Documents above the size limit are refused: use netbox_start_bulk_async.
     """
-    document = one_document(devices_data, batch)
+    return await _ensure(ctx, one_document(devices_data, batch), target, confirm, dry_run_report)
+
+
+async def _ensure(
+    ctx: Context, document: Any, target: str, confirm: bool, report_only: bool, agreed: str | None = None
+) -> EnsureReply:
+    """Do the work in a thread, and tell how far it is meanwhile."""
     progress = SyncProgress()
     service = get_service()
 
     def work() -> EnsureReply | OrchestratorError:
         try:
-            return service.ensure(document, target, confirm, dry_run_report, progress)
+            return service.ensure(document, target, confirm, report_only, progress, agreed)
         except OrchestratorError as error:  # handed over by value: a task group would wrap it
             return error
 
@@ -85,7 +102,30 @@ async def netbox_bulk_ensure_devices(
     return result
 
 
-@mcp_tool(category="bulk", title="Start bulk work", read_only=False, destructive=True, idempotent=True)
+async def _start_shown(_ctx: Context, shown: Mapping[str, Any], arguments: Mapping[str, Any]) -> StartReply:
+    """The plan that was shown; the worker refuses it if NetBox has moved since."""
+
+    def start() -> StartReply:
+        return get_service().start(
+            None,
+            plan_id=shown["plan_id"],
+            target=shown["target"],
+            confirm=True,
+            idempotency_key=arguments["idempotency_key"],
+        )
+
+    return await anyio.to_thread.run_sync(start)
+
+
+@mcp_tool(
+    category="bulk",
+    title="Start bulk work",
+    read_only=False,
+    destructive=True,
+    idempotent=True,
+    background=True,
+    carry_out=_start_shown,
+)
 def netbox_start_bulk_async(
     devices_data: SameDevicesData = None,
     batch: SameBatch = None,

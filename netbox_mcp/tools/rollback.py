@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
+import anyio.to_thread
+from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from netbox_mcp.registry import mcp_tool
 from netbox_mcp.replies import RollbackReply
-from netbox_mcp.rollbacks import rollback
+from netbox_mcp.rollbacks import rollback, start_shown
 from netbox_mcp.tools.arguments import Confirm
 
 
-@mcp_tool(category="bulk", title="Roll a batch back", read_only=False, destructive=True, idempotent=True)
+async def _roll_back_shown(
+    _ctx: Context, shown: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> RollbackReply:
+    """By the plan that was shown; the worker refuses it if NetBox has moved since."""
+    return await anyio.to_thread.run_sync(start_shown, shown["plan_id"], arguments["force"])
+
+
+@mcp_tool(
+    category="bulk",
+    title="Roll a batch back",
+    read_only=False,
+    destructive=True,
+    idempotent=True,
+    background=True,
+    carry_out=_roll_back_shown,
+)
 def netbox_rollback_batch(
     batch_id: Annotated[
         str,

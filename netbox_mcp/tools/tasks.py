@@ -34,7 +34,14 @@ def netbox_cancel_task(task_id: TaskId) -> TaskBrief:
     return get_service().cancel(task_id)
 
 
-@mcp_tool(category="bulk", title="Resume a task", read_only=False, destructive=True, idempotent=True)
+@mcp_tool(
+    category="bulk",
+    title="Resume a task",
+    read_only=False,
+    destructive=True,
+    idempotent=True,
+    background=True,
+)
 def netbox_resume_task(task_id: TaskId) -> TaskBrief:
     """Go on with a task that failed, was cancelled or left errors: the rest of the same, confirmed batch."""
     return get_service().resume(task_id)

@@ -39,12 +39,15 @@ class Reply:
         return len(self.text) / 4
 
 
-def in_memory(work: Callable[[Client], Awaitable[Answer]], mode: str = "auto") -> Answer:
-    """Run `work` with a client of a fresh server in this process, configured by the environment."""
+def in_memory(work: Callable[[Client], Awaitable[Answer]], mode: str = "auto", **options: Any) -> Answer:
+    """Run `work` with a client of a fresh server in this process, configured by the environment.
+
+    `options` are those of the client.
+    """
     forget()
 
     async def run() -> Answer:
-        async with Client(build_server(get_settings()), mode=mode) as client:
+        async with Client(build_server(get_settings()), mode=mode, **options) as client:
             return await work(client)
 
     return anyio.run(run)
