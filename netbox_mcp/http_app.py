@@ -24,7 +24,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
-from mcp.server.transport_security import TransportSecuritySettings
+from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
 from pydantic import SecretStr
 from starlette.middleware.authentication import AuthenticationMiddleware
 
@@ -39,6 +39,7 @@ from netbox_mcp.auth import (
 )
 from netbox_mcp.config import Settings
 from netbox_mcp.dependencies import get_task_manager
+from netbox_mcp.messages import MessageGate
 from netbox_mcp.rest import BodyLimit, add_routes
 from netbox_mcp.server import build_server
 from netbox_mcp.service import get_service
@@ -85,7 +86,7 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
     app.add_middleware(BasicIsBearer)
     if settings.redis_url is not None:
         _mount_dashboard(app, settings)
-    app.mount("/", mcp_app)
+    app.mount("/", RequestBodyLimitMiddleware(MessageGate(mcp_app, MCP_PATH), settings.max_request_bytes))
     return app
 
 

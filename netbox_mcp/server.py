@@ -17,7 +17,7 @@ import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp_types import CallToolResult, InputRequiredResult, TextContent, Tool, ToolAnnotations
+from mcp_types import CallToolResult, GetPromptResult, InputRequiredResult, TextContent, Tool, ToolAnnotations
 from pydantic import ValidationError
 from pydantic_core import to_json
 
@@ -25,7 +25,8 @@ from netbox_mcp import __version__
 from netbox_mcp.config import Settings
 from netbox_mcp.execution import answer_of, argument_error, refuse_unknown_arguments
 from netbox_mcp.failures import UsageError, explain
-from netbox_mcp.prompts import add_prompts
+from netbox_mcp.messages import stdio_streams
+from netbox_mcp.prompts import add_prompts, check_prompt
 from netbox_mcp.registry import TOOL_REGISTRY, ToolSpec, find_tool, select_tools
 from netbox_mcp.resources import add_resources
 from netbox_mcp.schemas import lean_schema
@@ -72,6 +73,19 @@ class ToolServer(MCPServer[Any]):
             result.structured_content = content
             result.content = [_text(content if spec.verbatim else _without_empty(content))]
         return result
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """A prompt, filled in. Raises MCPError where the client has asked for one that cannot be."""
+        check_prompt(self._prompt_manager.list_prompts(), name, arguments or {})
+        return await super().get_prompt(name, arguments, context)
+
+    async def run_stdio_async(self) -> None:
+        """Serve one client over stdin and stdout until it leaves."""
+        async with stdio_streams() as (read, write):
+            server = self._lowlevel_server
+            await server.run(read, write, server.create_initialization_options())
 
 
 def build_server(settings: Settings) -> ToolServer:
