@@ -55,7 +55,10 @@ class ToolServer(MCPServer[Any]):
             tool.input_schema = {**lean_schema(tool.input_schema), "additionalProperties": False}
             if tool.output_schema is not None:
                 verbatim = TOOL_REGISTRY[tool.name].verbatim
-                tool.output_schema = lean_schema(tool.output_schema, of_answer=True, with_null=verbatim)
+                schema = lean_schema(tool.output_schema, of_answer=True, with_null=verbatim)
+                # Clients hold errors against this schema too: none of an answer's fields is in them.
+                schema.pop("required", None)
+                tool.output_schema = schema
         return tools
 
     async def call_tool(
