@@ -86,7 +86,7 @@ def check_prompt(prompts: Iterable[Prompt], name: str, arguments: Mapping[str, A
     needs = [argument.name for argument in known[name] if argument.required]
     if not set(needs) <= arguments.keys() <= set(takes):
         needed = f", and needs {', '.join(needs)}" if needs else ""
-        raise MCPError(INVALID_PARAMS, f"The prompt {name} takes {', '.join(takes)}{needed}; nothing else.")
+        raise MCPError(INVALID_PARAMS, f"The prompt {name} takes only {', '.join(takes)}{needed}.")
 
 
 def _in_one_line(text: str) -> str:
