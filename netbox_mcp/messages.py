@@ -42,12 +42,15 @@ def refuse(body: bytes) -> JSONRPCError | None:
     The error bears the request's id where that can be told.
     """
     try:
-        message = jsonrpc_message_adapter.validate_json(body, by_name=False)
-    except ValidationError as error:
-        if error.errors()[0]["type"] == "json_invalid":
-            return _error(None, PARSE_ERROR, _NOT_JSON)
-        return _error(_id_of(from_json(body)), INVALID_REQUEST, _NO_MESSAGE)
-    if isinstance(message, JSONRPCNotification) and "id" in from_json(body):
+        found = from_json(body)
+    except ValueError:
+        return _error(None, PARSE_ERROR, _NOT_JSON)
+    try:
+        # Not validate_json: it would read the text once for each kind of message.
+        message = jsonrpc_message_adapter.validate_python(found, by_name=False)
+    except ValidationError:
+        return _error(_id_of(found), INVALID_REQUEST, _NO_MESSAGE)
+    if isinstance(message, JSONRPCNotification) and "id" in found:
         return _error(None, INVALID_REQUEST, _NO_MESSAGE)
     return None
 
