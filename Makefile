@@ -8,7 +8,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test browser unit bench chaos format lock build clean
+.PHONY: help setup demo lint test browser unit interop bench chaos format lock build clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
@@ -56,6 +56,14 @@ test: lint browser  ## Lint, then every test, on a real NetBox, Redis and worker
 unit: setup  ## Only the tests that need no service (seconds)
 	$(BIN)/pytest tests/unit $(ARGS)
 
+# What npm installs stays in tests/interop/node_modules, the Node that these programs need among it.
+interop: setup tests/interop/node_modules/.package-lock.json  ## The official Inspector and conformance suite against our server (a minute; needs npm)
+	$(BIN)/pytest tests/interop $(ARGS)
+
+tests/interop/node_modules/.package-lock.json: tests/interop/package.json tests/interop/package-lock.json
+	@npm ci --prefix tests/interop --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
+
 bench: setup  ## Measure our speed against bare requests (about an hour); writes bench/RESULTS.md
 	$(BIN)/python -m bench.run $(ARGS)
 
@@ -75,4 +83,4 @@ build: setup  ## Wheel and source archive in dist/
 	$(BIN)/python -m build
 
 clean:  ## Remove what was built here (the sandbox's cache stays: `netbox-mcp sandbox down` first)
-	rm -rf $(VENV) dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) tests/interop/node_modules dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

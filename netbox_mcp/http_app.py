@@ -26,7 +26,7 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend
 from mcp.server.auth.provider import TokenVerifier
-from mcp.server.transport_security import TransportSecuritySettings
+from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecuritySettings
 from pydantic import SecretStr
 from starlette.middleware.authentication import AuthenticationMiddleware
 
@@ -46,6 +46,7 @@ from netbox_mcp.auth import (
 )
 from netbox_mcp.config import Settings
 from netbox_mcp.dependencies import get_task_manager
+from netbox_mcp.messages import MessageGate
 from netbox_mcp.oauth import JwtVerifier, metadata_routes, metadata_url
 from netbox_mcp.rate_limit import RateLimit
 from netbox_mcp.rest import BodyLimit, add_routes
@@ -93,7 +94,7 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
     _add_gate(app, who, settings)
     if settings.redis_url is not None:
         _mount_dashboard(app, settings)
-    app.mount("/", mcp_app)
+    app.mount("/", RequestBodyLimitMiddleware(MessageGate(mcp_app, MCP_PATH), settings.max_request_bytes))
     return app
 
 

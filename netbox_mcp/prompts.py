@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver.prompts import Prompt
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS
 from pydantic import Field
 
 _ROLLOUT = """
@@ -68,6 +73,20 @@ def add_prompts(server: MCPServer[Any]) -> None:
             "or with netbox_get_changelogs, whose messages name batches. Ask me if there are several."
         )
         return _in_one_line(_UNDO.format(find=find))
+
+
+def check_prompt(prompts: Iterable[Prompt], name: str, arguments: Mapping[str, Any]) -> None:
+    """Raise MCPError, invalid params, for a prompt that there is not or arguments that it does not take."""
+    known = {prompt.name: prompt.arguments or [] for prompt in prompts}
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        way_out = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+        raise MCPError(INVALID_PARAMS, f"There is no prompt {name!r}. {way_out}")
+    takes = [argument.name for argument in known[name]]
+    needs = [argument.name for argument in known[name] if argument.required]
+    if not set(needs) <= arguments.keys() <= set(takes):
+        needed = f", and needs {', '.join(needs)}" if needs else ""
+        raise MCPError(INVALID_PARAMS, f"The prompt {name} takes only {', '.join(takes)}{needed}.")
 
 
 def _in_one_line(text: str) -> str:

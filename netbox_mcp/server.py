@@ -17,7 +17,7 @@ import anyio
 from mcp.server import MCPServer
 from mcp.server.mcpserver.context import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp_types import CallToolResult, InputRequiredResult, Tool, ToolAnnotations
+from mcp_types import CallToolResult, GetPromptResult, InputRequiredResult, Tool, ToolAnnotations
 from pydantic import ValidationError
 
 from netbox_mcp import __version__
@@ -27,7 +27,8 @@ from netbox_mcp.consent import Call, ask_person, may_be_asked, seal
 from netbox_mcp.execution import answer_of, argument_error, refuse_unknown_arguments
 from netbox_mcp.failures import UsageError, explain
 from netbox_mcp.mcp_tasks import TasksExtension
-from netbox_mcp.prompts import add_prompts
+from netbox_mcp.messages import stdio_streams
+from netbox_mcp.prompts import add_prompts, check_prompt
 from netbox_mcp.registry import TOOL_REGISTRY, ToolSpec, find_tool, select_tools
 from netbox_mcp.resources import add_resources
 from netbox_mcp.results import failure, success
@@ -64,7 +65,10 @@ class ToolServer(MCPServer[Any]):
             tool.input_schema = {**lean_schema(tool.input_schema), "additionalProperties": False}
             if tool.output_schema is not None:
                 verbatim = TOOL_REGISTRY[tool.name].verbatim
-                tool.output_schema = lean_schema(tool.output_schema, of_answer=True, with_null=verbatim)
+                schema = lean_schema(tool.output_schema, of_answer=True, with_null=verbatim)
+                # Clients hold errors against this schema too: none of an answer's fields is in them.
+                schema.pop("required", None)
+                tool.output_schema = schema
         return tools
 
     async def call_tool(
@@ -112,6 +116,19 @@ class ToolServer(MCPServer[Any]):
         except Exception as error:
             raise UnexpectedToolError(f"Error executing tool {spec.name}") from error
         return success(answer_of(spec, reply.model_dump(mode="json")), spec.verbatim)
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Any, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """A prompt, filled in. Raises MCPError where the client has asked for one that cannot be."""
+        check_prompt(self._prompt_manager.list_prompts(), name, arguments or {})
+        return await super().get_prompt(name, arguments, context)
+
+    async def run_stdio_async(self) -> None:
+        """Serve one client over stdin and stdout until it leaves."""
+        async with stdio_streams() as (read, write):
+            server = self._lowlevel_server
+            await server.run(read, write, server.create_initialization_options())
 
 
 def build_server(

@@ -66,6 +66,15 @@ def with_redis(redis_url: str, bare: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
+def worker(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[WorkerTeam]:
+    """One worker process that writes to the sandbox's NetBox, and the team to start more in."""
+    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
+    with WorkerTeam(tmp_path, environment) as team:
+        team.start()
+        yield team
+
+
+@pytest.fixture
 def slow_team(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[WorkerTeam]:
     """Starts workers with one lane, so that most of a batch is still to be done when its first list is."""
     environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +21,6 @@ from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam
 from workers import keys
 
 APPROVE_TOKEN = "those-who-approve-7c1d"
-
-
-@pytest.fixture
-def worker(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[WorkerTeam]:
-    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
-    with WorkerTeam(tmp_path, environment) as team:
-        team.start()
-        yield team
 
 
 def apply(prefix: str, **extra: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
@@ -22,15 +21,6 @@ from workers.settings import WorkerSettings
 
 BATCH = {"manufacturers": [{"name": "Acme"}]}
 ENDED = {"completed", "completed_with_errors", "failed", "cancelled", "rolled_back"}
-
-
-@pytest.fixture
-def worker(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[None]:
-    """One worker process that writes to the sandbox's NetBox."""
-    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
-    with WorkerTeam(tmp_path, environment) as team:
-        team.start()
-        yield
 
 
 def wait_for_end(task_id: str) -> Reply:
@@ -176,7 +166,7 @@ def test_a_queued_task_is_cancelled_at_once(dead_netbox: str, with_redis: str) -
     assert call("netbox_start_bulk_async", batch=BATCH, confirm=True).data["status"] == "queued"
 
 
-def test_an_ended_task_is_not_cancelled(netbox: NetBoxOverHttp, worker: None, prefix: str) -> None:
+def test_an_ended_task_is_not_cancelled(netbox: NetBoxOverHttp, worker: WorkerTeam, prefix: str) -> None:
     task_id = call("netbox_start_bulk_async", batch=campus(prefix), confirm=True).data["task_id"]
     wait_for_end(task_id)
     reply = call("netbox_cancel_task", task_id=task_id)
@@ -187,7 +177,7 @@ def test_an_ended_task_is_not_cancelled(netbox: NetBoxOverHttp, worker: None, pr
 
 
 def test_a_cancelled_task_is_resumed(
-    netbox: NetBoxOverHttp, with_redis: str, worker: None, prefix: str
+    netbox: NetBoxOverHttp, with_redis: str, worker: WorkerTeam, prefix: str
 ) -> None:
     lease = Lease(Redis.from_url(with_redis), "default", "t-another", 60)
     lease.acquire()
@@ -259,7 +249,7 @@ def test_a_report_pages_through_long_rows_without_losing_one(
 
 
 def test_work_goes_through_queue_and_worker_and_is_done_once(
-    netbox: NetBoxOverHttp, worker: None, prefix: str
+    netbox: NetBoxOverHttp, worker: WorkerTeam, prefix: str
 ) -> None:
     planned = call("netbox_plan_bulk", batch=campus(prefix)).data
     started = call("netbox_start_bulk_async", plan_id=planned["plan_id"], confirm=True)
@@ -280,7 +270,7 @@ def test_work_goes_through_queue_and_worker_and_is_done_once(
 
 
 def test_work_that_has_ended_is_not_to_be_waited_for(
-    netbox: NetBoxOverHttp, worker: None, prefix: str
+    netbox: NetBoxOverHttp, worker: WorkerTeam, prefix: str
 ) -> None:
     asked = {"batch": campus(prefix), "confirm": True, "idempotency_key": prefix}
     task_id = call("netbox_start_bulk_async", **asked).data["task_id"]
@@ -290,7 +280,7 @@ def test_work_that_has_ended_is_not_to_be_waited_for(
 
 
 def test_a_large_document_is_planned_as_a_task(
-    netbox: NetBoxOverHttp, worker: None, bare: pytest.MonkeyPatch, prefix: str
+    netbox: NetBoxOverHttp, worker: WorkerTeam, bare: pytest.MonkeyPatch, prefix: str
 ) -> None:
     bare.setenv("NETBOX_MCP_PLAN_MAX_OBJECTS", "5")
     shown = call("netbox_start_bulk_async", batch=campus(prefix))

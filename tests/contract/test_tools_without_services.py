@@ -8,10 +8,12 @@ import socket
 import time
 from pathlib import Path
 
+import jsonschema
 import pytest
 from mcp.client import Client
 from mcp_types import ListToolsResult
 
+from netbox_mcp.failures import ErrorReply
 from netbox_mcp.health import PATIENCE_SECONDS
 from tests.contract.clients import ask, call, in_memory
 from tests.contract.documents import FIVE_ERRORS, many_errors
@@ -76,6 +78,18 @@ def test_every_tool_says_what_it_may_do_and_what_it_answers() -> None:
         assert tool.output_schema["type"] == "object", tool.name
         assert ("properties" in tool.output_schema) is (tool.name not in FREE_FORM), tool.name
         assert tool.input_schema["additionalProperties"] is False, tool.name
+
+
+def test_an_error_is_what_the_schema_of_answers_allows(bare: pytest.MonkeyPatch) -> None:
+    """Clients of other makes hold every structured answer against it, and would not show the error else."""
+    bare.setenv("NETBOX_MCP_TOOLSETS", "all")
+    details = [{"path": "sites[0]", "message": "unknown", "hint": "x"}]
+    error = ErrorReply(code="x", message="x", hint="x", details=details, detail_count=1).model_dump(
+        mode="json"
+    )
+    for tool in list_tools().tools:
+        assert tool.output_schema is not None
+        jsonschema.validate(error, tool.output_schema)
 
 
 def test_every_parameter_is_described() -> None:
