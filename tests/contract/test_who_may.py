@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import requests
 from mcp.client import Client
+from mcp.shared.exceptions import MCPError
 
 from netbox_mcp.cli.output import ExitCode
 from netbox_mcp.registry import load_tools
+from tests.contract import task_client
 from tests.contract.clients import CommandLine, Reply, ask, assert_sentence, over_http
 from tests.contract.test_transports import HttpServer, serve
 
@@ -122,6 +124,18 @@ def test_a_model_sees_and_uses_just_what_its_token_opens(server: HttpServer, sco
         assert reply.is_error
         assert (reply.data["code"] == "forbidden") == (load_tools()[tool].scope not in allowed), tool
     assert "needs the scope" in replies["netbox_create_site"].data["message"] or scope == "write"
+
+
+@pytest.mark.parametrize("scope", ["plan", "write"])
+def test_cancelling_a_task_of_the_protocol_is_writing(server: HttpServer, scope: str) -> None:
+    async def work(client: Client) -> str:
+        with pytest.raises(MCPError) as caught:
+            await task_client.cancel(client.session, "t-000000000000")
+        return str(caught.value.error.data["code"])
+
+    tasks = [task_client.Tasks()]
+    code = task_client.over_http(f"{server.url}/mcp", TOKENS[scope], work, extensions=tasks)
+    assert code == {"plan": "forbidden", "write": "unknown_task"}[scope]
 
 
 def test_a_session_is_its_owners(server: HttpServer) -> None:
