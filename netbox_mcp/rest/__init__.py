@@ -11,6 +11,8 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
+from starlette.types import Receive, Scope, Send
 
 from netbox_mcp.auth import REST_PATH
 from netbox_mcp.failures import PROBLEM_TYPE, UsageError, complaints
@@ -20,8 +22,6 @@ from netbox_mcp.rest.problems import ProblemDetails, answer_with
 from orchestrator.errors import OrchestratorError
 
 __all__ = ["BodyLimit", "add_routes"]
-
-_METHODS = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def add_routes(app: FastAPI) -> None:
@@ -33,13 +33,10 @@ def add_routes(app: FastAPI) -> None:
         router.include_router(part.router)
     app.include_router(router)
 
-    @app.api_route("/api/{rest:path}", methods=_METHODS, include_in_schema=False)
-    def nothing_here(request: Request) -> JSONResponse:
-        nothing = UsageError(
-            f"There is nothing at {request.url.path} for {request.method}.",
-            f"{REST_PATH}/openapi.json describes what there is.",
-        )
-        return answer_with(nothing, 404)
+    async def nothing_here(scope: Scope, receive: Receive, send: Send) -> None:
+        await _nothing_here(app, Request(scope))(scope, receive, send)
+
+    app.mount("/api", nothing_here)  # whatever the method
 
     @app.exception_handler(RequestValidationError)
     def tell_what_is_wrong(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -58,3 +55,23 @@ def add_routes(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     def tell_what_was_unforeseen(_request: Request, error: Exception) -> JSONResponse:
         return answer_with(error)
+
+
+def _nothing_here(app: FastAPI, request: Request) -> JSONResponse:
+    nothing = UsageError(
+        f"There is nothing at {request.url.path} for {request.method}.",
+        f"{REST_PATH}/openapi.json describes what there is.",
+    )
+    taken = _methods_at(app, request.url.path)
+    answer = answer_with(nothing, 405 if taken else 404)
+    if taken:
+        answer.headers["allow"] = ", ".join(taken)
+    return answer
+
+
+def _methods_at(app: FastAPI, path: str) -> list[str]:
+    """The methods that a path is there for, by the description of the API."""
+    for described, methods in app.openapi()["paths"].items():
+        if compile_path(described)[0].match(path):
+            return sorted(method.upper() for method in methods)
+    return []

@@ -77,7 +77,7 @@ class ApprovalBody(BaseModel):
     "/inputs",
     dependencies=[needs(Scope.PLAN)],
     openapi_extra={
-        "requestBody": {"content": {kind: {"schema": {"type": "string"}} for kind in inputs.MEDIA_TYPES}}
+        "requestBody": {"content": {kind: {"schema": {}} for kind in inputs.MEDIA_TYPES}, "required": True}
     },
 )
 async def keep_input(

@@ -127,7 +127,7 @@ def test_what_is_no_request_is_a_problem_too(server: HttpServer) -> None:
         (send(server, "POST", "execute", data="{", headers={"Content-Type": "application/json"}), 422),
         (send(server, "POST", "execute", json={"tool": "x" * 30_000}), 413),
         (send(server, "POST", "execute", data=iter([b"x" * 15_000] * 2)), 413),
-        (send(server, "DELETE", "execute"), 404),
+        (send(server, "DELETE", "execute"), 405),
         (send(server, "GET", "tool"), 404),
     ):
         assert answer.status_code == status
