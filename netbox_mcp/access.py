@@ -53,7 +53,7 @@ class Client(BaseModel):
     @field_validator("scopes")
     @classmethod
     def _nobody_approves_their_own(cls, scopes: tuple[Scope, ...]) -> tuple[Scope, ...]:
-        if Scope.APPROVE in scopes and included(scopes) - ONLY_LOOKING - {Scope.APPROVE}:
+        if Scope.APPROVE in scopes and writes(scopes):
             raise ValueError(
                 "a client that approves plans must not write them as well: give it another token"
             )
@@ -67,6 +67,11 @@ def included(scopes: Iterable[Scope]) -> frozenset[Scope]:
         if scope in held:
             held.update(_LADDER[:at])
     return frozenset(held)
+
+
+def writes(scopes: Iterable[Scope]) -> bool:
+    """Whether their holder may change NetBox."""
+    return Scope.WRITE in included(scopes)
 
 
 def require(held: Collection[str], *any_of: Scope) -> None:

@@ -132,7 +132,7 @@ def _words(error: BaseException) -> str:
 
 
 def caller() -> str:
-    """Who is asking: a bearer token by its digest, or the user of this machine."""
+    """Who is asking: the holder of a bearer token by name, or the user of this machine."""
     token = get_access_token()
     if token is not None:
         return name_of(token)

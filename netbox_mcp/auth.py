@@ -35,8 +35,7 @@ DASHBOARD_PATH = "/rq"
 UNAUTHORIZED = ErrorReply(
     code="unauthorized",
     message="This server wants a bearer token.",
-    hint="Send 'Authorization: Bearer <token>'; the token is in NETBOX_MCP_TOKEN or in the file "
-    "that the server names when it starts.",
+    hint="Send 'Authorization: Bearer <token>'; the server names at its start where its tokens come from.",
 )
 TOKEN_FILE_NAME = "http-token"  # noqa: S105
 
@@ -153,7 +152,8 @@ class TokenGate:
         self._app = app
         self._open = open_paths
         where = f', resource_metadata="{metadata_url}"' if metadata_url else ""
-        self._challenge = f'Bearer error="invalid_token"{where}'.encode()
+        self._challenge = f'Bearer error="invalid_token", scope="read plan"{where}'.encode()
+        self._more = f'Bearer error="insufficient_scope", scope="read"{where}'.encode()
 
     async def __call__(self, scope: ScopeOfAsgi, receive: Receive, send: Send) -> None:
         """Let the request pass or answer 401 or 403; a websocket is closed."""
@@ -170,7 +170,7 @@ class TokenGate:
             try:
                 _check_place(scope)
             except ForbiddenError as error:
-                await _refuse(send, 403, explain(error))
+                await _refuse(send, 403, explain(error), (b"www-authenticate", self._more))
             else:
                 await self._app(scope, receive, send)
 

@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from netbox_mcp.access import EVERYTHING, ONLY_LOOKING, Client, Scope
+from netbox_mcp.addresses import origin_of, parse_address
 from orchestrator.netbox.settings import ConfigError, find_config_file, read_config_tables
 from workers.settings import MIN_TOKEN_LENGTH, WorkerSettings
 
@@ -63,12 +64,10 @@ class Settings(WorkerSettings):
     )
     public_url: str | None = Field(
         default=None,
-        pattern=r"^https?://[^/?#\s]+$",
         description="Where clients reach the HTTP server, as https://netbox-mcp.example.net; OAuth needs it.",
     )
     oauth_issuer: str | None = Field(
         default=None,
-        pattern=r"^https?://[^?#\s]+$",
         description="The OAuth authorization server, exactly as it calls itself, whose tokens (JWTs for "
         "NETBOX_MCP_PUBLIC_URL/mcp, with the scopes read, plan, write, admin, approve) are accepted as well.",
     )
@@ -146,10 +145,18 @@ class Settings(WorkerSettings):
             raise ValueError("the token of those who approve (NETBOX_MCP_APPROVE_TOKEN) must be another one")
         return tokens
 
+    @field_validator("public_url")
+    @classmethod
+    def _in_one_form(cls, url: str | None) -> str | None:
+        return origin_of(url) if url is not None else None
+
     @field_validator("oauth_issuer")
     @classmethod
     def _for_whom(cls, issuer: str | None, info: ValidationInfo) -> str | None:
-        if issuer is not None and info.data.get("public_url") is None:
+        if issuer is None:
+            return None
+        parse_address(issuer)
+        if "public_url" in info.data and info.data["public_url"] is None:
             raise ValueError("tokens are issued for an address: set NETBOX_MCP_PUBLIC_URL as well")
         return issuer
 

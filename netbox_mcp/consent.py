@@ -2,13 +2,16 @@
 
 server.py calls it for tools that were called without `confirm`. A yes holds for what was shown and
 nothing else: before anything is written the tool shows it anew, and if that differs the person is
-asked anew. Where the client cannot ask, and where a yes would change nothing, nobody is asked.
+asked anew. A single object is looked at once more right before it is written. Where the client cannot ask,
+where a yes would change nothing, and where not all of a write can be shown, nobody is asked.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -38,9 +41,11 @@ ANSWER_SECONDS = 3600.0
 """How long a question may be answered."""
 MAX_QUESTIONS = 3
 MAX_FIELDS = 40
-MAX_VALUE = 200
+MAX_VALUE = 300
 
 _QUESTION = "confirm"
+_SPENT: dict[str, float] = {}
+"""The questions whose yes was acted upon, and when; each for as long as it could come again."""
 _YES_OR_NO: dict[str, Any] = {"type": "object", "properties": {}}
 _LEFT = {
     "decline": "The person was asked in the client and has declined: nothing was written. Do not confirm it "
@@ -66,16 +71,16 @@ class Call:
     ]
 
 
-def seal(secrets: Sequence[str]) -> RequestStateSecurity:
-    """How questions that are out with a client are protected: nobody but us can have asked them.
+def seal(known: Sequence[str]) -> RequestStateSecurity:
+    """How questions that are out with a client are protected: none is taken for ours that is not.
 
-    The key follows from the secrets, the digests of the tokens of HTTP clients, so that any server with the
-    same ones takes the answer; without any it is this process's own. It is dear to compute, since a token may
-    be a short one.
+    The key follows from what is `known`, the digests of the tokens of HTTP clients, so that any server with
+    the same ones takes the answer; without any it is this process's own. It is dear to compute, since a token
+    may be a short one.
     """
-    if not secrets:
+    if not known:
         return RequestStateSecurity.ephemeral(ttl=ANSWER_SECONDS)
-    secret = "\n".join(sorted(secrets)).encode()
+    secret = "\n".join(sorted(known)).encode()
     key = hashlib.scrypt(secret, salt=b"netbox-mcp questions", n=2**14, r=8, p=1, dklen=32)
     return RequestStateSecurity(keys=[key], ttl=ANSWER_SECONDS)
 
@@ -95,7 +100,9 @@ def may_be_asked(spec: ToolSpec, shown: CallToolResult, context: Context[Any, An
     if settings.require_approval or (settings.require_plan and not kept):
         return False
     # A plan: there is something to do, and, where a worker does it, the plan is kept for the worker.
-    return spec.carry_out is None or bool(content.get("applyable") and (kept or not spec.background))
+    if spec.carry_out is not None:
+        return bool(content.get("applyable") and (kept or not spec.background))
+    return _is_shown_whole(content)
 
 
 async def ask_person(call: Call, shown: CallToolResult) -> CallToolResult | InputRequiredResult:
@@ -112,11 +119,29 @@ async def _ask_by_retry(call: Call, shown: CallToolResult) -> CallToolResult | I
     if isinstance(answer, ElicitResult):
         if answer.action != "accept":
             return _left(call, shown, answer.action)
-        if call.context.request_state == fingerprint:
+        if _is_first_yes(call.context.request_state, fingerprint):
             return await _write(call, shown)
     message = _in_words(call, shown, again=isinstance(answer, ElicitResult))
     question = ElicitRequest(params=ElicitRequestFormParams(message=message, requested_schema=_YES_OR_NO))
-    return InputRequiredResult(input_requests={_QUESTION: question}, request_state=fingerprint)
+    return InputRequiredResult(
+        input_requests={_QUESTION: question}, request_state=f"{secrets.token_hex(8)}.{fingerprint}"
+    )
+
+
+def _is_first_yes(state: str | None, fingerprint: str) -> bool:
+    """Whether a yes is to what is shown now, and has not been acted upon yet by this process.
+
+    A client that sends its call again, since the answer was lost, must not take a second free address.
+    """
+    number, _, agreed = (state or "").partition(".")
+    now = time.monotonic()
+    for spent, at in list(_SPENT.items()):
+        if now - at > ANSWER_SECONDS:
+            del _SPENT[spent]
+    if agreed != fingerprint or number in _SPENT:
+        return False
+    _SPENT[number] = now
+    return True
 
 
 async def _ask_meanwhile(call: Call, shown: CallToolResult) -> CallToolResult:
@@ -171,6 +196,12 @@ def _can_ask(context: Context[Any, Any]) -> bool:
 
 def _content(shown: CallToolResult) -> dict[str, Any]:
     return dict(shown.structured_content) if not shown.is_error and shown.structured_content else {}
+
+
+def _is_shown_whole(content: Mapping[str, Any]) -> bool:
+    """Whether all of a single write fits into a question: nobody can agree to what they have not seen."""
+    after = content.get("after") or {}
+    return len(after) <= MAX_FIELDS and all(len(_text(value)) <= MAX_VALUE for value in after.values())
 
 
 def _fingerprint(content: Mapping[str, Any]) -> str:
@@ -228,8 +259,7 @@ def _write_in_words(content: Mapping[str, Any], object_type: str, spec: ToolSpec
         _one_line(
             f"{spec.title} in NetBox '{target}': {content.get('action', 'write')} {which}".strip() + "?"
         ),
-        *map(_one_line, fields[:MAX_FIELDS]),
-        *([f"and {len(fields) - MAX_FIELDS} fields more"] if len(fields) > MAX_FIELDS else []),
+        *map(_one_line, fields),
         *_listed("Depends on it:", points),
         *([_one_line(remark)] if remark else []),
     ]
@@ -241,8 +271,11 @@ def _listed(title: str, lines: Iterable[str]) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    text = value if isinstance(value, str) and value else orjson.dumps(value, default=str).decode()
-    return shorten(text, MAX_VALUE)
+    return shorten(_text(value), MAX_VALUE)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) and value else orjson.dumps(value, default=str).decode()
 
 
 def _one_line(text: str) -> str:

@@ -8,7 +8,6 @@ configured token.
 from __future__ import annotations
 
 import gc
-import ipaddress
 import socket
 import sys
 import time
@@ -32,6 +31,7 @@ from starlette.middleware.authentication import AuthenticationMiddleware
 
 from netbox_mcp import __version__
 from netbox_mcp.access import Client
+from netbox_mcp.addresses import is_loopback
 from netbox_mcp.auth import (
     DASHBOARD_PATH,
     OPEN_PATHS,
@@ -166,6 +166,8 @@ def choose_tokens(settings: Settings) -> tuple[list[SecretStr], str]:
         return settings.http_tokens, "bearer token from NETBOX_MCP_TOKEN"
     if settings.clients:
         return [], f"bearer tokens of {', '.join(client.name for client in settings.clients)}"
+    if settings.oauth_issuer is not None:
+        return [], f"bearer tokens of {settings.oauth_issuer}"
     if not is_loopback(settings.host):
         raise ConfigError(
             f"Refusing to listen on {settings.host} without a bearer token.",
@@ -173,16 +175,6 @@ def choose_tokens(settings: Settings) -> tuple[list[SecretStr], str]:
         )
     token, path = obtain_token(settings.state_dir)
     return [token], f"bearer token in {path}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address. A name other than localhost counts as reachable."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _host_rules(settings: Settings) -> TransportSecuritySettings:

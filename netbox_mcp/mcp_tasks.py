@@ -22,6 +22,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
+    INVALID_REQUEST,
     CallToolRequestParams,
     CallToolResult,
     RequestParams,
@@ -31,7 +32,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel, Field
 
 from netbox_mcp import rollbacks
-from netbox_mcp.access import Scope, require
+from netbox_mcp.access import ForbiddenError, Scope, require
 from netbox_mcp.background import background
 from netbox_mcp.failures import ErrorReply, explain
 from netbox_mcp.registry import TOOL_REGISTRY
@@ -48,6 +49,7 @@ from workers.status import TaskState, TaskStatus
 TASKS_EXTENSION = "io.modelcontextprotocol/tasks"
 
 Answer = TypeVar("Answer")
+_CODES = {UnknownTaskError.code: INVALID_PARAMS, ForbiddenError.code: INVALID_REQUEST}
 log = logging.getLogger(__name__)
 
 
@@ -162,7 +164,7 @@ async def _answer(ctx: ServerRequestContext[Any, Any], work: Callable[[], Answer
         return await anyio.to_thread.run_sync(work)
     except OrchestratorError as error:
         said = explain(error)
-        code = INVALID_PARAMS if isinstance(error, UnknownTaskError) else INTERNAL_ERROR
+        code = _CODES.get(error.code, INTERNAL_ERROR)
         sentence = f"{said.message} {said.hint}".strip()
         raise MCPError(code=code, message=sentence, data=said.model_dump(mode="json")) from None
 

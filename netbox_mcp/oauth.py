@@ -8,19 +8,22 @@ no other, not yet expired. What they may do is their `scope`, in the words of ac
 from __future__ import annotations
 
 import logging
-import threading
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
-import anyio.to_thread
+import anyio
 import httpx2
 import jwt
+from mcp.server.auth.handlers.metadata import ProtectedResourceMetadataHandler
 from mcp.server.auth.provider import AccessToken, TokenVerifier
-from mcp.server.auth.routes import build_resource_metadata_url, create_protected_resource_routes
+from mcp.server.auth.routes import build_resource_metadata_url, cors_middleware
+from mcp.shared.auth import ProtectedResourceMetadata
 from pydantic import AnyHttpUrl
 from starlette.routing import Route
 
-from netbox_mcp.access import EVERYTHING, ONLY_LOOKING, Scope, included
+from netbox_mcp.access import Scope, included, writes
+from netbox_mcp.addresses import parse_address
 
 # Signatures that only the issuer can make; a shared secret would let us forge what we are to check.
 _ALGORITHMS = [
@@ -36,6 +39,8 @@ _ALGORITHMS = [
     "EdDSA",
 ]
 _TIMEOUT_SECONDS = 5.0
+_KEYS_SECONDS = 300.0
+_RETRY_SECONDS = 30.0
 _LEEWAY_SECONDS = 30
 _SCOPES = [scope.value for scope in Scope]
 
@@ -49,16 +54,16 @@ class JwtVerifier(TokenVerifier):
         self._issuer = issuer
         self._resource = resource
         self._most = most
-        self._lock = threading.Lock()
-        self._keys: jwt.PyJWKClient | None = None
+        self._keys = IssuerKeys(issuer)
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """The caller's identity, or None for a token that is no JWT, not for us, expired or not signed."""
         if token.count(".") != 2:
             return None
         try:
-            claims = await anyio.to_thread.run_sync(self._claims, token)
-        except (jwt.PyJWTError, httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+            key = await self._keys.find(str(jwt.get_unverified_header(token).get("kid")))
+            claims = self._claims(token, key)
+        except (jwt.PyJWTError, ValueError) as error:
             log.info("a token was refused: %s", error)
             return None
         scopes = granted(_words(claims.get("scope", claims.get("scp")))) & self._most
@@ -67,13 +72,12 @@ class JwtVerifier(TokenVerifier):
             client_id=str(claims.get("client_id") or claims.get("azp") or claims["sub"]),
             subject=str(claims["sub"]),
             claims={"iss": self._issuer},
-            expires_at=int(claims["exp"]),
+            expires_at=int(claims["exp"]) + _LEEWAY_SECONDS,
             resource=self._resource,
             scopes=sorted(scope.value for scope in scopes),
         )
 
-    def _claims(self, token: str) -> dict[str, Any]:
-        key = self._issuer_keys().get_signing_key_from_jwt(token)
+    def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(
             token,
             key,
@@ -85,48 +89,97 @@ class JwtVerifier(TokenVerifier):
         )
         return claims
 
-    def _issuer_keys(self) -> jwt.PyJWKClient:
-        """Where the issuer publishes its keys, asked for once; the keys are read anew every 5 minutes."""
-        with self._lock:
-            if self._keys is None:
-                self._keys = jwt.PyJWKClient(_find_keys(self._issuer), timeout=_TIMEOUT_SECONDS)
-            return self._keys
+
+class IssuerKeys:
+    """The keys that an issuer publishes, asked for when one is needed that is not known or too long.
+
+    Nobody's token makes us ask more than twice a minute, and nobody whose key is known waits for an issuer
+    that does not answer. While it cannot be asked the keys that are known stay good.
+    """
+
+    def __init__(self, issuer: str) -> None:
+        self._issuer = issuer
+        self._lock = anyio.Lock()
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._read_at = self._tried_at = float("-inf")
+
+    async def find(self, kid: str) -> jwt.PyJWK:
+        """The key of that id. Raises ValueError where the issuer has none, or does not say."""
+        is_fresh = time.monotonic() - self._read_at < _KEYS_SECONDS
+        if kid not in self._keys or not (is_fresh or self._lock.locked()):
+            await self._refresh()
+        if kid not in self._keys:
+            raise ValueError(
+                "it is signed with a key that the issuer does not publish, or cannot be asked for"
+            )
+        return self._keys[kid]
+
+    async def _refresh(self) -> None:
+        async with self._lock:
+            if time.monotonic() - self._tried_at < _RETRY_SECONDS:
+                return
+            try:
+                async with httpx2.AsyncClient(timeout=_TIMEOUT_SECONDS) as http:
+                    with anyio.fail_after(2 * _TIMEOUT_SECONDS):
+                        self._keys = await self._read(http)
+                self._read_at = time.monotonic()
+            except (httpx2.HTTPError, jwt.PyJWTError, OSError, ValueError) as error:
+                log.warning("the keys of the issuer %s cannot be read: %s", self._issuer, error)
+            finally:
+                self._tried_at = time.monotonic()
+
+    async def _read(self, http: httpx2.AsyncClient) -> dict[str, jwt.PyJWK]:
+        place = str((await self._metadata(http)).get("jwks_uri"))
+        parse_address(place)
+        published = jwt.PyJWKSet.from_dict((await http.get(place)).raise_for_status().json())
+        return {
+            key.key_id: key for key in published.keys if key.key_id and key.public_key_use in ("sig", None)
+        }
+
+    async def _metadata(self, http: httpx2.AsyncClient) -> dict[str, Any]:
+        """What the issuer says of itself (RFC 8414, OpenID Connect Discovery)."""
+        parts = urlsplit(self._issuer)
+        path = parts.path.rstrip("/")
+        for place in (
+            f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{path}",
+            f"{self._issuer.rstrip('/')}/.well-known/openid-configuration",
+        ):
+            try:
+                told = (await http.get(place)).raise_for_status().json()
+            except (httpx2.HTTPError, ValueError):
+                continue
+            if isinstance(told, dict) and told.get("issuer") == self._issuer and "jwks_uri" in told:
+                return told
+        raise ValueError("it has no metadata that names it and its keys")
 
 
 def granted(words: list[str]) -> frozenset[Scope]:
     """The scopes that a token names, with what they include; approving never goes along with writing."""
     scopes = included(Scope(word) for word in words if word in _SCOPES)
-    return scopes - {Scope.APPROVE} if scopes & (EVERYTHING - ONLY_LOOKING) else scopes
+    return scopes - {Scope.APPROVE} if writes(scopes) else scopes
 
 
 def metadata_routes(issuer: str, resource: str) -> list[Route]:
-    """The route at which clients learn who issues tokens for this server (RFC 9728)."""
-    return create_protected_resource_routes(
-        AnyHttpUrl(resource), [AnyHttpUrl(issuer)], _SCOPES, "netbox-mcp-orchestrator"
+    """The route at which clients learn who issues tokens for this server (RFC 9728).
+
+    The scopes there are those that a client asks for by itself; `admin` and `approve` are for people.
+    """
+    metadata = ProtectedResourceMetadata.model_validate(
+        {
+            "resource": resource,
+            "authorization_servers": [issuer],
+            "scopes_supported": [Scope.READ, Scope.PLAN, Scope.WRITE],
+            "resource_name": "netbox-mcp-orchestrator",
+        }
     )
+    methods = ["GET", "OPTIONS"]
+    endpoint = cors_middleware(ProtectedResourceMetadataHandler(metadata).handle, methods)
+    return [Route(urlsplit(metadata_url(resource)).path, endpoint=endpoint, methods=methods)]
 
 
 def metadata_url(resource: str) -> str:
     """Where that route is, as clients reach it."""
     return str(build_resource_metadata_url(AnyHttpUrl(resource)))
-
-
-def _find_keys(issuer: str) -> str:
-    """The address of the issuer's keys, from its own metadata (RFC 8414, OpenID Connect Discovery)."""
-    parts = urlsplit(issuer)
-    path = parts.path.rstrip("/")
-    places = [
-        f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{path}",
-        f"{issuer.rstrip('/')}/.well-known/openid-configuration",
-    ]
-    for place in places:
-        answer = httpx2.get(place, timeout=_TIMEOUT_SECONDS)
-        if answer.is_success:
-            told = answer.json()
-            if told.get("issuer") != issuer:
-                raise ValueError(f"{place} describes the issuer {told.get('issuer')!r}, not {issuer!r}")
-            return str(told["jwks_uri"])
-    raise ValueError(f"the issuer {issuer} has no metadata at {' or '.join(places)}")
 
 
 def _words(scope: Any) -> list[str]:

@@ -1,8 +1,8 @@
 """The platform over HTTP, below /api/v1.
 
 Every tool can be called with `POST /execute`; what a pipeline needs most has an
-address of its own. Approving wants the approve token; the token of an MCP client
-may only look. auth.py decides who may come here at all.
+address of its own. auth.py decides who may come here at all, and each route says
+which scope it needs (permission.py).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from netbox_mcp.access import Scope, require
 
 # Looked at by TokenGate long before; here it only describes itself.
-_bearer = HTTPBearer(auto_error=False, description="A token of NETBOX_MCP_TOKEN or of NETBOX_MCP_CLIENTS.")
+_bearer = HTTPBearer(auto_error=False, description="See docs/access.md. Of several scopes any one is enough.")
 
 
 def needs(*any_of: Scope) -> Any:
@@ -18,7 +18,7 @@ def needs(*any_of: Scope) -> Any:
     return Security(_check, scopes=[scope.value for scope in any_of])
 
 
-def _check(
+async def _check(  # not in a thread: those are for what has to wait
     request: Request,
     wanted: SecurityScopes,
     _described: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],

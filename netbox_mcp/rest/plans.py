@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from netbox_mcp import inputs, rollbacks
 from netbox_mcp.access import ForbiddenError, Scope
+from netbox_mcp.audit import caller
 from netbox_mcp.dependencies import get_settings
 from netbox_mcp.failures import UsageError
 from netbox_mcp.replies import ApprovalReply, InputReply, PlanDetail, PlanReply, RollbackReply, StartReply
@@ -69,7 +70,7 @@ class ApprovalBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    approved_by: Annotated[str, Field(max_length=100)] = "the holder of the approve token"
+    approved_by: Annotated[str | None, Field(max_length=100)] = None
     digest: Annotated[str | None, Field(max_length=100)] = None
 
 
@@ -112,7 +113,7 @@ def approve_plan(plan_id: str, said: ApprovalBody | None = None) -> ApprovalRepl
             "Set NETBOX_MCP_APPROVE_TOKEN, for the workers the same, and start it again.",
         )
     said = said or ApprovalBody()
-    return get_service().approve(plan_id, token, said.approved_by, said.digest)
+    return get_service().approve(plan_id, token, said.approved_by or caller(), said.digest)
 
 
 @router.post(
