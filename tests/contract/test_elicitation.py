@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from mcp.client import Client
-from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, ElicitResult, InputRequiredResult
+from mcp_types import ElicitResult
 
 from netbox_mcp.service import get_service
 from netbox_mcp.sync_apply import SyncProgress
@@ -19,7 +18,7 @@ from tests.contract.clients import CommandLine, Reply, ask, call, in_memory
 from tests.contract.documents import campus
 from tests.contract.task_client import Tasks, over_http, over_stdio
 from tests.contract.test_tools_in_background import wait_for_end
-from tests.contract.test_transports import TOKEN, HttpServer, serve
+from tests.contract.test_transports import TOKEN, serve
 from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam
 
 ERAS = pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -318,71 +317,6 @@ def test_what_is_confirmed_or_only_looked_at_asks_nobody(
     assert made.data["action"] == "created"
     again = ask_with(Person(), "netbox_create_site", mode, name=f"{prefix} site")
     assert again.data["action"] == "unchanged"
-
-
-# A yes cannot be made up
-
-
-def test_a_yes_counts_only_for_the_question_that_it_answers(
-    netbox: NetBoxOverHttp, cli: CommandLine, prefix: str
-) -> None:
-    one, other = {"name": f"{prefix} one"}, {"name": f"{prefix} other"}
-
-    async def work(client: Client) -> None:
-        async def send(arguments: dict[str, Any], **more: Any) -> Any:
-            return await client.session.call_tool(
-                "netbox_create_site", arguments, allow_input_required=True, **more
-            )
-
-        unasked = await send(one, input_responses={"confirm": YES})
-        assert isinstance(unasked, InputRequiredResult)
-        state = (await send(one)).request_state
-        for arguments, made_up in ((other, state), (one, state[:-4] + "AAAA"), (one, "{}")):
-            with pytest.raises(MCPError) as caught:
-                await send(arguments, input_responses={"confirm": YES}, request_state=made_up)
-            assert caught.value.code == INVALID_PARAMS
-        unanswered = await send(one, request_state=state)
-        assert isinstance(unanswered, InputRequiredResult)
-        assert netbox.count("dcim/sites", name__isw=prefix) == 0
-        written = await send(one, input_responses={"confirm": YES}, request_state=state)
-        assert written.structured_content["action"] == "created"
-        again = await send(one, input_responses={"confirm": YES}, request_state=state)
-        assert again.structured_content["action"] == "unchanged"
-
-    over_stdio(cli, work, elicitation_callback=Person())
-    assert netbox.count("dcim/sites", name__isw=prefix) == 1
-
-
-def test_another_server_with_the_same_token_takes_the_answer(
-    netbox: NetBoxOverHttp, cli: CommandLine, prefix: str
-) -> None:
-    site = {"name": f"{prefix} site"}
-
-    async def question(client: Client) -> str:
-        result = await client.session.call_tool("netbox_create_site", site, allow_input_required=True)
-        assert isinstance(result, InputRequiredResult)
-        return str(result.request_state)
-
-    async def answer(client: Client) -> Any:
-        return await client.session.call_tool(
-            "netbox_create_site", site, input_responses={"confirm": YES}, request_state=state
-        )
-
-    async def refused(client: Client) -> int:
-        with pytest.raises(MCPError) as caught:
-            await answer(client)
-        return caught.value.code
-
-    def at(server: HttpServer, token: str, work: Any) -> Any:
-        return over_http(server.mcp, token, work, elicitation_callback=Person())
-
-    other_token = "another-token-for-tests"
-    for server in serve(cli, NETBOX_MCP_TOKEN=TOKEN):
-        state = at(server, TOKEN, question)
-    for server in serve(cli, NETBOX_MCP_TOKEN=other_token):
-        assert at(server, other_token, refused) == INVALID_PARAMS
-    for server in serve(cli, NETBOX_MCP_TOKEN=TOKEN):
-        assert at(server, TOKEN, answer).structured_content["action"] == "created"
 
 
 @ERAS
