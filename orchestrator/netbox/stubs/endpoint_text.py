@@ -106,8 +106,9 @@ def _written(typed: TypedEndpoint) -> Iterable[str]:
     if not typed.writable:
         return
     title, common = typed.title, f"_{typed.title}Optional"
-    required = {name: kind for name, kind in typed.writable.items() if name in typed.required}
-    optional = {name: kind for name, kind in typed.writable.items() if name not in typed.required}
+    given = {name: kind for name, kind in typed.writable.items() if name != "id"}  # which names the object
+    required = {name: kind for name, kind in given.items() if name in typed.required}
+    optional = {name: kind for name, kind in given.items() if name not in typed.required}
     yield typed_dict(common, optional, ["TypedDict, total=False"])
     yield typed_dict(f"{title}New", required, [common])
     changed = {"id": "int", **{name: f"NotRequired[{kind}]" for name, kind in required.items()}}
