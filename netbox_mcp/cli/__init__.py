@@ -23,6 +23,7 @@ from netbox_mcp.cli.plan import plan
 from netbox_mcp.cli.rollback import rollback
 from netbox_mcp.cli.sandbox import sandbox_app
 from netbox_mcp.cli.serve import serve
+from netbox_mcp.cli.stubs import stubs
 from netbox_mcp.cli.tasks import cancel, report, resume, status, tasks
 from netbox_mcp.cli.worker import worker
 
@@ -71,6 +72,7 @@ for command in (
     resume,
     tools,
     call,
+    stubs,
     token,
     doctor,
     demo,

@@ -31,6 +31,7 @@ _LOOKUPS: Mapping[str, frozenset[str]] = {
     "multiselect": frozenset(),
     "multiobject": frozenset(),
 }
+_PYTHON_TYPES = {"integer": "int", "decimal": "float", "object": "int", "multiobject": "int"}
 _FREE_TEXT = frozenset({"text", "longtext", "url"})
 
 
@@ -61,6 +62,18 @@ def why_ignored(field: Row | None, model: str, lookup: str) -> str:
     if lookup and lookup not in _LOOKUPS[kind]:
         return f"a custom field of type {kind} has no {lookup}"
     return ""
+
+
+def filters_by(field: Row, model: str) -> dict[str, str]:
+    """Every filter by this field that NetBox has for a model: its name -> the Python type of one value."""
+    kind = _value(field["type"])
+    return {
+        f"{PREFIX}{field['name']}{f'__{lookup}' if lookup else ''}": (
+            "bool" if takes(field, lookup) == BOOLEAN else _PYTHON_TYPES.get(kind, "str")
+        )
+        for lookup in ("", *sorted(_LOOKUPS.get(kind, ())))
+        if not why_ignored(field, model, lookup)
+    }
 
 
 def _value(choice: Any) -> str:

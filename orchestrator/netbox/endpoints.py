@@ -146,10 +146,13 @@ class EndpointWrapper:
         """All objects there are."""
         return self._read({}, fields, ordering)
 
-    def get(self, object_id: int | None = None, *, fields: Sequence[str] = (), **filters: Any) -> Row | None:
+    def get(
+        self, object_id: int | None = None, /, *, fields: Sequence[str] = (), **filters: Any
+    ) -> Row | None:
         """The one object with that id, or that matches; None if there is none.
 
-        Raises BadFilterError where several match.
+        `object_id=7` is a filter: of contact assignments, the object that they point at. Raises
+        BadFilterError where several match.
         """
         conditions = filters if object_id is None else {"id": object_id, **filters}
         if not conditions:

@@ -80,7 +80,7 @@ def read_surface(openapi: Mapping[str, Any], models: Mapping[str, str]) -> Surfa
     found = []
     for url, methods in openapi["paths"].items():
         path = url.removeprefix("/api/").strip("/")
-        item = _listed(methods.get("get"), components)
+        item = listed(methods.get("get"), components)
         if "{" in path or item is None:
             continue
         one = openapi["paths"].get(f"{url}{{id}}/", {})
@@ -106,8 +106,20 @@ def written(methods: Mapping[str, Any], components: Mapping[str, Any]) -> Mappin
     """The component that a create takes, by the methods of its path; empty where nothing can be created."""
     schema = _content(methods.get("post", {}).get("requestBody", {}))
     variants = schema.get("oneOf", [schema])  # one object, or a list of such
-    component: Mapping[str, Any] = components.get(_reference(variants[0]), {})
+    component: Mapping[str, Any] = components.get(referred(variants[0]), {})
     return component
+
+
+def listed(get: Mapping[str, Any] | None, components: Mapping[str, Any]) -> str | None:
+    """The component that a list is made of; None for what is no list of objects."""
+    schema = _content(get["responses"].get("200", {})) if get else {}
+    pages = components.get(referred(schema), {}).get("properties", {}).get("results")
+    return referred(pages.get("items", {})) or None if pages else None
+
+
+def referred(schema: Mapping[str, Any]) -> str:
+    """The name of the component that a schema points to; empty where it describes itself."""
+    return str(schema.get("$ref", "")).rpartition("/")[2]
 
 
 def surface_to_data(surface: Surface) -> list[dict[str, Any]]:
@@ -138,17 +150,6 @@ def _normal(name: str) -> str:
     return name.strip().casefold().strip("/").replace("/", ".").replace("-", "_")
 
 
-def _listed(get: Mapping[str, Any] | None, components: Mapping[str, Any]) -> str | None:
-    """The component that a list is made of; None for what is no list of objects."""
-    schema = _content(get["responses"].get("200", {})) if get else {}
-    pages = components.get(_reference(schema), {}).get("properties", {}).get("results")
-    return _reference(pages.get("items", {})) or None if pages else None
-
-
 def _content(part: Mapping[str, Any]) -> Mapping[str, Any]:
     schema: Mapping[str, Any] = part.get("content", {}).get("application/json", {}).get("schema", {})
     return schema
-
-
-def _reference(schema: Mapping[str, Any]) -> str:
-    return str(schema.get("$ref", "")).rpartition("/")[2]

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -19,6 +17,7 @@ import orjson
 
 from orchestrator.netbox.rest import NetBoxStatus, RestNetBox
 from orchestrator.netbox.surface import Surface, read_surface, surface_from_data, surface_to_data
+from orchestrator.netbox.whole_files import write_whole
 
 RECHECK_SECONDS = 300.0
 _FORMAT = 2
@@ -71,12 +70,7 @@ def file_name(status: NetBoxStatus) -> str:
 
 
 def _keep(path: Path, content: bytes) -> None:
-    """Write the file as a whole or not at all: others may read it at the same moment."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(draft).replace(path)
+        write_whole(path, content)
     except OSError as error:
         _log.warning("%s cannot be kept (%s)", path, error.strerror or type(error).__name__)
