@@ -17,6 +17,7 @@ import httpx2
 import requests
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult
 
 from netbox_mcp.cli.output import ExitCode
 from netbox_mcp.dependencies import forget, get_settings
@@ -53,16 +54,14 @@ def in_memory(work: Callable[[Client], Awaitable[Answer]], mode: str = "auto", *
     return anyio.run(run)
 
 
-def over_http(
-    url: str, token: str, work: Callable[[Client], Awaitable[Answer]], mode: str = "auto", **headers: str
-) -> Answer:
-    """Run `work` with a client that speaks to a server over HTTP."""
+def over_http(url: str, token: str, work: Callable[[Client], Awaitable[Answer]], **options: Any) -> Answer:
+    """Run `work` with a client that speaks to a server over HTTP; `options` are those of the client."""
 
     async def run() -> Answer:
-        sent = {"Authorization": f"Bearer {token}", **headers}
+        headers = {"Authorization": f"Bearer {token}"}
         async with (
-            httpx2.AsyncClient(headers=sent, timeout=30) as http,
-            Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+            httpx2.AsyncClient(headers=headers, timeout=60) as http,
+            Client(streamable_http_client(url, http_client=http), **options) as client,
         ):
             return await work(client)
 
@@ -71,7 +70,11 @@ def over_http(
 
 async def ask(client: Client, tool: str, **arguments: Any) -> Reply:
     """Call a tool."""
-    result = await client.call_tool(tool, arguments)
+    return reply_of(await client.call_tool(tool, arguments))
+
+
+def reply_of(result: CallToolResult) -> Reply:
+    """The result of a call, made short."""
     text = "".join(getattr(part, "text", "") for part in result.content)
     return Reply(dict(result.structured_content or {}), text, bool(result.is_error))
 

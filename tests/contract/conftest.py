@@ -66,19 +66,29 @@ def with_redis(redis_url: str, bare: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def worker(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[WorkerTeam]:
-    """One worker process that writes to the sandbox's NetBox, and the team to start more in."""
-    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
-    with WorkerTeam(tmp_path, environment) as team:
-        team.start()
+def worker_environment(netbox: NetBoxOverHttp, with_redis: str) -> dict[str, str]:
+    """What a worker for the sandbox's NetBox needs."""
+    return {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
+
+
+@pytest.fixture
+def team(worker_environment: dict[str, str], tmp_path: Path) -> Iterator[WorkerTeam]:
+    """Starts worker processes that write to the sandbox's NetBox."""
+    with WorkerTeam(tmp_path, worker_environment) as team:
         yield team
 
 
 @pytest.fixture
-def slow_team(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[WorkerTeam]:
+def worker(team: WorkerTeam) -> WorkerTeam:
+    """One worker process, and the team to start more in."""
+    team.start()
+    return team
+
+
+@pytest.fixture
+def slow_team(worker_environment: dict[str, str], tmp_path: Path) -> Iterator[WorkerTeam]:
     """Starts workers with one lane, so that most of a batch is still to be done when its first list is."""
-    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
-    with WorkerTeam(tmp_path, {**environment, "NETBOX_MCP_LANES": "1"}) as team:
+    with WorkerTeam(tmp_path, {**worker_environment, "NETBOX_MCP_LANES": "1"}) as team:
         yield team
 
 

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import anyio
-import httpx2
 from mcp.client import Client
 from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
 from mcp.client.session import ClientSession
 from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, Request, RequestParams, Result
 from pydantic import AwareDatetime, ConfigDict
 
-from tests.contract.clients import PROGRAM, CommandLine, Reply
+from tests.contract.clients import PROGRAM, CommandLine, Reply, reply_of
 
 TASKS = "io.modelcontextprotocol/tasks"
 ENDED = ("completed", "failed", "cancelled")
@@ -124,9 +122,7 @@ async def until_ended(client: Client, task_id: str, seconds: float = 60) -> Deta
 
 def result_of(task: Detailed) -> Reply:
     """The result of the tool in a completed task."""
-    result = CallToolResult.model_validate(task.result)
-    text = "".join(getattr(part, "text", "") for part in result.content)
-    return Reply(dict(result.structured_content or {}), text, bool(result.is_error))
+    return reply_of(CallToolResult.model_validate(task.result))
 
 
 def over_stdio(
@@ -141,19 +137,5 @@ def over_stdio(
         with Path(os.devnull).open("w") as log:
             async with Client(stdio_client(program, errlog=log), **options) as client:
                 return await work(client)
-
-    return anyio.run(run)
-
-
-def over_http(url: str, token: str, work: Callable[[Client], Awaitable[Answer]], **options: Any) -> Answer:
-    """The same with a server that is there already."""
-
-    async def run() -> Answer:
-        headers = {"Authorization": f"Bearer {token}"}
-        async with (
-            httpx2.AsyncClient(headers=headers, timeout=60) as http,
-            Client(streamable_http_client(url, http_client=http), **options) as client,
-        ):
-            return await work(client)
 
     return anyio.run(run)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +13,9 @@ from mcp_types import ElicitResult
 from netbox_mcp.service import get_service
 from netbox_mcp.sync_apply import SyncProgress
 from orchestrator.errors import StalePlanError
-from tests.contract.clients import CommandLine, Reply, ask, call, in_memory
+from tests.contract.clients import CommandLine, Reply, ask, call, in_memory, over_http
 from tests.contract.documents import campus
-from tests.contract.task_client import Tasks, over_http, over_stdio
+from tests.contract.task_client import Tasks, over_stdio
 from tests.contract.test_tools_in_background import wait_for_end
 from tests.contract.test_transports import TOKEN, serve
 from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam
@@ -46,14 +45,6 @@ class Person:
 @pytest.fixture(autouse=True)
 def every_tool(bare: pytest.MonkeyPatch) -> None:
     bare.setenv("NETBOX_MCP_TOOLSETS", "all")
-
-
-@pytest.fixture
-def worker(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[None]:
-    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
-    with WorkerTeam(tmp_path, environment) as team:
-        team.start()
-        yield
 
 
 def ask_with(person: Person, tool: str, mode: str = "auto", **arguments: Any) -> Reply:
@@ -159,7 +150,7 @@ def test_a_free_address_is_asked_about_by_where_it_comes_from(netbox: NetBoxOver
 
 @ERAS
 def test_a_yes_starts_the_plan_that_was_shown(
-    netbox: NetBoxOverHttp, worker: None, prefix: str, mode: str
+    netbox: NetBoxOverHttp, worker: WorkerTeam, prefix: str, mode: str
 ) -> None:
     person = Person("accept")
     reply = ask_with(person, "netbox_start_bulk_async", mode, batch=campus(prefix), idempotency_key=prefix)
@@ -194,14 +185,12 @@ def test_a_document_is_shown_again_where_netbox_has_moved(
 
 @ERAS
 def test_netbox_may_move_after_a_yes_and_then_the_worker_refuses(
-    netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path, prefix: str, mode: str
+    netbox: NetBoxOverHttp, team: WorkerTeam, prefix: str, mode: str
 ) -> None:
     started = ask_with(Person("accept"), "netbox_start_bulk_async", mode, batch=campus(prefix))
     netbox.create("dcim/sites", name=f"{prefix} site", slug=f"{prefix}-site")
-    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
-    with WorkerTeam(tmp_path, environment) as team:
-        team.start()
-        ended = wait_for_end(started.data["task_id"])
+    team.start()
+    ended = wait_for_end(started.data["task_id"])
     assert (ended.data["status"], ended.data["code"]) == ("failed", "stale_plan")
     assert netbox.count("dcim/devices", name__isw=prefix) == 0
 
@@ -225,7 +214,7 @@ def test_a_yes_applies_a_small_document_without_redis(netbox: NetBoxOverHttp, pr
 
 
 @ERAS
-def test_a_yes_takes_a_batch_back(netbox: NetBoxOverHttp, worker: None, prefix: str, mode: str) -> None:
+def test_a_yes_takes_a_batch_back(netbox: NetBoxOverHttp, worker: WorkerTeam, prefix: str, mode: str) -> None:
     batch_id = call("netbox_bulk_ensure_devices", batch=campus(prefix), confirm=True).data["batch_id"]
     person = Person("accept")
     reply = ask_with(person, "netbox_rollback_batch", mode, batch_id=batch_id)
@@ -236,7 +225,7 @@ def test_a_yes_takes_a_batch_back(netbox: NetBoxOverHttp, worker: None, prefix: 
 
 
 def test_a_yes_is_answered_with_a_task_by_those_who_know_tasks(
-    netbox: NetBoxOverHttp, worker: None, cli: CommandLine, prefix: str
+    netbox: NetBoxOverHttp, worker: WorkerTeam, cli: CommandLine, prefix: str
 ) -> None:
     person, tasks = Person("accept"), Tasks()
 

@@ -9,8 +9,8 @@ from mcp.client import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, InputRequiredResult
 
-from tests.contract.clients import CommandLine
-from tests.contract.task_client import over_http, over_stdio
+from tests.contract.clients import CommandLine, over_http
+from tests.contract.task_client import over_stdio
 from tests.contract.test_elicitation import YES, Person, ask_with
 from tests.contract.test_transports import TOKEN, HttpServer, serve
 from tests.integration.worker_process import NetBoxOverHttp

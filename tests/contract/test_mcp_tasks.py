@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -15,7 +14,7 @@ from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, MISSING_REQUIRED_CLIENT_
 from redis import Redis
 
 from netbox_mcp.dependencies import get_task_manager
-from tests.contract.clients import CommandLine, ask, call
+from tests.contract.clients import CommandLine, ask, call, over_http
 from tests.contract.documents import campus
 from tests.contract.task_client import (
     TASKS,
@@ -24,7 +23,6 @@ from tests.contract.task_client import (
     begin,
     cancel,
     get,
-    over_http,
     over_stdio,
     result_of,
     until_ended,
@@ -37,15 +35,6 @@ from workers import keys
 from workers.settings import WorkerSettings
 
 Connect = Callable[..., Any]
-
-
-@pytest.fixture
-def team(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[WorkerTeam]:
-    """One worker that writes to the sandbox's NetBox."""
-    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
-    with WorkerTeam(tmp_path, environment) as team:
-        team.start()
-        yield team
 
 
 @pytest.fixture
@@ -72,7 +61,7 @@ async def output_schemas(client: Client) -> dict[str, Any]:
 
 
 def test_a_call_is_answered_with_a_task_that_ends_with_the_tools_result(
-    connect: Connect, team: WorkerTeam, netbox: NetBoxOverHttp, prefix: str
+    connect: Connect, worker: WorkerTeam, netbox: NetBoxOverHttp, prefix: str
 ) -> None:
     tasks = Tasks()
 
@@ -138,7 +127,7 @@ def test_a_task_says_how_far_it_is_and_is_cancelled_and_resumed_as_a_task(
 
 
 def test_a_rollback_is_a_task_whose_result_names_what_it_undoes(
-    team: WorkerTeam, server: HttpServer, netbox: NetBoxOverHttp, prefix: str
+    worker: WorkerTeam, server: HttpServer, netbox: NetBoxOverHttp, prefix: str
 ) -> None:
     async def work(client: Client) -> None:
         made = await client.call_tool("netbox_start_bulk_async", {"batch": campus(prefix), "confirm": True})
@@ -158,7 +147,7 @@ def test_a_rollback_is_a_task_whose_result_names_what_it_undoes(
 
 
 def test_large_plans_are_tasks_that_end_with_the_plan(
-    team: WorkerTeam, netbox: NetBoxOverHttp, with_redis: str, cli: CommandLine, prefix: str
+    worker: WorkerTeam, netbox: NetBoxOverHttp, with_redis: str, cli: CommandLine, prefix: str
 ) -> None:
     async def work(client: Client) -> None:
         planned = await client.call_tool("netbox_plan_bulk", {"batch": campus(prefix)})
@@ -181,7 +170,7 @@ def test_large_plans_are_tasks_that_end_with_the_plan(
 
 
 def test_work_that_fails_has_completed_with_an_error(
-    team: WorkerTeam, server: HttpServer, netbox: NetBoxOverHttp, prefix: str
+    worker: WorkerTeam, server: HttpServer, netbox: NetBoxOverHttp, prefix: str
 ) -> None:
     async def work(client: Client) -> None:
         planned = await ask(client, "netbox_plan_bulk", batch=campus(prefix))
@@ -201,7 +190,7 @@ def test_work_that_fails_has_completed_with_an_error(
 
 
 def test_one_bad_row_is_in_the_result_and_no_error(
-    team: WorkerTeam, server: HttpServer, netbox: NetBoxOverHttp, prefix: str
+    worker: WorkerTeam, server: HttpServer, netbox: NetBoxOverHttp, prefix: str
 ) -> None:
     first, second = campus(prefix), campus(prefix)
     model = first["devices"][0]
@@ -252,7 +241,7 @@ def test_what_begins_no_work_is_an_ordinary_answer(
 
 
 def test_the_same_key_is_the_same_task_though_it_has_ended(
-    team: WorkerTeam, server: HttpServer, prefix: str
+    worker: WorkerTeam, server: HttpServer, prefix: str
 ) -> None:
     asked = {"batch": campus(prefix), "confirm": True, "idempotency_key": prefix}
 
@@ -327,7 +316,7 @@ def test_without_redis_the_way_out_is_said(dead_netbox: str, cli: CommandLine) -
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_without_the_extension_there_is_a_handle_as_ever(
-    connect: Connect, team: WorkerTeam, prefix: str, mode: str
+    connect: Connect, worker: WorkerTeam, prefix: str, mode: str
 ) -> None:
     async def work(client: Client) -> None:
         reply = await ask(client, "netbox_start_bulk_async", batch=campus(prefix), confirm=True)

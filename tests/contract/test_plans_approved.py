@@ -36,16 +36,10 @@ APPROVED_ONLY = {"NETBOX_MCP_REQUIRE_APPROVAL": "true"}
 
 
 @pytest.fixture
-def strict_worker(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[WorkerTeam]:
+def strict_worker(worker_environment: dict[str, str], tmp_path: Path) -> Iterator[WorkerTeam]:
     """A worker that applies nothing but plans approved with `APPROVE_TOKEN`."""
-    environment = {
-        "REDIS_URL": with_redis,
-        "NETBOX_URL": netbox.url,
-        "NETBOX_TOKEN": netbox.token,
-        "NETBOX_MCP_APPROVE_TOKEN": APPROVE_TOKEN,
-        **APPROVED_ONLY,
-    }
-    with WorkerTeam(tmp_path, environment) as team:
+    strict = {"NETBOX_MCP_APPROVE_TOKEN": APPROVE_TOKEN, **APPROVED_ONLY}
+    with WorkerTeam(tmp_path, {**worker_environment, **strict}) as team:
         team.start()
         yield team
 
@@ -111,21 +105,19 @@ def test_a_plan_says_whether_and_until_when_it_may_be_applied(
 
 
 def test_what_has_moved_is_named_to_the_model_and_on_the_command_line(
-    netbox: NetBoxOverHttp, with_redis: str, cli: CommandLine, tmp_path: Path, prefix: str
+    netbox: NetBoxOverHttp, team: WorkerTeam, cli: CommandLine, prefix: str
 ) -> None:
     planned = call("netbox_plan_bulk", batch=campus(prefix)).data
     netbox.create("dcim/sites", name=f"{prefix} site", slug=f"{prefix}-site")
     before = netbox.count("core/object-changes", q=prefix)
-    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
-    with WorkerTeam(tmp_path, environment) as team:
-        team.start()
-        started = call("netbox_start_bulk_async", plan_id=planned["plan_id"], confirm=True)
-        ended = wait_for_end(started.data["task_id"])
-        assert (ended.data["status"], ended.data["code"]) == ("failed", "stale_plan")
-        assert f"site '{prefix} site' exists by now" in ended.data["message"]
-        run = cli("apply", "--plan", planned["plan_id"], "--yes")
-        assert run.code == ExitCode.ERROR
-        assert f"site '{prefix} site' exists by now" in run.out
+    team.start()
+    started = call("netbox_start_bulk_async", plan_id=planned["plan_id"], confirm=True)
+    ended = wait_for_end(started.data["task_id"])
+    assert (ended.data["status"], ended.data["code"]) == ("failed", "stale_plan")
+    assert f"site '{prefix} site' exists by now" in ended.data["message"]
+    run = cli("apply", "--plan", planned["plan_id"], "--yes")
+    assert run.code == ExitCode.ERROR
+    assert f"site '{prefix} site' exists by now" in run.out
     assert netbox.count("core/object-changes", q=prefix) == before
 
 

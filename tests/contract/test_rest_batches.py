@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,13 +20,6 @@ from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam
 def server(netbox: NetBoxOverHttp, with_redis: str, cli: CommandLine) -> Iterator[HttpServer]:
     limits = {"NETBOX_MCP_MAX_REQUEST_BYTES": "20000", "NETBOX_MCP_MAX_INPUT_BYTES": "60000"}
     yield from serve(cli, REDIS_URL=with_redis, NETBOX_MCP_TOKEN=TOKEN, **limits)
-
-
-@pytest.fixture
-def team(netbox: NetBoxOverHttp, with_redis: str, tmp_path: Path) -> Iterator[WorkerTeam]:
-    environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
-    with WorkerTeam(tmp_path, environment) as team:
-        yield team
 
 
 def send(server: HttpServer, method: str, path: str, **how: Any) -> requests.Response:

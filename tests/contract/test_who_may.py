@@ -134,7 +134,7 @@ def test_cancelling_a_task_of_the_protocol_is_writing(server: HttpServer, scope:
         return str(caught.value.error.data["code"])
 
     tasks = [task_client.Tasks()]
-    code = task_client.over_http(f"{server.url}/mcp", TOKENS[scope], work, extensions=tasks)
+    code = over_http(f"{server.url}/mcp", TOKENS[scope], work, extensions=tasks)
     assert code == {"plan": "forbidden", "write": "unknown_task"}[scope]
 
 
