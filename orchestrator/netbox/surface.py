@@ -79,7 +79,7 @@ def read_surface(openapi: Mapping[str, Any], models: Mapping[str, str]) -> Surfa
     components = openapi["components"]["schemas"]
     found = []
     for url, methods in openapi["paths"].items():
-        path = url.removeprefix("/api/").strip("/")
+        path = path_of(url)
         item = listed(methods.get("get"), components)
         if "{" in path or item is None:
             continue
@@ -100,6 +100,11 @@ def read_surface(openapi: Mapping[str, Any], models: Mapping[str, str]) -> Surfa
             )
         )
     return Surface(found)
+
+
+def path_of(url: str) -> str:
+    """`/api/dcim/devices/` -> `dcim/devices`."""
+    return url.removeprefix("/api/").strip("/")
 
 
 def written(methods: Mapping[str, Any], components: Mapping[str, Any]) -> Mapping[str, Any]:

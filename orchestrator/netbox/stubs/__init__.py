@@ -27,7 +27,7 @@ from orchestrator.netbox.stubs.endpoint_text import (
 )
 from orchestrator.netbox.stubs.python_types import REFERENCE, TypeReader
 from orchestrator.netbox.stubs.real_source import stub_of
-from orchestrator.netbox.surface import Endpoint, Surface, listed, read_surface, written
+from orchestrator.netbox.surface import Endpoint, Surface, listed, path_of, read_surface, written
 from orchestrator.ports import Row
 
 CLIENT_STUB = "orchestrator/netbox/client.pyi"
@@ -91,8 +91,11 @@ def client_stub(
 ) -> str:
     """The stub of `orchestrator.netbox.client`."""
     reader, filters = TypeReader(openapi["components"]["schemas"]), FilterClasses()
-    fields = list(custom_fields)
-    typed = [_typed(surface.endpoints[path], openapi, reader, fields) for path in sorted(surface.endpoints)]
+    fields, methods = list(custom_fields), {path_of(url): one for url, one in openapi["paths"].items()}
+    typed = [
+        _typed(surface.endpoints[path], methods[path], openapi["components"]["schemas"], reader, fields)
+        for path in sorted(surface.endpoints)
+    ]
     for one in typed:
         filters.add(f"{one.title}Filters", one.filters)
     parts = [
@@ -106,9 +109,12 @@ def client_stub(
 
 
 def _typed(
-    endpoint: Endpoint, openapi: Mapping[str, Any], reader: TypeReader, custom_fields: Iterable[Row]
+    endpoint: Endpoint,
+    methods: Mapping[str, Any],
+    components: Mapping[str, Any],
+    reader: TypeReader,
+    custom_fields: Iterable[Row],
 ) -> TypedEndpoint:
-    methods, components = openapi["paths"][f"/api/{endpoint.path}/"], openapi["components"]["schemas"]
     body = written(methods, components)
     filters = {
         parameter["name"]: reader.asked(parameter["name"], parameter["schema"])

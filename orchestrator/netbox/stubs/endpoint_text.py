@@ -6,10 +6,13 @@ import keyword
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from orchestrator.netbox.endpoints import EndpointWrapper
 from orchestrator.netbox.stubs.real_source import public_signatures
 from orchestrator.netbox.surface import Endpoint
+
+_ROWS = "rows: Row | Sequence[Row]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def endpoint_text(typed: TypedEndpoint) -> str:
     }
     lines = [f"{field}: TypeAlias = Literal[{fields}]\n", *_written(typed)]
     lines.append(f"@type_check_only\nclass {title}(EndpointWrapper):\n")
-    for name, real in _SIGNATURES.items():
+    for name, real in _signatures().items():
         signature = real
         for before, after in {**told, **own.get(name, {})}.items():
             signature = signature.replace(before, after)
@@ -119,5 +122,6 @@ def _is_name(text: str) -> bool:
     return text.isidentifier() and not keyword.iskeyword(text)
 
 
-_ROWS = "rows: Row | Sequence[Row]"
-_SIGNATURES = public_signatures(EndpointWrapper)
+@cache
+def _signatures() -> Mapping[str, str]:
+    return public_signatures(EndpointWrapper)
