@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from netbox_mcp.dependencies import get_task_manager
-from netbox_mcp.failures import UsageError, shorten
+from netbox_mcp.failures import UsageError, did_you_mean, shorten
 from netbox_mcp.next_steps import way_without_redis
 from orchestrator.catalog import OBJECT_TYPES
 from workers.errors import RedisUnavailableError
@@ -28,6 +27,5 @@ def background(total: int = 0) -> Iterator[AsyncTaskManager]:
 def check_object_type(name: str | None) -> None:
     """Raise UsageError for an object type that does not exist."""
     if name is not None and name not in OBJECT_TYPES:
-        close = difflib.get_close_matches(name, OBJECT_TYPES, n=1)
-        hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(OBJECT_TYPES)}."
+        hint = did_you_mean(name, OBJECT_TYPES) or f"Known: {', '.join(OBJECT_TYPES)}."
         raise UsageError(f"There is no object type {shorten(name, 80)!r}.", hint)

@@ -7,7 +7,6 @@ in the environment unless it says otherwise.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +23,7 @@ from pydantic_settings import (
 
 from netbox_mcp.access import EVERYTHING, ONLY_LOOKING, Client, Scope
 from netbox_mcp.addresses import origin_of, parse_address
+from netbox_mcp.failures import did_you_mean
 from orchestrator.netbox.settings import ConfigError, find_config_file, read_config_tables
 from workers.settings import MIN_TOKEN_LENGTH, WorkerSettings
 
@@ -216,8 +216,7 @@ def read_config_file(path: Path | None) -> dict[str, Any]:
     known = [*Settings.model_fields, *TARGET_KEYS]
     for name in data:
         if name not in known:
-            close = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(sorted(known))}."
+            hint = did_you_mean(str(name), known) or f"Known: {', '.join(sorted(known))}."
             raise ConfigError(f"{path}: there is no setting {str(name)!r}.", hint)
     return {name: value for name, value in data.items() if name not in TARGET_KEYS}
 

@@ -6,6 +6,7 @@ was not foreseen keeps its text in the log and shows only its kind.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -79,6 +80,12 @@ def explain(error: BaseException, all_details: bool = False) -> ErrorReply:
     while not all_details and reply.details and len(reply.model_dump_json()) > MAX_REPLY_CHARS:
         reply.details.pop()
     return reply
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`Did you mean ...?` with the known name that is nearest to a misspelt one, or an empty string."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"Did you mean {close[0]}?" if close else ""
 
 
 def complaints(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

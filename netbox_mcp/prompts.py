@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -11,6 +10,8 @@ from mcp.server.mcpserver.prompts import Prompt
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 from pydantic import Field
+
+from netbox_mcp.failures import did_you_mean
 
 _ROLLOUT = """
 Prepare the new site {site} in NetBox. {after}
@@ -79,8 +80,7 @@ def check_prompt(prompts: Iterable[Prompt], name: str, arguments: Mapping[str, A
     """Raise MCPError, invalid params, for a prompt that there is not or arguments that it does not take."""
     known = {prompt.name: prompt.arguments or [] for prompt in prompts}
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        way_out = f"Did you mean {close[0]}?" if close else f"Known: {', '.join(known)}."
+        way_out = did_you_mean(name, known) or f"Known: {', '.join(known)}."
         raise MCPError(INVALID_PARAMS, f"There is no prompt {name!r}. {way_out}")
     takes = [argument.name for argument in known[name]]
     needs = [argument.name for argument in known[name] if argument.required]

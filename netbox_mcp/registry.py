@@ -7,7 +7,6 @@ faces can read the same table.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -18,7 +17,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from netbox_mcp.access import Scope
-from netbox_mcp.failures import UsageError
+from netbox_mcp.failures import UsageError, did_you_mean
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 CarryOut = Callable[[Any, Mapping[str, Any], Mapping[str, Any]], Awaitable[BaseModel]]
@@ -135,10 +134,9 @@ def find_tool(name: str, offered: Iterable[str]) -> ToolSpec:
     names = set(offered)
     if name in names:
         return TOOL_REGISTRY[name]
-    close = difflib.get_close_matches(name, names, n=1)
     raise UsageError(
         f"There is no tool {name!r}.",
-        f"Did you mean {close[0]}?" if close else "The list of tools names those there are.",
+        did_you_mean(name, names) or "The list of tools names those there are.",
     )
 
 
