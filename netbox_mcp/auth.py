@@ -97,6 +97,12 @@ def name_of(token: AccessToken) -> str:
     return f"{token.client_id}/{token.subject}" if token.subject else token.client_id
 
 
+def caller_over_http() -> str | None:
+    """Who has sent the request at hand; None where there is no request."""
+    token = get_access_token()
+    return name_of(token) if token is not None else None
+
+
 def scopes_of_caller() -> list[str]:
     """What the caller of the request at hand may do; nothing where there is no caller."""
     token = get_access_token()

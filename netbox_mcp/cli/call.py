@@ -1,4 +1,7 @@
-"""`netbox-mcp tools` and `netbox-mcp call`: every tool that a model has, for a person or a script."""
+"""`netbox-mcp tools` and `netbox-mcp call`: every tool that a model has, for a person or a script.
+
+execution.py is imported where it is used: it brings the MCP library, which no other command needs.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ import orjson
 import typer
 
 from netbox_mcp.cli.output import ExitCode, JsonFlag, print_columns, print_json
-from netbox_mcp.execution import execute_tool, serialize_registry_for_api, takes_text
 from netbox_mcp.failures import UsageError
 from netbox_mcp.registry import ALL_TOOLSETS
 from workers.status import TaskState
@@ -21,6 +23,8 @@ def tools(
     as_json: JsonFlag = False,
 ) -> None:
     """List the tools that a language model can use; `netbox-mcp call` calls one."""
+    from netbox_mcp.execution import serialize_registry_for_api
+
     rows = serialize_registry_for_api([ALL_TOOLSETS], category)
     if as_json:
         print_json({"tools": rows})
@@ -46,6 +50,8 @@ def call(
 
     netbox-mcp call netbox_get_objects object_type=dcim.device 'filters={"site": "ams1"}' 'fields=["name"]'
     """
+    from netbox_mcp.execution import execute_tool
+
     text = sys.stdin.read() if given == "-" else given
     values = {**_object(text), **dict(_pair(tool, one) for one in arguments or [])}
     answer = anyio.run(execute_tool, tool, values, [ALL_TOOLSETS])
@@ -65,6 +71,8 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _pair(tool: str, text: str) -> tuple[str, Any]:
+    from netbox_mcp.execution import takes_text
+
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"{text!r} is no NAME=VALUE.", "For example object_type=dcim.device.")
