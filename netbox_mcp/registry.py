@@ -102,6 +102,9 @@ def mcp_tool(
     return register
 
 
+bulk_write = partial(mcp_tool, category="bulk", read_only=False, destructive=True, idempotent=True)
+"""A tool that makes many objects true, or takes that back: again is the same as once."""
+
 single_write = partial(mcp_tool, read_only=False, destructive=True, verbatim=True)
 """A tool that writes one object: shown first, and what it answers is said in full."""
 

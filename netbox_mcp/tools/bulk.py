@@ -13,7 +13,7 @@ from pydantic import Field
 from netbox_mcp.access import Scope
 from netbox_mcp.failures import UsageError
 from netbox_mcp.inputs import one_document
-from netbox_mcp.registry import mcp_tool
+from netbox_mcp.registry import bulk_write, mcp_tool
 from netbox_mcp.replies import EnsureReply, PlanReply, StartReply
 from netbox_mcp.service import get_service
 from netbox_mcp.sync_apply import SyncProgress
@@ -54,14 +54,7 @@ async def _ensure_shown(ctx: Context, shown: Mapping[str, Any], arguments: Mappi
     return await _ensure(ctx, document, arguments["target"], True, False, agreed=shown["digest"])
 
 
-@mcp_tool(
-    category="bulk",
-    title="Ensure devices (synchronous)",
-    read_only=False,
-    destructive=True,
-    idempotent=True,
-    carry_out=_ensure_shown,
-)
+@bulk_write(title="Ensure devices (synchronous)", carry_out=_ensure_shown)
 async def netbox_bulk_ensure_devices(
     ctx: Context,
     devices_data: SameDevicesData = None,
@@ -117,15 +110,7 @@ async def _start_shown(_ctx: Context, shown: Mapping[str, Any], arguments: Mappi
     return await anyio.to_thread.run_sync(start)
 
 
-@mcp_tool(
-    category="bulk",
-    title="Start bulk work",
-    read_only=False,
-    destructive=True,
-    idempotent=True,
-    background=True,
-    carry_out=_start_shown,
-)
+@bulk_write(title="Start bulk work", background=True, carry_out=_start_shown)
 def netbox_start_bulk_async(
     devices_data: SameDevicesData = None,
     batch: SameBatch = None,

@@ -9,7 +9,7 @@ import anyio.to_thread
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
-from netbox_mcp.registry import mcp_tool
+from netbox_mcp.registry import bulk_write
 from netbox_mcp.replies import RollbackReply
 from netbox_mcp.rollbacks import rollback, start_shown
 from netbox_mcp.tools.arguments import Confirm
@@ -22,15 +22,7 @@ async def _roll_back_shown(
     return await anyio.to_thread.run_sync(start_shown, shown["plan_id"], arguments["force"])
 
 
-@mcp_tool(
-    category="bulk",
-    title="Roll a batch back",
-    read_only=False,
-    destructive=True,
-    idempotent=True,
-    background=True,
-    carry_out=_roll_back_shown,
-)
+@bulk_write(title="Roll a batch back", background=True, carry_out=_roll_back_shown)
 def netbox_rollback_batch(
     batch_id: Annotated[
         str,

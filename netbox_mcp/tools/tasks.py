@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from netbox_mcp.registry import mcp_tool
+from netbox_mcp.registry import bulk_write, mcp_tool
 from netbox_mcp.replies import Outcome, QueueReply, ReportReply, TaskBrief, TaskList, TaskReply
 from netbox_mcp.service import get_service
 from netbox_mcp.tools.arguments import TaskId
@@ -34,14 +34,7 @@ def netbox_cancel_task(task_id: TaskId) -> TaskBrief:
     return get_service().cancel(task_id)
 
 
-@mcp_tool(
-    category="bulk",
-    title="Resume a task",
-    read_only=False,
-    destructive=True,
-    idempotent=True,
-    background=True,
-)
+@bulk_write(title="Resume a task", background=True)
 def netbox_resume_task(task_id: TaskId) -> TaskBrief:
     """Go on with a task that failed, was cancelled or left errors: the rest of the same, confirmed batch."""
     return get_service().resume(task_id)
