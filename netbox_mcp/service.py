@@ -155,8 +155,7 @@ class BulkService:
                 else f"Start Redis for netbox_start_bulk_async; or {way_without_redis(total)}.",
             )
         if confirm and not report_only and not get_settings().dry_run:
-            shown = self._plan_of_digest(document, target, agreed) if agreed is not None else None
-            applied = self.apply_now(document, target, progress, shown)
+            applied = self.apply_now(document, target, progress, agreed=agreed)
             return EnsureReply(
                 status=status_of(applied),
                 target=target,
@@ -167,15 +166,6 @@ class BulkService:
         status, what_now = not_ensured(report_only)
         return EnsureReply(status=status, target=target, **plan_parts(plan), next=what_now)
 
-    def _plan_of_digest(self, document: Any, target: str, digest: str) -> Plan:
-        plan = self.make_plan(document, target)
-        if plan.digest != digest:
-            raise StalePlanError(
-                "NetBox has changed since the plan was shown; nothing was written.",
-                "Call again to see it anew.",
-            )
-        return plan
-
     def apply_now(
         self,
         document: Any,
@@ -183,10 +173,12 @@ class BulkService:
         progress: SyncProgress,
         shown: Plan | None = None,
         stop: Checkpoint = lambda: None,
+        agreed: str | None = None,
     ) -> Applied:
         """Plan and apply in this process; refused in dry-run, and where only plans may be applied.
 
-        See SyncApply for the rest.
+        `agreed` is the digest of the plan to apply where the plan itself is not at hand. See SyncApply for
+        the rest.
         """
         settings = get_settings()
         if settings.dry_run:
@@ -194,10 +186,18 @@ class BulkService:
         if settings.plan_required:
             raise PlanRequiredError
         engine = get_engine(target)
+
+        def make_plan() -> Plan:
+            plan = engine.plan(document)
+            if agreed not in (None, plan.digest):
+                raise StalePlanError(
+                    "NetBox has changed since the plan was shown; nothing was written.",
+                    "Call again to see it anew.",
+                )
+            return plan
+
         with get_audit(target).batch("apply") as tell, open_sync_apply(settings) as sync:
-            applied = sync.apply(
-                engine, lambda: engine.plan(document), progress, shown, stop, lambda one: tell(batch_id=one)
-            )
+            applied = sync.apply(engine, make_plan, progress, shown, stop, lambda one: tell(batch_id=one))
             tell(**outcome_of(applied))
         return applied
 
