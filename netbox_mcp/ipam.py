@@ -37,7 +37,7 @@ class UsageReply(BaseModel):
     """How full a prefix is."""
 
     prefix: str
-    vrf: str | None
+    vrf: str | None = None
     size: int = Field(description="addresses in it")
     addresses: int = Field(description="recorded in NetBox")
     child_prefixes: int
