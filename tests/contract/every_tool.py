@@ -136,9 +136,9 @@ ROWS: dict[str, Row] = {
         "not_found",
     ),
     "netbox_delete_object": writing(
-        {"object_type": "ipam.vrf", "object_id": "$vrf"},
+        {"object_type": "dcim.rackrole", "object_id": "$spare role"},
         {"status": "ok", "action": "deleted"},
-        {"object_type": "ipam.vrf", "object_id": NOWHERE},
+        {"object_type": "dcim.rackrole", "object_id": NOWHERE},
         "not_found",
     ),
     "netbox_create_manufacturer": writing(

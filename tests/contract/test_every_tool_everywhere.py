@@ -185,7 +185,7 @@ class Installation:
         make("prefix", "ipam/prefixes", prefix="10.N.0/24")
         held = {"assigned_object_type": "dcim.interface", "assigned_object_id": "$port"}
         make("address", "ipam/ip-addresses", address="10.N.5/24", **held)
-        make("vrf", "ipam/vrfs", name="@ spare")
+        make("spare role", "dcim/rack-roles", name="@ spare", slug="@-spare")
 
 
 @pytest.fixture(scope="module")
@@ -234,6 +234,9 @@ def test_it_is_the_same_everywhere(everything: Installation, tool: str) -> None:
     if writes and tool != "netbox_cancel_task":  # which stops what would write
         dry = everything.ask(everything.dry_faces, most, tool, {**row.happy, **confirmed})
         assert the_same(dry).status == row.dry_run
+        assert (dry["rest"].error is None) is (
+            row.dry_run == "dry_run"
+        )  # the last line of defence is an error
     assert everything.changes() == before
 
     done = everything.ask(everything.faces, ALL_FACES, tool, {**row.happy, **confirmed})
