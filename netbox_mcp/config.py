@@ -24,6 +24,8 @@ from pydantic_settings import (
 from netbox_mcp.access import EVERYTHING, ONLY_LOOKING, Client, Scope
 from netbox_mcp.addresses import origin_of, parse_address
 from netbox_mcp.failures import did_you_mean
+from orchestrator.netbox.cache import MAX_BYTES
+from orchestrator.netbox.lifetimes import DEFAULT_LIFETIMES, read_lifetimes
 from orchestrator.netbox.settings import ConfigError, find_config_file, read_config_tables
 from workers.settings import MIN_TOKEN_LENGTH, WorkerSettings
 
@@ -33,6 +35,7 @@ TARGET_KEYS = ("netbox", "targets")
 TextList = Annotated[list[str], NoDecode]
 SecretList = Annotated[list[SecretStr], NoDecode]
 ClientList = Annotated[list[Client], NoDecode]
+Lifetimes = Annotated[dict[str, int], NoDecode]
 
 DEFAULT_TOOLSETS = ["bulk", "read", "system"]
 
@@ -106,6 +109,21 @@ class Settings(WorkerSettings):
     max_input_bytes: int = Field(
         default=64 * 1024 * 1024, ge=1024, description="Largest document that is handed over by POST /inputs."
     )
+    cache: bool = Field(
+        default=True,
+        description="Whether the server keeps answers to reads for a while. Whoever means to write asks "
+        "NetBox in any case, and workers keep nothing.",
+    )
+    cache_ttls: Lifetimes = Field(
+        default=DEFAULT_LIFETIMES,
+        description="For how many seconds answers are kept, by object type: `devices=60, dcim.rack=600` "
+        "changes and adds to the default, 0 takes a type out. Types not named are never kept.",
+    )
+    cache_max_bytes: int = Field(
+        default=MAX_BYTES,
+        ge=1024,
+        description="How much is kept of each target; what has not been asked for longest goes first.",
+    )
     dry_run: bool = Field(
         default=False,
         validation_alias=AliasChoices("NETBOX_DRY_RUN", "dry_run"),
@@ -130,6 +148,12 @@ class Settings(WorkerSettings):
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
+
+    @field_validator("cache_ttls", mode="before")
+    @classmethod
+    def _by_type(cls, value: Any) -> Any:
+        """Text from the environment, a table in a file; what they do not name is as it was."""
+        return read_lifetimes(value) if isinstance(value, str | dict) else value
 
     @field_validator("http_tokens")
     @classmethod

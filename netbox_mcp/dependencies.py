@@ -16,11 +16,14 @@ from netbox_mcp.config import Settings, load_settings
 from netbox_mcp.failures import UsageError
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.netbox import NetBoxSettings, RestNetBox, load_targets, open_netbox
+from orchestrator.netbox.cache import CacheManager
 from orchestrator.netbox.endpoints import Audit, Endpoints, Mutation
+from orchestrator.netbox.marks import WriteMarks
 from orchestrator.ports import Written
 from workers.connection import connect_briefly
 from workers.errors import PlanRequiredError
 from workers.manager import AsyncTaskManager
+from workers.write_marks import open_marks
 
 Made = TypeVar("Made")
 
@@ -63,13 +66,32 @@ def get_netbox_config(target: str = "default") -> NetBoxSettings:
 
 def get_netbox(target: str = "default") -> RestNetBox:
     """The connection to one NetBox. It refuses every write while dry-run is on."""
-    return once(f"netbox:{target}", lambda: open_netbox(get_netbox_config(target)))
+    return once(f"netbox:{target}", lambda: open_netbox(get_netbox_config(target), marks=get_marks(target)))
+
+
+def get_marks(target: str = "default") -> WriteMarks:
+    """Where our writes to one NetBox are told to those who keep answers of it."""
+    return once(f"marks:{target}", lambda: open_marks(get_settings(), get_netbox_config(target)))
+
+
+def get_cache(target: str = "default") -> CacheManager | None:
+    """What is kept of one NetBox; None where nothing is to be."""
+    settings = get_settings()
+    if not settings.cache:
+        return None
+    return once(
+        f"cache:{target}",
+        lambda: CacheManager(settings.cache_ttls, get_marks(target), settings.cache_max_bytes),
+    )
 
 
 def get_endpoints(target: str = "default") -> Endpoints:
     """Every endpoint of one NetBox. What it offers, and what is written, is kept in the state directory."""
     folder = get_settings().state_dir / "surfaces"
-    return once(f"endpoints:{target}", lambda: Endpoints(get_netbox(target), folder, _guard(target)))
+    return once(
+        f"endpoints:{target}",
+        lambda: Endpoints(get_netbox(target), folder, _guard(target), get_cache(target)),
+    )
 
 
 def _guard(target: str) -> Audit:

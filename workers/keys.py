@@ -16,6 +16,8 @@ nmo:plan:<plan>                 hash    task retention       store.py: plan, com
 nmo:approval:<plan digest>      string  task retention       approvals.py: who approved a plan, signed
 nmo:lease:<target>              string  lease ttl (15 s)     lease.py: <epoch>:<task>:<nonce>
 nmo:epoch:<target>              int     for ever, one number lease.py: must never repeat a value
+nmo:written:<place>             string  a day                write_marks.py: our latest write there
+nmo:writing:<place>             zset    settle time          write_marks.py: write -> when it counts no more
 nmo:journal:<batch>             hash    journal retention    records.py, journal.py: task, target, digest;
                                                              batches.py: the rollback that took it back
 nmo:journal:<batch>:intents     list    journal retention    journal.py: what was about to be sent
@@ -94,6 +96,16 @@ def lease(target: str) -> str:
 def epoch(target: str) -> str:
     """Counts the leases ever given on the target."""
     return f"nmo:epoch:{target}"
+
+
+def written(place: str) -> str:
+    """The latest mark of our writes to a NetBox, known by its target's name or its address."""
+    return f"nmo:written:{place}"
+
+
+def writing(place: str) -> str:
+    """Our writes that are under way there."""
+    return f"nmo:writing:{place}"
 
 
 def journal(batch_id: str, part: str = "") -> str:

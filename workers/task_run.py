@@ -46,6 +46,7 @@ from workers.status import TaskState
 from workers.store import Store
 from workers.tracker import MAX_ERRORS, TaskTracker
 from workers.undo import FailedBatch, undo_now, what_failed
+from workers.write_marks import open_marks
 
 # How long a wish to stop stays unheard at most.
 LISTENING_SECONDS = 1.0
@@ -165,7 +166,8 @@ class TaskRun:
             raise ConfigError(where, f"{error.hint} Then start that worker again.") from None
         if self.record.target not in targets:
             raise UnknownTargetError(self.record.target, sorted(targets))
-        with open_netbox(targets[self.record.target], self._watch) as netbox:
+        target = targets[self.record.target]
+        with open_netbox(target, self._watch, open_marks(self._settings, target)) as netbox:
             yield NetBoxBulkOrchestrator(
                 netbox, self.record.target, self._settings.lanes, self._settings.settle_seconds
             )

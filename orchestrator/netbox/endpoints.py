@@ -7,9 +7,10 @@ Writes need `confirm=True`, send nothing in dry-run, and are told to an audit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from orchestrator.errors import (
 )
 from orchestrator.json_shape import check_json
 from orchestrator.netbox.asking import ask_for
+from orchestrator.netbox.cache import CacheManager
 from orchestrator.netbox.rest import RestNetBox
 from orchestrator.netbox.surface import Endpoint, Surface
 from orchestrator.netbox.surface_store import SurfaceStore
@@ -62,12 +64,27 @@ May raise on entry, and then nothing is sent: whether there may be a write at al
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """The way to one NetBox: how it is asked, who is told of writes, what is kept of its answers.
+
+    `fresh` answers are asked for, and kept in the place of what was.
+    """
+
+    netbox: RestNetBox
+    audit: Audit
+    cache: CacheManager | None
+    fresh: bool = False
+
+
 class Endpoints:
     """The endpoints of one target. Threads may share it. Every write is told to `audit`."""
 
-    def __init__(self, netbox: RestNetBox, folder: Path, audit: Audit) -> None:
+    def __init__(
+        self, netbox: RestNetBox, folder: Path, audit: Audit, cache: CacheManager | None = None
+    ) -> None:
         self._netbox = netbox
-        self._audit = audit
+        self._access = _Access(netbox, audit, cache)
         self._store = SurfaceStore(netbox, folder)
 
     @property
@@ -75,9 +92,13 @@ class Endpoints:
         """What this NetBox offers. The first call on a machine takes as long as NetBox needs to tell."""
         return self._store.get()
 
-    def find(self, object_type: str) -> EndpointWrapper:
-        """The endpoint of `dcim.device`, `dcim/devices` or `devices`. Raises UnknownNameError."""
-        return EndpointWrapper(self._netbox, self.surface.find(object_type), self._audit)
+    def find(self, object_type: str, cached: bool = False) -> EndpointWrapper:
+        """The endpoint of `dcim.device`, `dcim/devices` or `devices`. Raises UnknownNameError.
+
+        It asks NetBox for every answer, as who means to write must; `cached` is for those who only read.
+        """
+        access = self._access if cached else replace(self._access, cache=None)
+        return EndpointWrapper(access, self.surface.find(object_type))
 
     def raw(self, path: str, limit: int) -> list[Row]:
         """The first rows that NetBox lists below one object, as in `ipam/prefixes/7/available-ips`."""
@@ -90,28 +111,27 @@ class Endpoints:
     def app(self, name: str) -> AppWrapper:
         """The app of that name, as in `client.dcim`. Raises UnknownNameError."""
         surface = self.surface
-        return AppWrapper(self._netbox, surface, _find_below(surface, "", name, "app"), self._audit)
+        return AppWrapper(self._access, surface, surface.find_below("", name, "app"))
 
 
 class AppWrapper:
     """One app, `client.dcim`: its endpoints are attributes. `client.plugins` has the plugins' apps."""
 
-    def __init__(self, netbox: RestNetBox, surface: Surface, path: str, audit: Audit) -> None:
-        self._netbox = netbox
+    def __init__(self, access: _Access, surface: Surface, path: str) -> None:
+        self._access = access
         self._surface = surface
         self._path = path
-        self._audit = audit
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        path = _find_below(self._surface, f"{self._path}/", name, "endpoint")
+        path = self._surface.find_below(f"{self._path}/", name, "endpoint")
         if path in self._surface.endpoints:
-            return EndpointWrapper(self._netbox, self._surface.endpoints[path], self._audit)
-        return AppWrapper(self._netbox, self._surface, path, self._audit)
+            return EndpointWrapper(self._access, self._surface.endpoints[path])
+        return AppWrapper(self._access, self._surface, path)
 
     def __dir__(self) -> Iterable[str]:
-        return _below(self._surface, f"{self._path}/")
+        return self._surface.below(f"{self._path}/")
 
 
 class EndpointWrapper:
@@ -119,12 +139,18 @@ class EndpointWrapper:
 
     Every call raises UnknownNameError for filters and fields that NetBox does not
     have, and UnreachableError, AccessError or NetBoxError for what goes wrong with it.
+    What is read may have been kept (cache.py), unless it is read by `fresh`; what a write reads has not.
     """
 
-    def __init__(self, netbox: RestNetBox, endpoint: Endpoint, audit: Audit) -> None:
-        self._netbox = netbox
-        self._audit = audit
+    def __init__(self, access: _Access, endpoint: Endpoint) -> None:
+        self._access = access
+        self._netbox = access.netbox
         self.endpoint = endpoint
+
+    @property
+    def fresh(self) -> EndpointWrapper:
+        """The same, asking NetBox for every answer: `client.dcim.devices.fresh.filter(site="ams1")`."""
+        return EndpointWrapper(replace(self._access, fresh=True), self.endpoint)
 
     @property
     def dry_run(self) -> bool:
@@ -180,13 +206,15 @@ class EndpointWrapper:
         offset: int = 0,
         ordering: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """One page as NetBox gives it: `{count, next, previous, results}`."""
+        """One page as NetBox gives it: `{count, next, previous, results}`; see `page_of`."""
         asked = self.ask(filters, fields, ordering, brief)
         return self.page_of(asked, limit, offset)
 
     def page_of(self, asked: Parameters, limit: int, offset: int) -> dict[str, Any]:
-        """One page of the answer to a question that `ask` has made."""
-        return self._netbox.raw.page(self.endpoint.path, [*asked, ("limit", limit), ("offset", offset)])
+        """One page of the answer to a question that `ask` has made; one that was kept has `age_seconds`."""
+        wanted: Parameters = [*asked, ("limit", limit), ("offset", offset)]
+        page, age = self._recall(wanted, lambda: self._netbox.raw.page(self.endpoint.path, wanted))
+        return page if age is None else {**page, "age_seconds": math.ceil(age)}
 
     def create(self, rows: Row | Sequence[Row], *, confirm: bool = False, message: str = "") -> list[Row]:
         """Create one object or several, all or none; returns them as they are now.
@@ -246,7 +274,7 @@ class EndpointWrapper:
                 f"{len(rows)} {self.endpoint.model} would be written; nothing was sent.",
                 "Say confirm=True to write.",
             )
-        with self._audit(Mutation(verb, self.endpoint, rows, before, dry_run, place)) as tell:
+        with self._access.audit(Mutation(verb, self.endpoint, rows, before, dry_run, place)) as tell:
             if dry_run:
                 return [*rows]
             extra = self._netbox.with_message(message)
@@ -280,7 +308,7 @@ class EndpointWrapper:
             raise BadFilterError(f"Each {self.endpoint.model} must be named by its id; nothing was sent.")
         if len(set(ids)) != len(ids):
             raise BadFilterError(f"The same {self.endpoint.model} is named twice; nothing was sent.")
-        found = {row["id"]: row for row in self._read({"id": list(ids)}, (), ())}
+        found = {row["id"]: row for row in self._rows(self.ask({"id": list(ids)}))}
         gone = [one for one in ids if one not in found]
         if gone:
             raise NotThereError(f"There is no {self.endpoint.model} with the id {gone[0]}; nothing was sent.")
@@ -302,24 +330,14 @@ class EndpointWrapper:
         return [*asked, ("brief", "true")] if brief else asked
 
     def _read(self, filters: Mapping[str, Any], fields: Sequence[str], ordering: Sequence[str]) -> list[Row]:
-        named = list(dict.fromkeys(["id", *fields])) if fields else []
-        asked = self.ask(filters, named, ordering)
-        by_id = not ordering and "id__gt" in self.endpoint.filters
+        asked = self.ask(filters, list(dict.fromkeys(["id", *fields])) if fields else [], ordering)
+        return self._recall(asked, lambda: self._rows(asked, bool(ordering)))[0]
+
+    def _rows(self, asked: Parameters, ordered: bool = False) -> list[Row]:
+        by_id = not ordered and "id__gt" in self.endpoint.filters
         return self._netbox.raw.rows(self.endpoint.path, asked, by_id)
 
-
-def _find_below(surface: Surface, prefix: str, name: str, noun: str) -> str:
-    """The path of an app or endpoint below `prefix`. Raises UnknownNameError, naming what is there."""
-    known = _below(surface, prefix)
-    if name in known:
-        return known[name]
-    where = prefix.strip("/").replace("/", ".") or "This NetBox"
-    hint = suggest(name, known) or f"known: {', '.join(sorted(known))}"
-    raise UnknownNameError(f"{where} has no {noun} {name!r}.", hint)
-
-
-def _below(surface: Surface, prefix: str) -> dict[str, str]:
-    """What is below `prefix`: its name in Python -> its path."""
-    paths = (path.removeprefix(prefix) for path in surface.endpoints if path.startswith(prefix))
-    parts = {path.partition("/")[0] for path in paths}
-    return {part.replace("-", "_"): f"{prefix}{part}" for part in parts}
+    def _recall(self, asked: Parameters, ask: Callable[[], Answer]) -> tuple[Answer, float | None]:
+        """The answer to a question, and its age in seconds if it was kept."""
+        cache, fresh = self._access.cache, self._access.fresh
+        return (ask(), None) if cache is None else cache.read(self.endpoint, asked, ask, fresh)

@@ -19,6 +19,7 @@ from orchestrator.errors import (
     UnreachableError,
 )
 from orchestrator.netbox.custom_filters import FIELDS as CUSTOM_FIELD_FIELDS
+from orchestrator.netbox.marks import WriteMarks, marked
 from orchestrator.netbox.pages import MAX_LINE_BYTES, PageReader, Walk
 from orchestrator.netbox.transport import Parameters, Transport
 from orchestrator.ports import Row, Written
@@ -33,12 +34,15 @@ _ALL_OF = frozenset({"tag", "tag_id"})
 
 
 class RawAccess:
-    """Raw answers of one NetBox. Threads may share it."""
+    """Raw answers of one NetBox, whose every write `marks` are told of. Threads may share it."""
 
-    def __init__(self, transport: Transport, pages: PageReader, dry_run: bool) -> None:
+    def __init__(
+        self, transport: Transport, pages: PageReader, dry_run: bool, marks: WriteMarks | None = None
+    ) -> None:
         self._dry_run = dry_run
         self._transport = transport
         self._pages = pages
+        self._marks = marks
 
     def openapi(self) -> dict[str, Any]:
         """NetBox's description of its own API: some 15 MB, and seconds of its work."""
@@ -119,6 +123,10 @@ class RawAccess:
             raise DryRunError(
                 f"Dry-run is on: {path} was not sent to NetBox.", "Unset NETBOX_DRY_RUN to write."
             )
+        with marked(self._marks):
+            return self._send(method, path, rows)
+
+    def _send(self, method: str, path: str, rows: Sequence[Row]) -> Written:
         answer, request_id = self._transport.write(method, path, rows)
         what = f"the {len(rows)} {path.rpartition('/')[2]}"
         if method == "DELETE":

@@ -35,6 +35,7 @@ from orchestrator.netbox.changelog import (
     parse_entry,
     parse_moment,
 )
+from orchestrator.netbox.marks import WriteMarks
 from orchestrator.netbox.pages import PageReader, Walk
 from orchestrator.netbox.queries import check_ids, check_query
 from orchestrator.netbox.raw import RawAccess
@@ -67,12 +68,16 @@ class RestNetBox:
     """One target over REST. Safe to share between threads; refuses every write while dry-run is on."""
 
     def __init__(
-        self, settings: NetBoxSettings, page_size: int = PAGE_SIZE, watch: Watch | None = None
+        self,
+        settings: NetBoxSettings,
+        page_size: int = PAGE_SIZE,
+        watch: Watch | None = None,
+        marks: WriteMarks | None = None,
     ) -> None:
         self.settings = settings
         self._transport = Transport(settings, watch)
         self._pages = PageReader(self._transport, page_size, settings.read_connections)
-        self.raw = RawAccess(self._transport, self._pages, settings.dry_run)
+        self.raw = RawAccess(self._transport, self._pages, settings.dry_run, marks)
         self._type_names: Mapping[int, str] = {}
 
     def __enter__(self) -> RestNetBox:
@@ -315,9 +320,14 @@ def to_wire(row: ObjectType, canonical: Row) -> Row:
     return wire
 
 
-def open_netbox(settings: NetBoxSettings, watch: Watch | None = None) -> RestNetBox:
-    """The connection to a target. Nothing is sent before the first call; `watch` is told of each request."""
-    return RestNetBox(settings, watch=watch)
+def open_netbox(
+    settings: NetBoxSettings, watch: Watch | None = None, marks: WriteMarks | None = None
+) -> RestNetBox:
+    """The connection to a target. Nothing is sent before the first call.
+
+    `watch` is told of each request, `marks` of each write, before and after.
+    """
+    return RestNetBox(settings, watch=watch, marks=marks)
 
 
 def _release(text: str) -> tuple[int, ...]:

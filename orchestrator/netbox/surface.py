@@ -49,26 +49,41 @@ class Surface:
         for one in self.endpoints.values():
             app, _, leaf = one.path.rpartition("/")
             names = (one.model, one.path, leaf, one.model.partition(".")[2], f"{app}.{leaf}")
-            for name in set(map(_normal, names)):
+            for name in set(map(normal_name, names)):
                 self._named.setdefault(name, []).append(one)
         for row in OBJECT_TYPES.values():  # in documents these names mean one type only
             if row.path in self.endpoints:
-                self._named[_normal(row.name)] = [self.endpoints[row.path]]
+                self._named[normal_name(row.name)] = [self.endpoints[row.path]]
 
     def find(self, name: str) -> Endpoint:
         """The endpoint for `dcim.device`, `dcim/devices`, `devices` or `device`.
 
         Raises UnknownNameError with "did you mean", also where several endpoints bear the name.
         """
-        found = self._named.get(_normal(name), [])
+        found = self._named.get(normal_name(name), [])
         if len(found) == 1:
             return found[0]
         if found:
             models = ", ".join(sorted(one.model for one in found))
             raise UnknownNameError(f"{name!r} can be any of: {models}.", "Say which.")
-        close = suggest(_normal(name), self._named)
+        close = suggest(normal_name(name), self._named)
         hint = close or "NetBox's own names are known, like dcim.device or ipam.ipaddress."
         raise UnknownNameError(f"This NetBox has no object type {name!r}.", hint)
+
+    def find_below(self, prefix: str, name: str, noun: str) -> str:
+        """The path of an app or endpoint below `prefix`. Raises UnknownNameError, naming what is there."""
+        known = self.below(prefix)
+        if name in known:
+            return known[name]
+        where = prefix.strip("/").replace("/", ".") or "This NetBox"
+        hint = suggest(name, known) or f"known: {', '.join(sorted(known))}"
+        raise UnknownNameError(f"{where} has no {noun} {name!r}.", hint)
+
+    def below(self, prefix: str) -> dict[str, str]:
+        """What is below `prefix`: its name in Python -> its path."""
+        paths = (path.removeprefix(prefix) for path in self.endpoints if path.startswith(prefix))
+        parts = {path.partition("/")[0] for path in paths}
+        return {part.replace("-", "_"): f"{prefix}{part}" for part in parts}
 
 
 def read_surface(openapi: Mapping[str, Any], models: Mapping[str, str]) -> Surface:
@@ -151,7 +166,8 @@ def surface_from_data(data: Iterable[Mapping[str, Any]]) -> Surface:
     )
 
 
-def _normal(name: str) -> str:
+def normal_name(name: str) -> str:
+    """One notation for all that an object type may be called: `dcim/device-types` is `dcim.device_types`."""
     return name.strip().casefold().strip("/").replace("/", ".").replace("-", "_")
 
 
