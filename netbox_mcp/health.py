@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from netbox_mcp import __version__
-from netbox_mcp.dependencies import get_netbox, get_settings, get_targets, get_task_manager
+from netbox_mcp.dependencies import get_cache, get_netbox, get_settings, get_targets, get_task_manager
 from netbox_mcp.replies import Check, HealthReply
 from orchestrator.errors import OrchestratorError
 
@@ -30,7 +30,9 @@ def check_health() -> HealthReply:
     except OrchestratorError as error:
         checks.append(_failed("settings", error))
         status, dry_run = "down", False
-    return HealthReply(status=status, version=__version__, dry_run=dry_run, checks=checks)
+    return HealthReply(
+        status=status, version=__version__, dry_run=dry_run, checks=checks, cache=_cache_statistics()
+    )
 
 
 def is_ready() -> bool:
@@ -51,6 +53,25 @@ def check_netbox(target: str) -> Check:
             name=name, ok=False, found=f"NetBox {status.version}", hint="NetBox 4.2 or newer is needed."
         )
     return Check(name=name, ok=True, found=f"NetBox {status.version} at {client.url}")
+
+
+def _cache_statistics() -> dict[str, float]:
+    """How reads fared with what this process keeps of all targets; empty where it keeps nothing."""
+    try:
+        caches = [cache for name in get_targets() if (cache := get_cache(name)) is not None]
+    except OrchestratorError:
+        return {}  # which the checks tell
+    if not caches:
+        return {}
+    told = [cache.statistics() for cache in caches]
+    hits, misses = sum(one.hits for one in told), sum(one.misses for one in told)
+    return {
+        "hits": hits,
+        "misses": misses,
+        "ratio": round(hits / (hits + misses), 3) if hits else 0.0,
+        "entries": sum(one.entries for one in told),
+        "bytes": sum(one.size_bytes for one in told),
+    }
 
 
 def _check_netboxes() -> list[Check]:

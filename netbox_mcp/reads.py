@@ -44,12 +44,14 @@ def get_objects(
     offset: int,
     ordering: str | Sequence[str] | None,
     target: str,
+    fresh: bool = False,
 ) -> dict[str, Any]:
     """One page of objects: `{count, next, previous, results}`; `next_offset` and `note` where more follow.
 
-    Raises UnknownNameError, UsageError, NetBoxError.
+    `age_seconds` where the answer was kept; with `fresh` none is. Raises UnknownNameError, UsageError,
+    NetBoxError.
     """
-    endpoint = get_endpoints(target).find(object_type)
+    endpoint = get_endpoints(target).find(object_type, cached=True)
     filters = dict(filters)
     # Clients of other servers put these among the filters.
     limit = _whole_number("limit", filters.pop("limit", limit), 1, MAX_LIMIT)
@@ -60,7 +62,7 @@ def get_objects(
     order = _words(ordering)
     redaction.refuse([*filters, *(name.removeprefix("-") for name in order)])
     asked = endpoint.ask(filters, names, order, brief)
-    page = endpoint.page_of(asked, limit, offset)
+    page = (endpoint.fresh if fresh else endpoint).page_of(asked, limit, offset)
     rows: list[Row] = page["results"]
     if endpoint.endpoint.path == CHANGELOG and not names:
         rows = [_only_what_differs(row) for row in rows]
@@ -68,6 +70,7 @@ def get_objects(
     links = len(page["next"] or "") + len(page["previous"] or "")
     kept = fit_rows(rows, whole=bool(names), spare=links)
     reply = {"count": page["count"], "next": page["next"], "previous": page["previous"], "results": kept}
+    reply |= _age(page)
     following = offset + len(kept)
     if kept and following < page["count"]:
         reply["next_offset"] = following
@@ -83,8 +86,8 @@ def get_objects(
 def get_object(
     object_type: str, object_id: int, fields: Sequence[str] | None, brief: bool, target: str
 ) -> Row:
-    """One object. Raises NotThereError where there is none with that id."""
-    endpoint = get_endpoints(target).find(object_type)
+    """One object, with `age_seconds` where it was kept. Raises NotThereError where none has that id."""
+    endpoint = get_endpoints(target).find(object_type, cached=True)
     page = endpoint.page({"id": object_id}, fields=_words(fields), brief=brief, limit=1)
     if not page["results"]:
         raise NotThereError(
@@ -92,7 +95,7 @@ def get_object(
             "netbox_get_objects finds it by its name.",
         )
     row = redaction_of(endpoint).of(without_noise(page["results"][0]))
-    return fit_rows([row], whole=bool(fields))[0]
+    return fit_rows([row], whole=bool(fields))[0] | _age(page)
 
 
 def search(
@@ -100,19 +103,21 @@ def search(
 ) -> dict[str, Any]:
     """What each of several types has for a word: type -> rows, brief ones unless fields are named.
 
-    A `note` says what is missing: types that the token may not see, rows that did not fit.
+    A `note` says what is missing: types that the token may not see, rows that did not fit. `age_seconds`
+    is that of the oldest part, where something was kept.
     """
     if not query.strip():
         raise UsageError("query is empty.", "Give a name, an address, a serial number.")
     endpoints = get_endpoints(target)
     names = list(dict.fromkeys(object_types or SEARCHED_TYPES))
-    asked = {name: endpoints.find(name) for name in names}
+    asked = {name: endpoints.find(name, cached=True) for name in names}
     _refuse_nobodys(_words(fields), asked.values())
     deaf = [name for name, endpoint in asked.items() if "q" not in endpoint.endpoint.filters]
     if deaf:
         raise UsageError(f"{deaf[0]} cannot be searched.", "Use netbox_get_objects with filters.")
     calls = [partial(_search_one, one, query, _words(fields), limit) for one in asked.values()]
-    found = dict(zip(names, endpoints.side_by_side(calls), strict=True))
+    pages = dict(zip(names, endpoints.side_by_side(calls), strict=True))
+    found = {name: page["results"] if page is not None else None for name, page in pages.items()}
     hidden = [name for name, rows in found.items() if rows is None]
     reply: dict[str, Any] = fit_groups({name: rows or [] for name, rows in found.items()})
     notes = [f"The token may not see {', '.join(hidden)}."] if hidden else []
@@ -120,7 +125,7 @@ def search(
         notes.append("Not all rows fit: name fewer object_types, or the fields you need.")
     if notes:
         reply["note"] = " ".join(notes)
-    return reply
+    return reply | _age(*(page for page in pages.values() if page is not None))
 
 
 def _refuse_nobodys(fields: Sequence[str], endpoints: Iterable[EndpointWrapper]) -> None:
@@ -133,15 +138,23 @@ def _refuse_nobodys(fields: Sequence[str], endpoints: Iterable[EndpointWrapper])
             )
 
 
-def _search_one(endpoint: EndpointWrapper, query: str, fields: list[str], limit: int) -> list[Row] | None:
-    """The rows of one type; None where the token may not see it."""
+def _search_one(
+    endpoint: EndpointWrapper, query: str, fields: list[str], limit: int
+) -> dict[str, Any] | None:
+    """The page of one type; None where the token may not see it."""
     known = [name for name in fields if name in endpoint.endpoint.fields]
     redaction = redaction_of(endpoint)
     try:
         page = endpoint.page({"q": query}, fields=known, brief=not known, limit=limit)
     except AccessError:
         return None
-    return [redaction.of(without_noise(row)) for row in page["results"]]
+    return {**page, "results": [redaction.of(without_noise(row)) for row in page["results"]]}
+
+
+def _age(*pages: Mapping[str, Any]) -> dict[str, int]:
+    """How old the oldest of several answers is; nothing where none was kept."""
+    ages = [page["age_seconds"] for page in pages if "age_seconds" in page]
+    return {"age_seconds": max(ages)} if ages else {}
 
 
 def _only_what_differs(entry: Row) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from netbox_mcp import reads
 from netbox_mcp.registry import mcp_tool
@@ -29,7 +29,9 @@ Ordering = Annotated[str | list[str] | None, Field(description="Fields; -name: d
 
 
 class ObjectsReply(BaseModel):
-    """One page of objects as NetBox has them."""
+    """One page of objects as NetBox has them; with `age_seconds`, and only then, if it was kept."""
+
+    model_config = ConfigDict(extra="allow")
 
     count: int = Field(description="all that match")
     next: str | None
@@ -48,6 +50,7 @@ def netbox_get_objects(
     limit: Limit = 5,
     offset: Offset = 0,
     ordering: Ordering = None,
+    fresh: Annotated[bool, Field(description="Not from the cache")] = False,
     target: Target = "default",
 ) -> ObjectsReply:
     """Objects of any type, plugins' too, that match filters, page by page; `count` is how many match in all.
@@ -55,7 +58,7 @@ def netbox_get_objects(
     Filters reach one step: read the site first, then devices by site_id.
     """
     return ObjectsReply(
-        **reads.get_objects(object_type, filters, fields, brief, limit, offset, ordering, target)
+        **reads.get_objects(object_type, filters, fields, brief, limit, offset, ordering, target, fresh)
     )
 
 

@@ -33,6 +33,8 @@ def default_of(info: Any) -> str:
         return ""
     if isinstance(info.default, list):
         return ", ".join(info.default)
+    if isinstance(info.default, dict):
+        return ", ".join(f"{name}={value}" for name, value in info.default.items())
     return str(info.default).lower() if isinstance(info.default, bool) else str(info.default)
 
 
