@@ -109,16 +109,16 @@ class FileMarks:
                 for lapsed in [one.path for one in found if not self._is_underway(one)]:
                     Path(lapsed).unlink(missing_ok=True)
             (self._folder / write).touch(mode=0o600)
-            self._turn()
 
     def end(self, write: str, settled: bool) -> None:
         """It has ended."""
         with self._said():
             if settled:
                 (self._folder / write).unlink(missing_ok=True)
+                now = time.time_ns()
+                os.utime(self._folder, ns=(now, now))
             else:
                 (self._folder / write).touch(mode=0o600)
-            self._turn()
 
     def state(self) -> Hashable:
         """When the folder was last changed; None while a write is under way, or if that cannot be seen."""
@@ -137,10 +137,6 @@ class FileMarks:
             return time.time() - entry.stat().st_mtime < self._settle_seconds
         except FileNotFoundError:  # ended while we looked
             return True
-
-    def _turn(self) -> None:
-        now = time.time_ns()
-        os.utime(self._folder, ns=(now, now))
 
     @contextmanager
     def _said(self) -> Iterator[None]:
