@@ -18,8 +18,8 @@ from netbox_mcp.ipam import find_free_vlan_ids
 from netbox_mcp.reads import get_object, get_objects, search
 from netbox_mcp.sandbox.redis_server import RedisServer
 from netbox_mcp.single import get_netbox_client
-from netbox_mcp.writes import update_object
-from tests.contract.clients import CommandLine, ask, call, in_memory, write
+from netbox_mcp.writes import delete_object, update_object
+from tests.contract.clients import CommandLine, ask, in_memory, write
 from tests.contract.test_transports import TOKEN, HttpServer, serve
 from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam, many_sites, wait_until_ended
 from tests.netbox.faulty_proxy import FaultyProxy
@@ -181,13 +181,9 @@ def test_who_means_to_write_is_never_told_what_was_kept(
     requests_for(proxy, "dcim/sites")
     find_one("dcim.site", {"name": f"{prefix}"}, "default")
     assert requests_for(proxy, "dcim/sites") == 1
-    rack = {"name": prefix, "site": site, "role": role}
-    first = call("netbox_delete_object", object_type="dcim.rackrole", object_id=role)
-    assert first.data["dependents"] == {}
-    netbox.create("dcim/racks", **rack)
-    assert call("netbox_delete_object", object_type="dcim.rackrole", object_id=role).data["dependents"] == {
-        "dcim.rack": 1
-    }
+    assert delete_object("dcim.rackrole", role, False, False, "default").dependents == {}
+    netbox.create("dcim/racks", name=prefix, site=site, role=role)
+    assert delete_object("dcim.rackrole", role, False, False, "default").dependents == {"dcim.rack": 1}
 
 
 # Who of us writes
@@ -248,7 +244,8 @@ def test_a_write_by_a_worker(
         team.start()
         manager = get_task_manager()
         document = {"sites": [{"name": prefix, "description": "by a worker"}]}
-        assert wait_until_ended(manager, manager.start_apply(document, "default", 1).task_id).ok
+        task_id = manager.start_apply(document, "default", 1).task_id
+        assert wait_until_ended(manager, task_id).counts == {"updated": 1}
         assert [said(site), said(site)] == ["by a worker", "by a worker"]
         assert "age_seconds" in told(site)
 
