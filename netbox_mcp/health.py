@@ -55,7 +55,7 @@ def check_netbox(target: str) -> Check:
     return Check(name=name, ok=True, found=f"NetBox {status.version} at {client.url}")
 
 
-def _cache_statistics() -> dict[str, float]:
+def _cache_statistics() -> dict[str, int | float]:
     """How reads fared with what this process keeps of all targets; empty where it keeps nothing."""
     try:
         caches = [cache for name in get_targets() if (cache := get_cache(name)) is not None]

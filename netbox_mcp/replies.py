@@ -198,4 +198,4 @@ class HealthReply(BaseModel):
     version: str
     dry_run: bool
     checks: list[Check]
-    cache: dict[str, float] = Field(default_factory=dict)
+    cache: dict[str, int | float] = Field(default_factory=dict)

@@ -78,7 +78,10 @@ class MemoryMarks:
         """It has ended."""
         with self._lock:
             self._number += 1
-            self._underway[write] = 0.0 if settled else self._timer() + self._settle_seconds
+            if settled:
+                self._underway.pop(write, None)
+            else:
+                self._underway[write] = self._timer() + self._settle_seconds
 
     def state(self) -> Hashable:
         """How many marks there were; None while a write is under way."""

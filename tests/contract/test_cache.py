@@ -120,6 +120,7 @@ def test_the_status_over_rest(netbox: NetBoxOverHttp, cli: CommandLine, site: in
         found = look(server)
         assert found.pop("bytes") > 0
         assert found == {"hits": 3, "misses": 1, "ratio": 0.75, "entries": 1}
+        assert isinstance(found["hits"], int)
     for server in serve(cli, NETBOX_MCP_TOKEN=TOKEN, NETBOX_MCP_CACHE="false"):
         assert look(server) == {}
 
@@ -240,7 +241,7 @@ def test_a_write_by_a_worker(
     forget()
     assert [said(site), said(site)] == ["", ""]
     environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
-    with WorkerTeam(tmp_path, {**environment, "NETBOX_MCP_STATE_DIR": str(tmp_path / "elsewhere")}) as team:
+    with WorkerTeam(tmp_path, environment) as team:
         team.start()
         manager = get_task_manager()
         document = {"sites": [{"name": prefix, "description": "by a worker"}]}
@@ -256,7 +257,7 @@ def test_while_a_worker_writes_nobody_is_told_what_is_older(
     netbox.create("dcim/sites", name=f"{prefix}-0", slug=f"{prefix}-0")
     forget()
     environment = {"REDIS_URL": with_redis, "NETBOX_URL": netbox.url, "NETBOX_TOKEN": netbox.token}
-    with WorkerTeam(tmp_path, {**environment, "NETBOX_MCP_STATE_DIR": str(tmp_path / "elsewhere")}) as team:
+    with WorkerTeam(tmp_path, environment) as team:
         team.start()
         manager = get_task_manager()
         task_id = manager.start_apply(many_sites(prefix, 120), "default", 120).task_id

@@ -38,9 +38,10 @@ class WorkerProcess:
     def __init__(self, folder: Path, number: int, environment: Mapping[str, str]) -> None:
         self.log = folder / f"worker-{number}.log"
         variables = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        state = str(folder / "worker-state")
         self._process = subprocess.Popen(
             [sys.executable, "-c", RUN_WORKER],
-            env={**variables, **environment, "NETBOX_MCP_LOG_FORMAT": "json"},
+            env={**variables, "NETBOX_MCP_STATE_DIR": state, **environment, "NETBOX_MCP_LOG_FORMAT": "json"},
             cwd=folder,
             stdout=subprocess.DEVNULL,
             stderr=self.log.open("wb"),
