@@ -27,9 +27,7 @@ from tests.contract.clients import PROGRAM, CommandLine, ask
 from tests.contract.test_transports import TOKEN, serve
 
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
-MCP_AND_REST = ("stdio", "stdio-legacy", "http", "http-legacy", "rest")
-COMMAND_LINE = "cli"
-ALL_FACES = (*MCP_AND_REST, COMMAND_LINE)
+ALL_FACES = ("stdio", "stdio-legacy", "http", "http-legacy", "rest", "cli")
 _SAID = ("code", "message", "hint", "details", "retryable")
 
 
@@ -55,7 +53,7 @@ def open_faces(cli: CommandLine) -> Iterator[dict[str, Call]]:
     with ExitStack() as stack:
         portal = stack.enter_context(start_blocking_portal())
         server = stack.enter_context(contextmanager(serve)(cli, NETBOX_MCP_TOKEN=TOKEN))
-        faces = {COMMAND_LINE: by_command_line(cli), "rest": by_rest(server.url)}
+        faces = {"cli": by_command_line(cli), "rest": by_rest(server.url)}
         for era, mode, version in (("", "auto", MODERN), ("-legacy", "legacy", LEGACY)):
             log = stack.enter_context(Path(os.devnull).open("w"))
             parameters = StdioServerParameters(
