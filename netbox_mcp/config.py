@@ -107,7 +107,14 @@ class Settings(WorkerSettings):
         default=4 * 1024 * 1024, ge=1024, description="Largest HTTP request body that is accepted."
     )
     max_input_bytes: int = Field(
-        default=64 * 1024 * 1024, ge=1024, description="Largest document that is handed over by POST /inputs."
+        default=64 * 1024 * 1024,
+        ge=1024,
+        description="Largest document that is handed over by POST /inputs, or read from a file.",
+    )
+    inputs_folder: Path | None = Field(
+        default=None,
+        description="Folder of documents (YAML, JSON, or CSV named after its object type) that tools take as "
+        "`input_id=file:NAME`; nothing outside of it is read. Unset: no file is.",
     )
     cache: bool = Field(
         default=True,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from netbox_mcp.background import background
 from netbox_mcp.dependencies import get_settings
 from netbox_mcp.failures import UsageError
+from netbox_mcp.input_files import PREFIX, read_input_file
 from netbox_mcp.replies import InputReply
 from orchestrator.csv_text import read_csv
 from orchestrator.document import read_document
@@ -19,19 +21,7 @@ def keep_input(body: bytes, media_type: str, object_type: str | None) -> InputRe
     """Keep a document for as long as tasks are kept. Raises DocumentError, UsageError, and without Redis."""
     kind = media_type.partition(";")[0].strip().lower()
     text = decode(body, "The body", "Send it as UTF-8.")
-    if kind == "application/json":
-        document = read_document(text, "input.json")
-    elif kind in _YAML:
-        document = read_document(text, "input.yaml")
-    elif kind == "text/csv":
-        document = read_csv(text, object_type)
-    else:
-        raise UsageError(
-            f"A body of type {kind or 'nothing in particular'} cannot be read.",
-            f"Say which it is by Content-Type: {', '.join(MEDIA_TYPES)}.",
-        )
-    if not isinstance(document, dict | list):
-        raise UsageError("The body is no document.", "A document is a mapping of object types to lists.")
+    document = _document(text, kind, object_type)
     with background() as manager:
         input_id = manager.keep_document(document)
     return InputReply(
@@ -42,7 +32,14 @@ def keep_input(body: bytes, media_type: str, object_type: str | None) -> InputRe
 
 
 def load_input(input_id: str) -> Any:
-    """The document that was handed over. Raises UnknownDocumentError when it has expired."""
+    """The document that was handed over, or that `file:NAME` names in the folder for inputs.
+
+    Raises UnknownDocumentError when it has expired; for a file UsageError, TooLargeError, DocumentError.
+    """
+    if input_id.startswith(PREFIX):
+        name = input_id.removeprefix(PREFIX)
+        content, kind = read_input_file(name)
+        return _document(decode(content, name, "Save it as UTF-8."), kind, Path(name).stem, name)
     with background() as manager:
         return manager.load_document(input_id)
 
@@ -63,6 +60,26 @@ def one_document(
     if input_id is not None:
         return load_input(input_id)
     return devices_data if batch is None else batch
+
+
+def _document(text: str, kind: str, object_type: str | None, file: str = "") -> Any:
+    """The document in a body or a file of a media type; the rows of a table are of `object_type`."""
+    if kind == "application/json":
+        document = read_document(text, file or "input.json")
+    elif kind in _YAML:
+        document = read_document(text, file or "input.yaml")
+    elif kind == "text/csv":
+        document = read_csv(text, object_type)
+    else:
+        raise UsageError(
+            f"A body of type {kind or 'nothing in particular'} cannot be read.",
+            f"Say which it is by Content-Type: {', '.join(MEDIA_TYPES)}.",
+        )
+    if not isinstance(document, dict | list):
+        raise UsageError(
+            f"{file or 'The body'} is no document.", "A document is a mapping of object types to lists."
+        )
+    return document
 
 
 def decode(raw: bytes, name: str, way_out: str) -> str:

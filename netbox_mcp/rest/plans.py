@@ -29,7 +29,9 @@ class DocumentBody(BaseModel):
 
     batch: dict[str, Any] | None = None
     devices_data: list[dict[str, Any]] | None = None
-    input_id: Annotated[str | None, Field(max_length=100, description="From POST /inputs")] = None
+    input_id: Annotated[str | None, Field(max_length=300, description="From POST /inputs, or file:NAME")] = (
+        None
+    )
 
     def names_document(self) -> bool:
         """Whether any form of a document was given."""
