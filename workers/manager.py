@@ -40,7 +40,7 @@ from workers.journal_entries import Counts
 from workers.queues import enqueue, enqueue_again, leaves_the_line, open_queue
 from workers.records import TaskRecord, TaskRecords
 from workers.resumption import Resumption
-from workers.roster import QueueInfo, read_queue_info, write_trouble
+from workers.roster import Pulse, QueueInfo, feel_pulse, read_queue_info, write_trouble
 from workers.settings import WorkerSettings
 from workers.snapshots import read_snapshots
 from workers.status import ENDED, RERUNNABLE, RESUMABLE, TaskState, TaskStatus, derive_status
@@ -425,6 +425,11 @@ class AsyncTaskManager:
     def write_trouble(self) -> tuple[str, str]:
         """Why Redis cannot be relied on with writes, and what to do about it; empty where it can."""
         return write_trouble(self._redis)
+
+    def pulse(self) -> Pulse:
+        """How quick Redis is, and how its clock goes. Raises RedisUnavailableError."""
+        with redis_errors():
+            return feel_pulse(self._redis)
 
     def metrics(self, accept: str) -> tuple[bytes, str]:
         """All metrics in the format that an Accept header asks for, and its content type (exposition.py)."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import median
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -27,6 +29,7 @@ LISTENING_SECONDS = 20.0
 """Workers report every 5 s, busy or idle (worker.py)."""
 THROUGHPUT_MINUTES = 5
 PROBE_SECONDS = 10
+PULSE_BEATS = 5
 
 
 class WorkerInfo(BaseModel):
@@ -55,6 +58,25 @@ class QueueInfo(BaseModel):
     failed: int = 0
     finished: int = 0
     objects_per_minute: float = Field(default=0.0, description=f"over the last {THROUGHPUT_MINUTES} minutes")
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How quick Redis is, and by how much its clock is ahead of ours (negative: behind)."""
+
+    latency_ms: float
+    clock_ahead_seconds: float
+
+
+def feel_pulse(redis: Redis) -> Pulse:
+    """The median of some questions, one after another."""
+    took, ahead = [], []
+    for _ in range(PULSE_BEATS):
+        begun, started = time.time(), time.perf_counter()
+        seconds, microseconds = redis.time()
+        took.append(time.perf_counter() - started)
+        ahead.append(seconds + microseconds / 1e6 - (begun + took[-1] / 2))
+    return Pulse(median(took) * 1000, median(ahead))
 
 
 def list_workers(redis: Redis, settings: WorkerSettings) -> list[WorkerInfo]:

@@ -61,6 +61,7 @@ class NetBoxStatus:
     python_version: str = ""
     django_version: str = ""
     workers_running: int = 0
+    clock_ahead_seconds: float = 0.0
     plugins: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -113,6 +114,7 @@ class RestNetBox:
             python_version=answer.get("python-version", ""),
             django_version=answer.get("django-version", ""),
             workers_running=int(answer.get("rq-workers-running") or 0),
+            clock_ahead_seconds=self._transport.clock_ahead_seconds,
             plugins=dict(answer.get("plugins") or {}),
         )
 

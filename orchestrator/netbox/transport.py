@@ -12,6 +12,8 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -71,6 +73,7 @@ class Transport:
         self._local = threading.local()
         self._lock = threading.Lock()
         self.api_version = ""
+        self.clock_ahead_seconds = 0.0
 
     def line_length(self, path: str, parameters: Parameters) -> int:
         """Bytes that this request's path and query take up in its first line."""
@@ -277,6 +280,9 @@ class Transport:
 
     def _note_version(self, response: requests.Response) -> None:
         self.api_version = response.headers.get("API-Version", self.api_version)
+        with suppress(KeyError, ValueError):  # RFC 9110, section 6.6.1: to the second
+            told = parsedate_to_datetime(response.headers["Date"]).timestamp()
+            self.clock_ahead_seconds = told - time.time()
 
 
 def encode(parameters: Parameters) -> str:

@@ -1,0 +1,131 @@
+"""What doctor looks at beyond health: rights, drift, NetBox's own worker, clocks, how quick Redis is.
+
+Each finding comes with what to do about it. Nothing is written, and no delete is
+tried out, so whether batches could be taken back is not told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from netbox_mcp.dependencies import get_engine, get_netbox, get_settings, get_targets, get_task_manager
+from netbox_mcp.health import MAX_TARGETS, PATIENCE_SECONDS, check_health
+from netbox_mcp.replies import Check, HealthReply
+from netbox_mcp.service import DEFAULT_TARGET
+from orchestrator.catalog import ENSURED, OBJECT_TYPES
+from orchestrator.errors import AccessError, OrchestratorError
+
+MOST_CLOCK_SECONDS = 5.0
+"""Plans, approvals and the changelog compare moments of several machines."""
+MOST_LATENCY_MS = 20.0
+"""The journal is written before each list write: so much is lost every time."""
+
+
+class Finding(NamedTuple):
+    """What was found of one thing; without a hint it is in order."""
+
+    found: str
+    hint: str = ""
+
+    def as_check(self, name: str) -> Check:
+        """The same under the name of what was looked at."""
+        return Check(name=name, ok=not self.hint, found=self.found, hint=self.hint)
+
+
+def diagnose() -> HealthReply:
+    """Health and all the rest; takes some seconds. Of a part that does not answer only health tells."""
+    reply = check_health()
+    checks, fine = list(reply.checks), {check.name for check in reply.checks if check.ok}
+    if any(name.startswith("netbox") for name in fine):
+        for target in sorted(get_targets())[:MAX_TARGETS]:
+            suffix = "" if target == DEFAULT_TARGET else f":{target}"
+            if f"netbox{suffix}" in fine:
+                checks += _about_netbox(target, suffix)
+    return reply.model_copy(update={"checks": [*checks, *_about_redis()]})
+
+
+def _about_netbox(target: str, suffix: str) -> Iterator[Check]:
+    looks = {"rights": _rights, "drift": _drift, "netbox-rq": _background, "clock": _clock}
+    with ThreadPoolExecutor(len(looks)) as pool:
+        futures = {name: pool.submit(look, target) for name, look in looks.items()}
+        for name, future in futures.items():
+            try:
+                finding = future.result()
+            except OrchestratorError as error:
+                finding = Finding(error.message, error.hint or "Look at NetBox's log.")
+            yield finding.as_check(f"{name}{suffix}")
+
+
+def _rights(target: str) -> Finding:
+    """What the token may do with the object types of documents."""
+    allowed = {name: _allowed(target, name) for name in ENSURED}
+    lacking = {
+        verb: [name for name, verbs in allowed.items() if verb not in verbs]
+        for verb in ("read", "create", "change")
+    }
+    if not any(lacking.values()):
+        return Finding(f"the token may read, create and change all {len(ENSURED)} types of documents")
+    told = "; ".join(
+        f"{verb} {'any type' if len(names) == len(ENSURED) else ', '.join(names)}"
+        for verb, names in lacking.items()
+        if names
+    )
+    if get_settings().dry_run and not lacking["read"]:
+        return Finding(f"the token may not {told}; dry-run is on")
+    hint = "Give its user object permissions for them, and enable writing on the token."
+    return Finding(f"the token may not {told}", hint)
+
+
+def _allowed(target: str, object_type: str) -> set[str]:
+    netbox = get_netbox(target)
+    try:
+        netbox.raw.page(OBJECT_TYPES[object_type].path, [("fields", "id"), ("limit", 1)])
+    except AccessError:
+        return set()
+    asked = {"create": netbox.may_create, "change": netbox.may_change}
+    return {"read", *(verb for verb, may in asked.items() if may(object_type))}
+
+
+def _drift(target: str) -> Finding:
+    """Whether the two custom fields by which drift is told are there, or can be made."""
+    metadata = get_engine(target).metadata()
+    if metadata.warning:
+        return Finding(metadata.warning, "Let the token's user view and add custom fields.")
+    made = (
+        "the first apply makes its custom fields" if metadata.definitions else "its custom fields are there"
+    )
+    return Finding(f"can be told: {made}")
+
+
+def _background(target: str) -> Finding:
+    """NetBox's own background workers: without them search and webhooks stand still."""
+    count = get_netbox(target).status(PATIENCE_SECONDS).workers_running
+    if count:
+        return Finding(f"NetBox has {count} background workers of its own running")
+    hint = "Start NetBox's service netbox-rq: its search finds nothing new without it."
+    return Finding("NetBox has no background worker of its own running", hint)
+
+
+def _clock(target: str) -> Finding:
+    return _clocks("NetBox", get_netbox(target).status(PATIENCE_SECONDS).clock_ahead_seconds)
+
+
+def _clocks(whose: str, ahead: float) -> Finding:
+    if abs(ahead) <= MOST_CLOCK_SECONDS:
+        return Finding(f"that of {whose} agrees with ours")
+    way = "ahead of" if ahead > 0 else "behind"
+    hint = "Keep both by NTP: plans, approvals and rollbacks compare moments."
+    return Finding(f"that of {whose} is {abs(ahead):.0f} s {way} ours", hint)
+
+
+def _about_redis() -> Iterator[Check]:
+    try:
+        pulse = get_task_manager().pulse()
+    except OrchestratorError:  # which health has told
+        return
+    slow = pulse.latency_ms > MOST_LATENCY_MS
+    hint = "Move Redis nearer: the journal is written to it before each request." if slow else ""
+    yield Finding(f"Redis answers in {pulse.latency_ms:.1f} ms", hint).as_check("latency")
+    yield _clocks("Redis", pulse.clock_ahead_seconds).as_check("clock:redis")
