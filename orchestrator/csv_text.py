@@ -1,4 +1,4 @@
-"""A CSV table as a batch document: one row per object of one type, a column per field.
+"""A CSV table as a batch document, and back: one row per object of one type, a column per field.
 
 `device_type.model` is a column for a field of what the object points to. An
 empty cell says nothing of its field. Text stays text, `007` too; only fields of
@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import orjson
@@ -42,6 +42,53 @@ def read_csv(text: str, object_type: str | None) -> dict[str, list[dict[str, Any
     if problems := [*_wrong_heads(heads), *_uneven(heads, lines[1:])]:
         raise DocumentError(problems)
     return {object_type: [_entry(object_type, heads, row) for _, row in lines[1:]]}
+
+
+def write_csv(document: Any) -> str:
+    """The table of a document that has one list and nothing else; `read_csv` makes the same of it again.
+
+    Raises DocumentError with the first thing that a table cannot say: children, null, an empty text.
+    """
+    lists = list(document.items()) if isinstance(document, dict) else []
+    if len(lists) != 1 or lists[0][0] not in ENSURED or not isinstance(lists[0][1], list) or not lists[0][1]:
+        hint = "keep one list, and put options and defaults into its entries"
+        raise DocumentError([Problem("document", "a table holds objects of one type and nothing else", hint)])
+    object_type, entries = lists[0]
+    rows = [dict(_cells(object_type, entry)) if isinstance(entry, dict) else {} for entry in entries]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(dict.fromkeys(chain.from_iterable(rows))), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    again = _read_again(out.getvalue(), object_type)
+    for at, entry in enumerate(entries):
+        if place := _lost(entry, again[at] if at < len(again) else None, f"{object_type}[{at}]"):
+            raise DocumentError([Problem(place, "a table cannot say this", "leave it out, or keep to YAML")])
+    return out.getvalue()
+
+
+def _cells(object_type: str, entry: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    """Columns and cells of an entry; what it points to in several."""
+    for name, value in entry.items():
+        spec = load_schema()[object_type].get(name)
+        if isinstance(value, dict) and (above or spec is None or spec.kind not in _READ):
+            yield from _cells(object_type, value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _read_again(text: str, object_type: str) -> list[dict[str, Any]]:
+    try:
+        return read_csv(text, object_type)[object_type]
+    except DocumentError:  # a field that is a name here and a mapping there, say
+        return []
+
+
+def _lost(value: Any, again: Any, path: str) -> str:
+    """The first place where what was read again is not what was written; empty where there is none."""
+    if isinstance(value, dict) and isinstance(again, dict):
+        places = (_lost(part, again.get(name), f"{path}.{name}") for name, part in value.items())
+        return next(filter(None, places), "")
+    return "" if value == again and type(value) is type(again) else path
 
 
 def _wrong_heads(heads: list[str]) -> Iterator[Problem]:

@@ -11,7 +11,10 @@ from orchestrator.deeds import Deed, deeds_in, deeds_logged, filled_up, merged
 from orchestrator.desired import Desired
 from orchestrator.errors import AccessError, DocumentError, NoMessagesError, RollbackError
 from orchestrator.execute import SETTLE_SECONDS, apply_plan, carry_on
+from orchestrator.export import Exported, export_objects
+from orchestrator.gathering import Ids
 from orchestrator.graph import type_order
+from orchestrator.metadata import Metadata, read_metadata
 from orchestrator.models import Action, Plan, Report
 from orchestrator.normalise import normalise
 from orchestrator.plan import build_plan
@@ -83,6 +86,17 @@ class NetBoxBulkOrchestrator:
         if not len(desired):
             raise DocumentError(desired.problems)
         return desired
+
+    def metadata(self) -> Metadata:
+        """How an apply would leave its mark on objects here, or why it could not (metadata.py)."""
+        return read_metadata(read_world(Desired(), self.netbox), active=True, on_drift="overwrite")
+
+    def export(self, objects: Ids) -> Exported:
+        """The document of these live objects, by type and id; planned again it finds nothing to do.
+
+        Raises NetBoxError when NetBox cannot be read.
+        """
+        return export_objects(self.netbox, objects)
 
     def plan_rollback(self, batch_id: str, history: History | None, force: bool = False) -> Plan:
         """How to take a batch back, from its journal or, without one, from NetBox's own changelog.

@@ -3,7 +3,7 @@
 PyYAML reads YAML 1.1, where `0012345` is octal, `10:11:22:33:44:55` a number
 of seconds, `no` false and `2024-01-01` a date. Serial numbers, MACs and names
 must arrive as written; only plain decimal numbers, true, false and null are
-more than text.
+more than text. What is written here reads the same in both.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from yaml.constructor import ConstructorError
 _MAX_NESTING = 200
 _TAG = "tag:yaml.org,2002:"
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def load_yaml(text: str) -> Any:
@@ -33,6 +34,25 @@ def load_yaml(text: str) -> Any:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
     return yaml.load(text, Loader=_Loader)  # noqa: S506 - it is a safe loader
+
+
+def dump_yaml(data: Any) -> str:
+    """YAML that reads back as the same data; what has no parts of its own stands on one line."""
+    options: dict[str, Any] = {
+        "allow_unicode": True,
+        "sort_keys": False,
+        "default_flow_style": None,
+        "width": 110,
+    }
+    return str(yaml.dump(data, Dumper=_Dumper, **options))
+
+
+class _Dumper(_DUMPER):  # type: ignore[misc]
+    """Quotes whatever the loader here, or one of YAML 1.1, would take for something else than text."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write out what occurs twice: nobody wants to follow anchors."""
+        return True
 
 
 class _Loader(_BASE):  # type: ignore[misc]
@@ -104,3 +124,6 @@ _add_scalar(
 )
 _Loader.add_multi_constructor(None, _refuse)
 _Loader.add_implicit_resolver(f"{_TAG}merge", re.compile(r"<<\Z"), ["<"])
+for _first, _resolvers in _Loader.yaml_implicit_resolvers.items():
+    for _tag, _pattern in _resolvers:
+        _Dumper.add_implicit_resolver(_tag, _pattern, [_first])

@@ -17,6 +17,8 @@ from netbox_mcp.cli.approve import approve
 from netbox_mcp.cli.call import call, tools
 from netbox_mcp.cli.demo import demo
 from netbox_mcp.cli.doctor import doctor
+from netbox_mcp.cli.document import convert, schema, validate
+from netbox_mcp.cli.export import export
 from netbox_mcp.cli.new_token import token
 from netbox_mcp.cli.output import EXIT_CODES_HELP, SentenceGroup, start_logging
 from netbox_mcp.cli.plan import plan
@@ -31,7 +33,6 @@ app = typer.Typer(
     name="netbox-mcp",
     cls=SentenceGroup,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Make a thousand things true in NetBox: plan a document, apply it, follow it.",
     epilog=EXIT_CODES_HELP,
@@ -61,6 +62,7 @@ def _start(
 for command in (
     serve,
     worker,
+    validate,
     plan,
     approve,
     apply,
@@ -70,6 +72,9 @@ for command in (
     report,
     cancel,
     resume,
+    export,
+    convert,
+    schema,
     tools,
     call,
     stubs,

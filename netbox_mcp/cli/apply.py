@@ -11,6 +11,7 @@ import typer
 
 from netbox_mcp.cli.documents import load_document
 from netbox_mcp.cli.output import DryRunFlag, ExitCode, JsonFlag, StoppedError, confirm, print_json, say
+from netbox_mcp.cli.plan_view import print_plan
 from netbox_mcp.cli.progress import BarProgress, follow
 from netbox_mcp.cli.tasks import end_with, print_counts
 from netbox_mcp.dependencies import get_settings
@@ -20,7 +21,6 @@ from netbox_mcp.service import DEFAULT_TARGET, get_service
 from netbox_mcp.summaries import status_of
 from netbox_mcp.sync_apply import Applied
 from orchestrator.models import Plan
-from orchestrator.plan_text import render_plan
 from orchestrator.stale import refuse_unapplyable
 from workers.errors import PlanRequiredError
 from workers.status import TaskState
@@ -30,7 +30,10 @@ SHOWN_PER_TYPE = 20
 
 
 def apply(
-    file: Annotated[str | None, typer.Argument(metavar="FILE", help="YAML or JSON; - for stdin.")] = None,
+    file: Annotated[
+        str | None,
+        typer.Argument(metavar="FILE", help="YAML, JSON, or CSV named after its type; - for stdin."),
+    ] = None,
     plan_id: Annotated[
         str | None, typer.Option("--plan", metavar="ID", help="Apply this plan instead.")
     ] = None,
@@ -101,7 +104,7 @@ def _show(plan: Plan, as_json: bool) -> None:
             }
         )
     else:
-        print(render_plan(plan, per_group=SHOWN_PER_TYPE))
+        print_plan(plan, per_group=SHOWN_PER_TYPE)
 
 
 def _agreed(plan: Plan, as_json: bool) -> bool:

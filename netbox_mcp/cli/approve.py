@@ -10,10 +10,10 @@ import typer
 from pydantic import SecretStr
 
 from netbox_mcp.cli.output import JsonFlag, confirm, print_json, say
+from netbox_mcp.cli.plan_view import print_plan
 from netbox_mcp.dependencies import get_settings
 from netbox_mcp.failures import UsageError
 from netbox_mcp.service import get_service
-from orchestrator.plan_text import render_plan
 from orchestrator.stale import refuse_unapplyable
 from workers.settings import MIN_TOKEN_LENGTH
 
@@ -31,7 +31,7 @@ def approve(
     """
     plan = get_service().load_plan(plan_id, None)
     if not as_json:
-        print(render_plan(plan))
+        print_plan(plan)
     refuse_unapplyable(plan)
     if not yes:
         confirm(f"Let {plan.writes} changes be written to target {plan.target!r}?")

@@ -1,4 +1,4 @@
-"""Reading a batch document from a file or from standard input."""
+"""Reading a batch document from a file or from standard input, and writing one."""
 
 from __future__ import annotations
 
@@ -10,24 +10,47 @@ import typer
 
 from netbox_mcp.failures import UsageError
 from netbox_mcp.inputs import decode
+from orchestrator.csv_text import read_csv
 from orchestrator.document import read_document
 
+FileArgument = Annotated[
+    str,
+    typer.Argument(metavar="FILE", help="YAML, JSON, or CSV named after its type; - for standard input."),
+]
 TargetOption = Annotated[str, typer.Option("--target", help="Which configured NetBox.")]
 
 
-def load_document(file: str) -> Any:
-    """The document in a YAML or JSON file; `-` is standard input. Raises UsageError, DocumentError."""
+def load_document(file: str, object_type: str | None = None) -> Any:
+    """The document in a YAML, JSON or CSV file; `-` is standard input. Raises UsageError, DocumentError.
+
+    A table is of `object_type` or, where that is not said, of the type that its file is named after.
+    """
     if file == "-":
-        return _read(sys.stdin.buffer.read(), "standard input")
+        return _read(sys.stdin.buffer.read(), "standard input", object_type)
     path = Path(file)
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise UsageError(f"There is no file {file}.", "Give the path of a YAML or JSON document.") from None
+        raise UsageError(
+            f"There is no file {file}.", "Give the path of a document: YAML, JSON or CSV."
+        ) from None
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {(error.strerror or 'error').lower()}.") from None
-    return _read(raw, file)
+    is_table = path.suffix.lower() == ".csv"
+    return _read(raw, file, object_type or path.stem if is_table else object_type)
 
 
-def _read(raw: bytes, name: str) -> Any:
-    return read_document(decode(raw, name, "Save it as UTF-8."), name)
+def write_out(text: str, out: Path | None) -> None:
+    """Write to a file, or to stdout where there is none. Raises UsageError."""
+    if out is None:
+        print(text, end="")
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {(error.strerror or 'error').lower()}.") from None
+
+
+def _read(raw: bytes, name: str, object_type: str | None) -> Any:
+    text = decode(raw, name, "Save it as UTF-8.")
+    return read_document(text, name) if object_type is None else read_csv(text, object_type)

@@ -8,16 +8,13 @@ from typing import Annotated
 import orjson
 import typer
 
-from netbox_mcp.cli.documents import TargetOption, load_document
+from netbox_mcp.cli.documents import FileArgument, TargetOption, load_document, write_out
 from netbox_mcp.cli.output import JsonFlag, print_json, say
+from netbox_mcp.cli.plan_view import print_plan
 from netbox_mcp.dependencies import get_settings
-from netbox_mcp.failures import UsageError
 from netbox_mcp.service import get_service
 from orchestrator.plan_json import dump_plan
-from orchestrator.plan_text import render_plan
 from workers.errors import how_to_approve
-
-FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="YAML or JSON; - for standard input.")]
 
 
 def plan(
@@ -35,20 +32,13 @@ def plan(
     made = service.make_plan(document, target)
     body = dump_plan(made)
     if out is not None:
-        _write(out, body)
+        write_out(body.decode(), out)
     plan_id = service.keep_plan(made, document) if made.applyable else None
     if as_json:
         print_json({"plan_id": plan_id, **orjson.loads(body)})
     else:
-        print(render_plan(made))
+        print_plan(made)
     if plan_id is not None:
         if get_settings().require_approval:
             say(how_to_approve(plan_id))
         say(f"To apply exactly this plan: netbox-mcp apply --plan {plan_id}")
-
-
-def _write(out: Path, body: bytes) -> None:
-    try:
-        out.write_bytes(body)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written: {(error.strerror or 'error').lower()}.") from None

@@ -8,6 +8,7 @@ import typer
 
 from netbox_mcp.cli.apply import SHOWN_PER_TYPE, end_applied, stop_on_interrupt
 from netbox_mcp.cli.output import DryRunFlag, ExitCode, JsonFlag, confirm, print_json, say
+from netbox_mcp.cli.plan_view import print_plan
 from netbox_mcp.cli.progress import BarProgress, follow
 from netbox_mcp.cli.tasks import end_with
 from netbox_mcp.dependencies import get_settings
@@ -20,7 +21,6 @@ from netbox_mcp.rollbacks import (
     start_plan,
 )
 from orchestrator.models import Plan
-from orchestrator.plan_text import render_plan
 
 
 def rollback(
@@ -45,7 +45,7 @@ def rollback(
         refuse_without_redis(batch_id)  # say that Redis is missing before the person has read a plan
     plan = plan_rollback(batch_id, target, force, here=sync)
     if not as_json:
-        print(render_plan(plan, per_group=SHOWN_PER_TYPE))
+        print_plan(plan, per_group=SHOWN_PER_TYPE)
     if get_settings().dry_run:
         _tell(plan, "planned", as_json)
         say(DRY_RUN)

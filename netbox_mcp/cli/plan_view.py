@@ -1,0 +1,27 @@
+"""A plan on a terminal: creates in green, updates in yellow, deletes in red. In a pipe it is plain text."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from orchestrator.models import Plan
+from orchestrator.plan_text import render_plan
+
+_STYLES = {
+    "  + ": "green",
+    "  ~ ": "yellow",
+    "  - ": "red",
+    "  ! ": "bold red",
+    "  = ": "cyan",
+    "Warn": "yellow",
+}
+
+
+def print_plan(plan: Plan, per_group: int | None = None) -> None:
+    """Print it on stdout; at most `per_group` changes of each type are spelt out."""
+    console = Console(highlight=False, soft_wrap=True)
+    *lines, summary = render_plan(plan, per_group).splitlines()
+    for line in lines:
+        console.print(Text(line, style=_STYLES.get(line[:4], "")))
+    console.print(Text(summary, style="bold"))
