@@ -7,11 +7,12 @@ a single list write is the writer's business (writer.py).
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from orchestrator.graph import build_stages
-from orchestrator.lanes import cut_chunks, cut_lanes
+from orchestrator.lanes import Pace, cut_chunks, cut_lanes
 from orchestrator.ledger import Ledger, outcome_of
 from orchestrator.models import Action, Change, Outcome, Plan, Report, Result, Stage
 from orchestrator.ports import SILENT, Journal, NetBox, Progress
@@ -65,9 +66,10 @@ def apply_plan(
     journal.open(plan)
     progress.planned(plan, done.total - (len(plan.changes) - len(rest)))
     _settle_unwritten([change for change in rest if not change.writes], ledger)
+    pace = Pace()
     for number, stage in enumerate(stages, start=1):
         progress.stage(stage, number, len(stages))
-        _run_stage(stage, ledger, writer, lanes)
+        _run_stage(stage, ledger, writer, lanes, pace)
     return report
 
 
@@ -83,15 +85,17 @@ def _unwritten(change: Change) -> Outcome:
     return outcome_of(change, Result.UNCHANGED, change.live_id)
 
 
-def _run_stage(stage: Stage, ledger: Ledger, writer: ListWriter, lanes: int) -> None:
+def _run_stage(stage: Stage, ledger: Ledger, writer: ListWriter, lanes: int, pace: Pace) -> None:
     ready = _without_orphans(stage.changes, ledger)
     shards = cut_lanes(ready, lanes)
     abort = threading.Event()
     if len(shards) == 1:
-        _run_lane(shards[0], ledger, writer, abort)
+        _run_lane(shards[0], ledger, writer, abort, pace, 1)
     elif shards:
         with ThreadPoolExecutor(len(shards), thread_name_prefix="lane") as pool:
-            futures = [pool.submit(_run_lane, shard, ledger, writer, abort) for shard in shards]
+            futures = [
+                pool.submit(_run_lane, shard, ledger, writer, abort, pace, len(shards)) for shard in shards
+            ]
             try:
                 wait(futures)
             except BaseException:  # such as the end of the task's time
@@ -114,17 +118,26 @@ def _without_orphans(changes: Sequence[Change], ledger: Ledger) -> list[Change]:
     return [change for change in changes if not causes[change.id]]
 
 
-def _run_lane(lane: Sequence[Change], ledger: Ledger, writer: ListWriter, abort: threading.Event) -> None:
+def _run_lane(
+    lane: Sequence[Change],
+    ledger: Ledger,
+    writer: ListWriter,
+    abort: threading.Event,
+    pace: Pace,
+    in_flight: int,
+) -> None:
     """The chunks of one lane, one after another. An error in any lane stops all at their next chunk."""
     try:
-        for chunk in cut_chunks(lane):
+        for chunk in cut_chunks(lane, pace.list_seconds):
             if abort.is_set():
                 return
             if ledger.stopped:
                 message = "not started: the batch stopped at its first failure (on_error: stop)"
                 ledger.settle([outcome_of(c, Result.CANCELLED, message=message) for c in chunk])
                 continue
+            begun = time.monotonic()
             writer.write(chunk)
+            pace.note(sum(change.seconds for change in chunk), time.monotonic() - begun, in_flight)
     except BaseException:
         abort.set()
         raise

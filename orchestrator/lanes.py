@@ -7,8 +7,9 @@ docs/planning-rules.md).
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
@@ -17,8 +18,42 @@ from orchestrator.models import Change, Planned
 CHUNK_SECONDS = 2.0
 """NetBox's work per list write: short enough that a time-out is rare and cancelling is quick."""
 MAX_ROWS = 500
-# Less work than this is not worth a second request.
+# Less work than this is not worth a second request, and tells little about how quick NetBox is.
 _WORTH_A_LANE_SECONDS = 1.0
+_MOST_OFF = 3.0
+
+
+class Pace:
+    """How quick this NetBox is beside the one that the catalog's costs were measured on.
+
+    Learnt from the lists of a batch. Lanes that are in flight together share NetBox, so a list that
+    takes four seconds beside another one counts for two. Lists become up to three times longer or
+    shorter than the catalog says. Threads may share it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ratio = 1.0
+        self._known = False
+
+    def note(self, expected_seconds: float, seconds: float, lanes: int) -> None:
+        """A list of so much work took so long, with so many lanes in flight."""
+        if expected_seconds < _WORTH_A_LANE_SECONDS:
+            return
+        ratio = min(_MOST_OFF, max(1 / _MOST_OFF, seconds / lanes / expected_seconds))
+        with self._lock:
+            self._ratio = (self._ratio + ratio) / 2 if self._known else ratio
+            self._known = True
+
+    def list_seconds(self) -> float:
+        """How much work, as the catalog counts it, the next list should be."""
+        with self._lock:
+            return CHUNK_SECONDS / self._ratio
+
+
+def as_the_catalog_says() -> float:
+    """The work of a list where nothing is known of how quick NetBox is."""
+    return CHUNK_SECONDS
 
 
 def cut_lanes(changes: Sequence[Change], lanes: int) -> list[list[Change]]:
@@ -37,15 +72,17 @@ def cut_lanes(changes: Sequence[Change], lanes: int) -> list[list[Change]]:
     return [sorted(lane, key=lambda change: (_parent(change), change.id)) for lane in filled if lane]
 
 
-def cut_chunks(lane: Sequence[Change], seconds: float = CHUNK_SECONDS) -> Iterator[list[Change]]:
-    """Consecutive changes with the same action, together about `seconds` of NetBox's work."""
+def cut_chunks(
+    lane: Sequence[Change], list_seconds: Callable[[], float] = as_the_catalog_says
+) -> Iterator[list[Change]]:
+    """Consecutive changes with the same action; how much work they are together is asked for each list."""
     chunk: list[Change] = []
-    load = 0.0
+    load, seconds = 0.0, list_seconds()
     for change in sorted(lane, key=lambda change: (change.action, change.may_exist)):
         full = load + change.seconds > seconds or len(chunk) >= MAX_ROWS
         if chunk and (full or change.action is not chunk[0].action or change.may_exist != chunk[0].may_exist):
             yield chunk
-            chunk, load = [], 0.0
+            chunk, load, seconds = [], 0.0, list_seconds()
         chunk.append(change)
         load += change.seconds
     if chunk:
