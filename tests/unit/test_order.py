@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
 from orchestrator.graph import build_stages, type_order, types_in_order
-from orchestrator.lanes import CHUNK_SECONDS, cut_chunks, cut_lanes
+from orchestrator.lanes import CHUNK_SECONDS, Pace, cut_chunks, cut_lanes
 from orchestrator.models import Action, Change, Pass, Planned
 
 
@@ -85,3 +85,44 @@ def test_chunks_are_cut_by_netbox_work_and_hold_one_action() -> None:
         ["u"],
     ]
     assert all(sum(member.seconds for member in chunk) <= CHUNK_SECONDS for chunk in chunks)
+
+
+def lists_of(pace: Pace) -> list[int]:
+    """How many devices there are in each list of a lane, by what is known of NetBox so far."""
+    return [
+        len(chunk)
+        for chunk in cut_chunks([change(f"d{n}", seconds=0.125) for n in range(99)], pace.list_seconds)
+    ]
+
+
+def test_lists_grow_where_netbox_is_quick_and_shrink_where_it_is_slow() -> None:
+    pace = Pace()
+    assert lists_of(pace)[0] == 16
+    pace.note(2.0, 1.0, lanes=1)
+    assert lists_of(pace)[0] == 32
+    pace.note(4.0, 6.0, lanes=1)  # half as quick as before: the mean of both
+    assert lists_of(pace)[0] == 16
+    pace.note(2.0, 300.0, lanes=1)  # an answer that was lost, say
+    assert lists_of(pace)[0] == 8
+
+
+def test_what_takes_long_beside_others_is_not_slow() -> None:
+    pace = Pace()
+    pace.note(2.0, 4.0, lanes=2)
+    assert lists_of(pace)[0] == 16
+
+
+def test_a_short_list_and_a_single_miracle_change_little() -> None:
+    pace = Pace()
+    pace.note(0.5, 5.0, lanes=1)  # hardly any rows: it was the request itself that took so long
+    assert lists_of(pace)[0] == 16
+    pace.note(2.0, 0.001, lanes=1)
+    assert lists_of(pace)[0] == 48
+
+
+def test_what_is_learnt_from_a_list_counts_for_the_next() -> None:
+    pace = Pace()
+    lists = cut_chunks([change(f"d{n}", seconds=0.125) for n in range(99)], pace.list_seconds)
+    assert len(next(lists)) == 16
+    pace.note(2.0, 1.0, lanes=1)
+    assert len(next(lists)) == 32
