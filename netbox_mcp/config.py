@@ -113,8 +113,8 @@ class Settings(WorkerSettings):
     )
     inputs_folder: Path | None = Field(
         default=None,
-        description="Folder of documents (YAML, JSON, or CSV named after its object type) that tools take as "
-        "`input_id=file:NAME`; nothing outside of it is read. Unset: no file is.",
+        description="Folder, by its absolute path, of documents (YAML, JSON, or CSV named after its object "
+        "type) that tools take as `input_id=file:NAME`; nothing outside of it is read. Unset: no file is.",
     )
     cache: bool = Field(
         default=True,
@@ -156,11 +156,22 @@ class Settings(WorkerSettings):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
 
+    @field_validator("inputs_folder", mode="before")
+    @classmethod
+    def _some_folder(cls, value: Any) -> Any:
+        """Empty is none, and never the folder that the server happens to run in."""
+        if value in (None, ""):
+            return None
+        folder = Path(str(value)).expanduser()
+        if not folder.is_absolute():
+            raise ValueError("write the absolute path of the folder")
+        return folder
+
     @field_validator("cache_ttls", mode="before")
     @classmethod
     def _by_type(cls, value: Any) -> Any:
         """Text from the environment, a table in a file; what they do not name is as it was."""
-        return read_lifetimes(value) if isinstance(value, str | dict) else value
+        return read_lifetimes(value)
 
     @field_validator("http_tokens")
     @classmethod

@@ -32,19 +32,20 @@ def read_input_file(name: str) -> tuple[bytes, str]:
             f"Send the document itself, or let whoever runs the server set {_SETTING}.",
         )
     kind = KINDS.get(Path(name).suffix.lower())
-    try:
-        if kind is None:
-            raise FileNotFoundError
-        with _opened(folder, name) as file:
-            return _content(file, name), kind
-    except (FileNotFoundError, NotADirectoryError):
-        known = _documents(folder)
-        listed = f"There are: {', '.join(known[:_MAX_LISTED])}." if known else "It has no document."
-        hint = did_you_mean(name, known) or listed
-        raise UsageError(f"The folder for inputs has no document {name!r}.", hint) from None
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise UsageError(f"{name!r} in the folder for inputs cannot be read: {reason}.") from None
+    if kind is not None:
+        try:
+            with _opened(folder, name) as file:
+                return _content(file, name), kind
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            reason = (error.strerror or type(error).__name__).lower()
+            raise UsageError(f"{name!r} in the folder for inputs cannot be read: {reason}.") from None
+    if not folder.is_dir():
+        raise UsageError("The folder for inputs is not there.", f"Whoever runs the server sets {_SETTING}.")
+    known = _documents(folder)
+    listed = f"There are: {', '.join(known[:_MAX_LISTED])}." if known else "It has no document."
+    raise UsageError(f"The folder for inputs has no document {name!r}.", did_you_mean(name, known) or listed)
 
 
 @contextmanager
@@ -89,5 +90,6 @@ def _content(file: int, name: str) -> bytes:
 
 def _documents(folder: Path) -> list[str]:
     """The documents in the folder, as a caller names them; of a very large folder some."""
-    found = (one for one in folder.rglob("*") if one.suffix.lower() in KINDS)
-    return sorted(str(one.relative_to(folder)) for one in islice(found, _MAX_LOOKED_AT))
+    files = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
+    looked_at = (str(one.relative_to(folder)) for one in islice(files, _MAX_LOOKED_AT))
+    return sorted(one for one in looked_at if Path(one).suffix.lower() in KINDS and one.isprintable())

@@ -30,7 +30,9 @@ SameBatch = Annotated[dict[str, Any] | None, Field(description="The document, as
 SameDevicesData = Annotated[
     list[dict[str, Any]] | None, Field(description="Or a list of devices, as for netbox_plan_bulk")
 ]
-InputId = Annotated[str | None, Field(description="Or one kept by POST /inputs, or file:NAME")]
+InputId = Annotated[
+    str | None, Field(description="Or one kept by POST /inputs, or file:NAME", max_length=300)
+]
 Confirm = Annotated[bool, Field(description="Must be true to write; without it the plan is shown")]
 Target = Annotated[str, Field(description="Which configured NetBox")]
 TargetOfPlan = Annotated[str | None, Field(description="Which configured NetBox; a plan knows its own")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from netbox_mcp.dependencies import forget
 from netbox_mcp.failures import TooLargeError, UsageError
 from netbox_mcp.inputs import load_input
 from orchestrator.errors import DocumentError
+from orchestrator.netbox import ConfigError
 from tests.contract.clients import CommandLine, ask, in_memory
 from tests.contract.test_transports import TOKEN, serve
 from tests.integration.worker_process import NetBoxOverHttp
@@ -140,6 +142,33 @@ def test_a_link_that_is_put_there_meanwhile_is_refused(
     monkeypatch.setattr(os.path, "realpath", find_then_swap)
     refusal(name)
     assert (folder / name).read_text() == SECRET
+
+
+def test_the_folder_is_named_by_its_absolute_path(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Empty must not mean the folder that the server happens to run in."""
+    (tmp_path / "ams3.yaml").write_text("sites: [{name: AMS3}]")
+    (tmp_path / "netbox-mcp.toml").write_text('inputs_folder = ""')
+    forget()
+    assert str(refusal("ams3.yaml")) == "This server reads no files."
+    (tmp_path / "netbox-mcp.toml").write_text('inputs_folder = "."')
+    forget()
+    with pytest.raises(ConfigError, match="absolute path"):
+        load_input("file:ams3.yaml")
+    bare.setenv("HOME", str(tmp_path))
+    (tmp_path / "netbox-mcp.toml").write_text('inputs_folder = "~"')
+    forget()
+    assert load_input("file:ams3.yaml") == sites("AMS3")
+
+
+def test_a_folder_that_is_not_there_is_told_as_such(folder: Path) -> None:
+    shutil.rmtree(folder)
+    assert str(refusal("ams3.yaml")) == "The folder for inputs is not there."
+
+
+def test_names_that_nobody_can_read_are_not_listed(folder: Path) -> None:
+    for name in (b"b\xff.yaml", b"two\nlines.yaml", b"fine.yaml"):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_text("sites: []")
+    assert refusal("zzz.yaml").hint == "There are: fine.yaml."
 
 
 def test_a_pipe_is_not_waited_for(folder: Path) -> None:
