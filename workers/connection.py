@@ -7,7 +7,7 @@ Neither `decode_responses` nor `protocol` may be set: RQ needs raw bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,6 +33,7 @@ OLDEST_VERSION = (6, 2)
 WORKER_SOCKET_SECONDS = 25.0
 """Above the longest blocking call of a worker (5 s): a shorter one would make redis-py retry an idle wait."""
 SERVER_SOCKET_SECONDS = 1.5
+MARKS_SOCKET_SECONDS = 0.5
 AT_ONCE = Retry(NoBackoff(), 1)
 """One more try, for a connection that had gone stale, and no patience."""
 
@@ -64,6 +65,15 @@ def connect_briefly(settings: WorkerSettings) -> Redis:
     return _open(settings, AT_ONCE, SERVER_SOCKET_SECONDS, health_check_interval=0)
 
 
+def connect_for_marks(settings: WorkerSettings) -> Redis:
+    """Connection for what is asked beside other work, and can be done without: fails within half a second.
+
+    A connection that had gone stale is made anew; after a time-out nothing is tried again. Raises as
+    `connect_briefly`.
+    """
+    return _open(settings, Retry(NoBackoff(), 1, (ConnectionError,)), MARKS_SOCKET_SECONDS, 0)
+
+
 def _open(settings: WorkerSettings, retry: Retry, socket_seconds: float, health_check_interval: int) -> Redis:
     if settings.redis_url is None:
         raise RedisUnavailableError(
@@ -77,7 +87,12 @@ def _open(settings: WorkerSettings, retry: Retry, socket_seconds: float, health_
         "health_check_interval": health_check_interval,
     }
     try:
-        return Redis.from_url(settings.redis_url.get_secret_value(), **options)
+        redis = Redis.from_url(settings.redis_url.get_secret_value(), **options)
+        # Options and host names that nothing can come of would be noticed with the first question only.
+        pool = redis.connection_pool
+        probe = pool.connection_class(**pool.connection_kwargs)
+        str(getattr(probe, "host", "")).encode("idna")
+        return redis
     except (ValueError, TypeError):
         # The parser's own words may quote a part of the password.
         raise RedisUnavailableError(
@@ -97,7 +112,11 @@ def check(redis: Redis) -> str:
 
 def read_run_id(redis: Redis) -> str:
     """What tells one start of Redis from the next, and a primary from the replica that takes its place."""
-    server, replication = redis.info("server"), redis.info("replication")
+    return run_of(redis.info("server"), redis.info("replication"))
+
+
+def run_of(server: Mapping[str, Any], replication: Mapping[str, Any]) -> str:
+    """The same from what `INFO server` and `INFO replication` answered."""
     return f"{server.get('run_id', '')}/{replication.get('master_replid', '')}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from netbox_mcp import reads
 from netbox_mcp.registry import mcp_tool
@@ -29,15 +29,14 @@ Ordering = Annotated[str | list[str] | None, Field(description="Fields; -name: d
 
 
 class ObjectsReply(BaseModel):
-    """One page of objects as NetBox has them; with `age_seconds`, and only then, if it was kept."""
-
-    model_config = ConfigDict(extra="allow")
+    """One page of objects as NetBox has them."""
 
     count: int = Field(description="all that match")
     next: str | None
     previous: str | None
     results: list[dict[str, Any]]
     next_offset: int | None = Field(default=None, description="go on here; none: that was all")
+    age_seconds: int | None = Field(default=None, description="of an answer from the cache")
     note: str | None = None
 
 

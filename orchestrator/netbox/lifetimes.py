@@ -15,6 +15,7 @@ MAX_LIFETIME_SECONDS = 7 * 86_400
 
 # Types that documents do not know are named as NetBox does: circuits.circuit, or circuits/circuits.
 _NETBOX_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+_APPS = frozenset(row.path.partition("/")[0] for row in OBJECT_TYPES.values())
 _BY_PATH = {row.path: row.name for row in OBJECT_TYPES.values()}
 _BY_NAME = {
     normal_name(name): row.name
@@ -23,11 +24,13 @@ _BY_NAME = {
 }
 
 
-def read_lifetimes(given: str | Mapping[str, Any]) -> dict[str, int]:
+def read_lifetimes(given: Any) -> dict[str, int]:
     """Object type -> seconds, of `devices=60, dcim.rack=600` or a table; the defaults for all others.
 
     Raises ValueError with what is wrong, for one who knows which setting is meant.
     """
+    if not isinstance(given, str | Mapping):
+        raise ValueError("name types and seconds, as in devices=60, sites=600")
     named = _pairs(given) if isinstance(given, str) else given.items()
     return DEFAULT_LIFETIMES | {_name(name): _seconds(name, value) for name, value in named}
 
@@ -50,6 +53,8 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 def _name(given: Any) -> str:
     """The catalog's name of the type; NetBox's own for all others."""
     name = normal_name(str(given))
+    if name in _APPS:
+        raise ValueError(f'{name!r} is no object type; write names with a dot in quotes: "{name}.xyz" = 60')
     if name in _BY_NAME:
         return _BY_NAME[name]
     if not _NETBOX_NAME.fullmatch(name):

@@ -13,13 +13,15 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 from orchestrator.errors import NetBoxError, UnknownOutcomeError
 
 _log = logging.getLogger(__name__)
+
+_LATEST = "latest"
 
 
 class WriteMarks(Protocol):
@@ -71,7 +73,6 @@ class MemoryMarks:
     def begin(self, write: str) -> None:
         """A write is about to leave."""
         with self._lock:
-            self._number += 1
             self._underway[write] = float("inf")
 
     def end(self, write: str, settled: bool) -> None:
@@ -94,50 +95,64 @@ class MemoryMarks:
 class FileMarks:
     """The writes of all processes that share a folder: a file for each that is under way.
 
-    What tells one mark from the next is the folder's time of change, set to the
-    nanosecond: the system's own clock for it ticks every few milliseconds. A folder
-    that cannot be written to costs others the knowledge of our writes, and us nothing:
+    What tells one mark from the next is a random value in the file `latest`; no clock of a file system is
+    fine enough. A folder that cannot be written to costs others the knowledge of our writes, and us nothing:
     what has to be kept apart from others (locks, journals, the audit) fails by itself there.
     """
 
     def __init__(self, folder: Path, settle_seconds: float) -> None:
         self._folder = folder
+        self._latest = folder / _LATEST
         self._settle_seconds = settle_seconds
 
     def begin(self, write: str) -> None:
         """A write is about to leave."""
         with self._said():
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with os.scandir(self._folder) as found:
-                for lapsed in [one.path for one in found if not self._is_underway(one)]:
-                    Path(lapsed).unlink(missing_ok=True)
             (self._folder / write).touch(mode=0o600)
+            self._turn(write)
+            self._tidy()
 
     def end(self, write: str, settled: bool) -> None:
         """It has ended."""
         with self._said():
             if settled:
+                self._turn(write)
                 (self._folder / write).unlink(missing_ok=True)
-                now = time.time_ns()
-                os.utime(self._folder, ns=(now, now))
             else:
                 (self._folder / write).touch(mode=0o600)
 
     def state(self) -> Hashable:
-        """When the folder was last changed; None while a write is under way, or if that cannot be seen."""
+        """The latest mark; None while a write is under way, or if that cannot be seen."""
         try:
             # In this order: what is marked in between makes the state one that is over.
-            turned = self._folder.stat().st_mtime_ns
+            latest = self._latest.read_text() if self._latest.exists() else ""
             with os.scandir(self._folder) as found:
-                return None if any(map(self._is_underway, found)) else turned
+                return None if any(map(self._is_underway, found)) else latest
         except FileNotFoundError:
-            return 0  # nobody has written yet
+            return ""  # nobody has written yet
         except OSError:
             return None
 
+    def _turn(self, write: str) -> None:
+        new = self._folder / f"{_LATEST}.{write}"
+        new.write_text(secrets.token_hex(8))
+        new.replace(self._latest)
+
+    def _tidy(self) -> None:
+        """Remove what processes left that were killed."""
+        with os.scandir(self._folder) as found:
+            for entry in found:
+                if entry.name != _LATEST and not self._is_recent(entry):
+                    with suppress(OSError):
+                        Path(entry.path).unlink()
+
     def _is_underway(self, entry: os.DirEntry[str]) -> bool:
+        return not entry.name.startswith(_LATEST) and self._is_recent(entry)
+
+    def _is_recent(self, entry: os.DirEntry[str]) -> bool:
         try:
-            return time.time() - entry.stat().st_mtime < self._settle_seconds
+            return abs(time.time() - entry.stat().st_mtime) < self._settle_seconds
         except FileNotFoundError:  # ended while we looked
             return True
 

@@ -239,8 +239,8 @@ ROWS: dict[str, Row] = {
         needs=ENDED_TASKS,
     ),
     "netbox_list_active_tasks": Row(
-        {"include_finished": True},
         {},
+        {"tasks": []},
         {"include_finished": "perhaps"},
         "invalid_arguments",
         needs=ENDED_TASKS,

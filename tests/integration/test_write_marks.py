@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,12 +16,20 @@ from netbox_mcp.sandbox.ports import choose_port
 from netbox_mcp.sandbox.redis_server import RedisServer
 from orchestrator.netbox import NetBoxSettings
 from orchestrator.netbox.marks import marked
+from tests.integration.worker_process import wait_for
 from tests.redis_fixture import redis_stopped
 from workers import write_marks
 from workers.settings import WorkerSettings
 from workers.write_marks import RedisMarks, open_marks
 
 PLACES = ["default", "url.0123"]
+_NOWHERE = (
+    "redis://127.0.0.1:{port}/0",
+    "redis://127.0.0.1:x/0",
+    "redis://redis..internal:6379/0",
+    "redis://127.0.0.1:{port}/0?foo=1",
+    "no address",
+)
 
 
 @pytest.fixture
@@ -91,6 +103,55 @@ def test_a_mark_that_could_not_be_set_is_set_later(
     assert ours.state() not in (None, before)
 
 
+def test_a_redis_that_comes_back_with_what_it_knew_earlier_shows_another_state(
+    redis_server: RedisServer, redis: Redis, ours: RedisMarks, theirs: RedisMarks
+) -> None:
+    """As one does that was copied, failed over, or lost its last second."""
+    before = ours.state()
+    earlier = {key: redis.get(key) for key in redis.keys("nmo:written:*")}
+    with marked(theirs):
+        pass
+    with redis_stopped(redis_server):
+        pass
+    for key, value in earlier.items():
+        redis.set(key, value)
+    assert ours.state() not in (None, before)
+
+
+def test_a_redis_that_hangs_costs_half_a_second_once(
+    redis_server: RedisServer, ours: RedisMarks, theirs: RedisMarks
+) -> None:
+    before = ours.state()
+    with redis_hanging(redis_server):
+        since = time.monotonic()
+        for _ in range(20):
+            with marked(theirs):
+                assert theirs.state() is None
+        assert 0.4 < time.monotonic() - since < 2
+    wait_for(lambda: theirs.state() is not None, "it is asked again")
+    assert ours.state() not in (None, before)
+
+
+def test_a_write_without_an_answer_counts_from_its_end(redis_url: str) -> None:
+    settings = WorkerSettings(redis_url=redis_url, settle_seconds=2)
+    ours, theirs = RedisMarks(settings, PLACES), RedisMarks(settings, PLACES)
+    theirs.begin("a")
+    time.sleep(1.5)
+    theirs.end("a", settled=False)
+    time.sleep(1)
+    assert ours.state() is None
+
+
+@contextmanager
+def redis_hanging(server: RedisServer) -> Iterator[None]:
+    """It accepts connections and says nothing."""
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+
+
 def test_a_redis_that_takes_no_marks_is_none(redis: Redis, ours: RedisMarks) -> None:
     redis.config_set("maxmemory", "1")
     try:
@@ -99,7 +160,7 @@ def test_a_redis_that_takes_no_marks_is_none(redis: Redis, ours: RedisMarks) -> 
         redis.config_set("maxmemory", "0")
 
 
-@pytest.mark.parametrize("url", ["redis://127.0.0.1:{port}/0", "redis://127.0.0.1:x/0", "no address"])
+@pytest.mark.parametrize("url", _NOWHERE)
 def test_without_redis_nobody_waits(url: str, tmp_path: Path) -> None:
     settings = WorkerSettings(redis_url=url.format(port=choose_port(())), state_dir=tmp_path)
     marks = open_marks(settings, NetBoxSettings(url="https://netbox.example.com", token="x" * 40))
@@ -109,3 +170,15 @@ def test_without_redis_nobody_waits(url: str, tmp_path: Path) -> None:
             assert marks.state() is None
         assert marks.state() is None
     assert time.monotonic() - since < 2
+
+
+def test_one_netbox_is_one_however_its_address_is_written(worker_settings: WorkerSettings) -> None:
+    urls = ["https://NetBox.example.com/sub/", "https://netbox.example.com:443/sub"]
+    first, second = [
+        open_marks(worker_settings, NetBoxSettings(name=f"t{at}", url=url, token="x" * 40))
+        for at, url in enumerate(urls)
+    ]
+    before = first.state()
+    with marked(second):
+        assert first.state() is None
+    assert first.state() not in (None, before)

@@ -59,6 +59,9 @@ def test_a_file_has_a_table(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert load_settings().cache_ttls == {**DEFAULT_LIFETIMES, "devices": 60, "racks": 7}
     (tmp_path / "netbox-mcp.toml").write_text("cache_ttls = 'devices=61'\n")
     assert load_settings().cache_ttls["devices"] == 61
+    (tmp_path / "netbox-mcp.toml").write_text("[cache_ttls]\ndcim.rack = 7\n")
+    with pytest.raises(ConfigError, match="write names with a dot in quotes"):
+        load_settings()
     for wrong in ("cache_ttls = 60", "[cache_ttls]\ndevices = true", "[cache_ttls]\ndevices = 1.5"):
         (tmp_path / "netbox-mcp.toml").write_text(wrong)
         with pytest.raises(ConfigError, match="NETBOX_MCP_CACHE_TTLS is not usable"):
