@@ -1,11 +1,12 @@
 """The documents against the code: settings, planning rules, examples, Redis keys.
 
-`--update-golden` writes the tables of docs/configuration.md anew.
+`--update-golden` writes docs/command-line.md, docs/tools.md and the tables of docs/configuration.md anew.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from orchestrator.netbox.settings import NetBoxSettings
 from orchestrator.normalise import normalise
 from orchestrator.testing import MemoryNetBox
 from tests.unit.batches import apply
+from tests.unit.reference_pages import command_line_page, tools_page
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIGURATION = REPOSITORY / "docs/configuration.md"
@@ -51,6 +53,16 @@ def test_every_setting_is_documented_as_the_code_has_it(request: pytest.FixtureR
     if request.config.getoption("--update-golden"):
         CONFIGURATION.write_text(expected)
     assert CONFIGURATION.read_text() == expected
+
+
+@pytest.mark.parametrize(("name", "made"), [("command-line.md", command_line_page), ("tools.md", tools_page)])
+def test_a_page_that_is_made_from_the_code_is_as_the_code(
+    name: str, made: Callable[[], str], request: pytest.FixtureRequest
+) -> None:
+    page = REPOSITORY / "docs" / name
+    if request.config.getoption("--update-golden"):
+        page.write_text(made())
+    assert page.read_text() == made()
 
 
 def test_every_planning_rule_has_a_golden_file_and_the_other_way_round() -> None:
