@@ -12,6 +12,7 @@ from netbox_mcp.failures import UsageError
 from orchestrator.catalog import ENSURED, OBJECT_TYPES
 from orchestrator.errors import DocumentError, NotThereError
 from orchestrator.export import Exported
+from orchestrator.models import Action
 from orchestrator.netbox.endpoints import EndpointWrapper
 from orchestrator.ports import Row
 from orchestrator.schema import load_schema
@@ -42,7 +43,9 @@ def read_where(text: str) -> Where:
     return Where(name, field.strip(), value.strip())
 
 
-def export(sites: Sequence[str], tags: Sequence[str], where: Sequence[Where], target: str) -> Exported:
+def export(
+    sites: Sequence[str], tags: Sequence[str], where: Sequence[Where], target: str, template: bool = False
+) -> Exported:
     """The document of all that is named, with components and what they refer to.
 
     `sites` and `tags` are names or slugs. Raises UsageError, NotThereError, UnknownNameError, NetBoxError.
@@ -63,17 +66,23 @@ def export(sites: Sequence[str], tags: Sequence[str], where: Sequence[Where], ta
                 seeds[object_type] |= _ids(target, object_type, tag=slug)
     for one in where:
         seeds[one.object_type] |= _ids(target, one.object_type, **{one.filter: one.value})
-    return get_engine(target).export(seeds)
+    return get_engine(target).export(seeds, template)
 
 
-def differences(document: Any, target: str) -> str:
+def differences(found: Exported, target: str) -> str:
     """What would keep planning an exported document from finding nothing to do; empty where nothing does."""
+    if not found.objects:
+        return ""
     try:
-        plan = get_engine(target).plan(document)
+        plan = get_engine(target).plan(found.document)
     except DocumentError as error:
         return "; ".join(str(problem) for problem in error.problems[:3])
-    found = [change for change in plan.changes if change.writes]
-    return "; ".join(f"{one.object_type} {one.label}: {', '.join(one.after)}" for one in found[:3])
+    moved = [change for change in plan.changes if change.action is not Action.UNCHANGED]
+    if not moved and len(plan.changes) != found.objects:
+        return f"{found.objects} objects would be taken for {len(plan.changes)}"
+    return "; ".join(
+        f"{one.object_type} {one.label}: {', '.join(one.after) or one.action}" for one in moved[:3]
+    )
 
 
 def _endpoint(target: str, object_type: str) -> EndpointWrapper:

@@ -91,12 +91,12 @@ class NetBoxBulkOrchestrator:
         """How an apply would leave its mark on objects here, or why it could not (metadata.py)."""
         return read_metadata(read_world(Desired(), self.netbox), active=True, on_drift="overwrite")
 
-    def export(self, objects: Ids) -> Exported:
+    def export(self, objects: Ids, template: bool = False) -> Exported:
         """The document of these live objects, by type and id; planned again it finds nothing to do.
 
-        Raises NetBoxError when NetBox cannot be read.
+        A `template` leaves out what only one object can have. Raises NetBoxError when NetBox cannot be read.
         """
-        return export_objects(self.netbox, objects)
+        return export_objects(self.netbox, objects, template)
 
     def plan_rollback(self, batch_id: str, history: History | None, force: bool = False) -> Plan:
         """How to take a batch back, from its journal or, without one, from NetBox's own changelog.

@@ -7,7 +7,6 @@ a single list write is the writer's business (writer.py).
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -58,15 +57,15 @@ def apply_plan(
     written_twice = frozenset(change.subject for change in plan.changes if change.subject)
     stops = plan.on_error in ("stop", "rollback")
     ledger = Ledger(report, journal, progress, stops, written_twice)
+    pace = Pace()
     writer = ListWriter(
-        netbox, journal, ledger, batch_id, checkpoint, settle_seconds, plan.undoes, done.resumes
+        netbox, journal, ledger, batch_id, checkpoint, settle_seconds, plan.undoes, done.resumes, pace
     )
     stages = build_stages(plan.changes)
     rest = [change for change in plan.changes if not done.covers(change)]
     journal.open(plan)
     progress.planned(plan, done.total - (len(plan.changes) - len(rest)))
     _settle_unwritten([change for change in rest if not change.writes], ledger)
-    pace = Pace()
     for number, stage in enumerate(stages, start=1):
         progress.stage(stage, number, len(stages))
         _run_stage(stage, ledger, writer, lanes, pace)
@@ -90,12 +89,10 @@ def _run_stage(stage: Stage, ledger: Ledger, writer: ListWriter, lanes: int, pac
     shards = cut_lanes(ready, lanes)
     abort = threading.Event()
     if len(shards) == 1:
-        _run_lane(shards[0], ledger, writer, abort, pace, 1)
+        _run_lane(shards[0], ledger, writer, abort, pace)
     elif shards:
         with ThreadPoolExecutor(len(shards), thread_name_prefix="lane") as pool:
-            futures = [
-                pool.submit(_run_lane, shard, ledger, writer, abort, pace, len(shards)) for shard in shards
-            ]
+            futures = [pool.submit(_run_lane, shard, ledger, writer, abort, pace) for shard in shards]
             try:
                 wait(futures)
             except BaseException:  # such as the end of the task's time
@@ -119,12 +116,7 @@ def _without_orphans(changes: Sequence[Change], ledger: Ledger) -> list[Change]:
 
 
 def _run_lane(
-    lane: Sequence[Change],
-    ledger: Ledger,
-    writer: ListWriter,
-    abort: threading.Event,
-    pace: Pace,
-    in_flight: int,
+    lane: Sequence[Change], ledger: Ledger, writer: ListWriter, abort: threading.Event, pace: Pace
 ) -> None:
     """The chunks of one lane, one after another. An error in any lane stops all at their next chunk."""
     try:
@@ -135,9 +127,7 @@ def _run_lane(
                 message = "not started: the batch stopped at its first failure (on_error: stop)"
                 ledger.settle([outcome_of(c, Result.CANCELLED, message=message) for c in chunk])
                 continue
-            begun = time.monotonic()
             writer.write(chunk)
-            pace.note(sum(change.seconds for change in chunk), time.monotonic() - begun, in_flight)
     except BaseException:
         abort.set()
         raise

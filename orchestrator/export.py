@@ -1,7 +1,7 @@
 """From live objects back to a batch document: what planning it again finds unchanged.
 
-What a document can say only by the id of an object is left out: in another
-NetBox, or for another site, the same id is something else.
+What a document can say only by the id of an object is left out where it can be, and counted in any
+case: in another NetBox, or for another site, the same id is something else.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+import orjson
+
 from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
 from orchestrator.gathering import Gathered, Ids, gather
 from orchestrator.generic import generic_value
 from orchestrator.live import canonical_row
 from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.ports import NetBox, Row
+from orchestrator.referring import all_names
 from orchestrator.schema import FieldSpec, load_schema
 from orchestrator.values import custom_field_value, host_of, live_value, slugify
 
@@ -29,48 +32,55 @@ _BY_ID_ONLY = frozenset({"object", "multiobject"})
 _SAID_OTHERWISE = frozenset({"assigned_object_type", "assigned_object_id", "slug"})
 # How an entry inside a device says on which of its components it is.
 _WORD_FOR = {"interfaces": "interface"}
+# What the maker has given to this one piece.
+_HARDWARE = ("mac_address", "wwn")
 _EMPTY: tuple[Any, ...] = (None, "", (), [], {})
 _WORTH_A_DEFAULT = 3
 
 
 @dataclass(slots=True)
 class Exported:
-    """`left_out` counts what a document cannot say, by object type and field: `interfaces.untagged_vlan`."""
+    """`left_out` counts what a document cannot say, by object type and field (`interfaces.untagged_vlan`) or
+    object type alone; `by_id` the references that hold in this NetBox only, by what they point to.
+    """
 
     document: Document
     objects: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
+    by_id: Counter[str] = field(default_factory=Counter)
 
 
-def export_objects(netbox: NetBox, seeds: Ids) -> Exported:
+def export_objects(netbox: NetBox, seeds: Ids, template: bool = False) -> Exported:
     """The document of these objects (object type -> ids), their components and what they refer to.
 
-    Raises NetBoxError.
+    A `template` has nothing in it that only one object can have: no serial numbers and asset tags, no
+    addresses. Raises NetBoxError.
     """
-    return _Writer(gather(netbox, seeds)).write()
+    return _Writer(gather(netbox, seeds), template).write()
 
 
 class _Writer:
     """Writes the document of what was gathered."""
 
-    def __init__(self, found: Gathered) -> None:
+    def __init__(self, found: Gathered, template: bool) -> None:
         self._rows = found.rows
+        self._template = template
         self._kinds = found.known.custom_field_kinds()
-        self._names: dict[str, _Names] = {}
-        for name in OBJECT_TYPES:
-            self._names[name] = _Names(found, name, self._names)
-        self._inside = _inside(found)
         self._exported = Exported({})
+        self._names = all_names(found, self._exported.by_id)
+        self._inside = _inside(found)
+        # Addresses that several objects have: they are told apart by the interface that they are on.
+        self._shared = Counter(map(_host_and_vrf, found.known.table("ip_addresses").by_id.values()))
 
     def write(self) -> Exported:
         lists: Document = {}
         for name in ENSURED:
             row, placed = OBJECT_TYPES[name], {one["id"] for one, _ in chain(*self._inside[name].values())}
-            live = self._rows.table(name).by_id
-            self._exported.objects += len(live)
-            entries = [self._entry(row, one) for one in live.values() if one["id"] not in placed]
-            if entries:
-                lists[name] = sorted(entries, key=_by_label(row))
+            if self._template and row.by_host:
+                continue
+            live = [one for one in self._rows.table(name).by_id.values() if one["id"] not in placed]
+            if entries := self._entries(row, [(one, {}) for one in live]):
+                lists[name] = entries
         if any("[" in str(entry.get(OBJECT_TYPES[name].label)) for name, entry in _all_entries(lists)):
             self._exported.document["options"] = {"expand": False}  # brackets in names are no ranges here
         if defaults := _take_defaults(lists):
@@ -78,37 +88,72 @@ class _Writer:
         self._exported.document |= lists
         return self._exported
 
+    def _entries(self, row: ObjectType, placed: Sequence[tuple[Row, Document]]) -> list[Document]:
+        """The entries of one list, in the order in which people count."""
+        entries = []
+        for live, where in placed:
+            if not self._names[row.name].identifies(live) or (self._template and live[row.label] is None):
+                self._exported.left_out[row.name] += 1
+            elif row.child_of and not self._declares(row.references[row.child_of], live[row.child_of]["id"]):
+                self._exported.left_out[row.name] += 1  # the token may not see the device
+            else:
+                entries.append(self._entry(row, live) | where)
+        return sorted(entries, key=_by_label(row))
+
     def _entry(self, row: ObjectType, live: Row) -> Document:
+        self._exported.objects += 1
         values, entry = canonical_row(row, live), Document()
-        if values.get(row.label) is None and not any(values.get(name) for name in row.other_keys):
-            entry["id"] = live["id"]
+        skipped = {*_SAID_OTHERWISE, row.child_of, *(self._own_alone(row) if self._template else ())}
         for name, spec in load_schema()[row.name].items():
-            if name not in _SAID_OTHERWISE and name != row.child_of and values.get(name) not in _EMPTY:
+            if name not in skipped and values.get(name) not in _EMPTY:
                 said = self._said(row, name, spec, live, values[name])
                 if said not in _EMPTY:
                     entry[name] = said
         if row.slug_from and live["slug"] != slugify(str(live[row.slug_from])):
             entry["slug"] = live["slug"]
+        return (
+            entry
+            | self._assignment(row, live, values)
+            | self._names[row.name].narrowing(live)
+            | self._held(row, live)
+        )
+
+    def _assignment(self, row: ObjectType, live: Row, values: Mapping[str, Any]) -> Document:
+        """That an address is on no interface, where another one like it is on one."""
+        said: Document = {}
         for name in row.generic:
-            if not isinstance(values[name], int | None):  # an address of a virtual machine
+            if not isinstance(values[name], int | None):  # on a virtual machine
                 self._leave_out(row, name)
-        for child in row.children:
-            if inside := self._inside[child].get(live["id"]):
-                entries = [self._entry(OBJECT_TYPES[child], one) | where for one, where in inside]
-                entry[child] = sorted(entries, key=_by_label(OBJECT_TYPES[child]))
-        return entry
+            elif values[name] is None and self._shared[_host_and_vrf(live)] > 1:
+                said[name] = None
+        return said
+
+    def _held(self, row: ObjectType, live: Row) -> Document:
+        """The lists of what stands inside of an entry."""
+        lists: Document = {}
+        for name in row.children:
+            child = OBJECT_TYPES[name]
+            if not (self._template and child.by_host):
+                lists[name] = self._entries(child, self._inside[name].get(live["id"], ()))
+        return {name: entries for name, entries in lists.items() if entries}
+
+    def _own_alone(self, row: ObjectType) -> set[str]:
+        """Fields whose values no other object may have."""
+        links = {name for name, target in row.links.items() if OBJECT_TYPES[target].by_host}
+        return {*row.other_keys, *links, *_HARDWARE}
 
     def _said(self, row: ObjectType, name: str, spec: FieldSpec, live: Row, value: Any) -> Any:
         """How a document says the value of a field; None where it cannot."""
         target = row.all_references().get(name)
         if spec.kind == "tags":
-            return sorted(tag["name"] for tag in live[name])
+            return [self._names["tags"].of(tag["id"], live) for tag in sorted(live[name], key=_name)]
         if name == "custom_fields":
             return self._custom_fields(row, value)
         if target is not None:
-            away = name in row.links and OBJECT_TYPES[target].ensured and not self._declares(target, value)
-            # The address of a device that is merely referred to stays where it is.
-            return None if away else self._names[target].of(value)
+            if name in row.links and OBJECT_TYPES[target].ensured and not self._declares(target, value):
+                return None  # the address of a device that is merely referred to stays where it is
+            said = self._names[target].of(value, live)
+            return self._leave_out(row, name) if said is None else said
         if spec.kind in ("reference", "list"):
             return self._leave_out(row, name)
         return value
@@ -130,46 +175,6 @@ class _Writer:
 
     def _leave_out(self, row: ObjectType, name: str) -> None:
         self._exported.left_out[f"{row.name}.{name}"] += 1
-
-
-class _Names:
-    """What to call the objects of one type: the name where it is enough, else what tells them apart."""
-
-    def __init__(self, found: Gathered, object_type: str, others: Mapping[str, _Names]) -> None:
-        self._row = OBJECT_TYPES[object_type]
-        self._others = others
-        known = found.known.table(object_type).by_id
-        self._rows = known or found.rows.table(object_type).by_id
-        self._meant = Counter(self._heard(row) for row in self._rows.values())
-        self._slugs = {row.get("slug"): object_id for object_id, row in self._rows.items()}
-
-    def of(self, object_id: int) -> Any:
-        """The reference to an object."""
-        row = self._rows.get(object_id)
-        if row is None:  # made while we were reading
-            return {"id": object_id}
-        label = row[self._row.label]
-        if self._row.child_of:  # named where it hangs itself
-            return label
-        if self._meant[self._heard(row)] == 1 and self._slugs.get(label, object_id) == object_id:
-            return label
-        parts = self._parts(row)
-        alike = [one for one in self._rows.values() if self._parts(one) == parts]
-        if len(alike) > 1 or len(parts) == 1:
-            return {"id": object_id}
-        return {name: value if value is None else self._part(name, value) for name, value in parts.items()}
-
-    def _heard(self, row: Row) -> Any:
-        """What a name in a document is looked up by."""
-        label = row.get(self._row.label)
-        return host_of(str(label)) if self._row.by_host else label
-
-    def _parts(self, row: Row) -> dict[str, Any]:
-        return {name: live_value(row.get(name), name) for name in (*self._row.key, *self._row.optional_key)}
-
-    def _part(self, name: str, value: Any) -> Any:
-        target = self._row.all_references().get(name)
-        return self._others[target].of(value) if target else value
 
 
 def _inside(found: Gathered) -> dict[str, dict[int, list[tuple[Row, Document]]]]:
@@ -219,8 +224,21 @@ def _in_common(row: ObjectType, entries: Sequence[Document]) -> Document:
     return {
         key: value
         for key, value in first.items()
-        if key not in own and all(key in other and other[key] == value for other in others)
+        if key not in own and all(key in other and _same(other[key], value) for other in others)
     }
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether both are the same in a document: 1, 1.0 and true are not."""
+    return orjson.dumps(one) == orjson.dumps(other)
+
+
+def _name(row: Row) -> str:
+    return str(row["name"])
+
+
+def _host_and_vrf(row: Row) -> tuple[str, Any]:
+    return host_of(row["address"]), live_value(row.get("vrf"))
 
 
 def _by_label(row: ObjectType) -> Callable[[Document], list[tuple[bool, int, str]]]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType, Reading
+from orchestrator.errors import AccessError
 from orchestrator.generic import generic_value
 from orchestrator.graph import type_order
 from orchestrator.live import Live
@@ -19,8 +21,8 @@ Ids = Mapping[str, Collection[int]]
 
 @dataclass(slots=True)
 class Gathered:
-    """`rows` are what the document will declare. `known` is what names are looked up in: whole tables of the
-    types that are referred to, and every address that shares its host with one that is.
+    """`rows` are what the document will declare. `known` is what tells names apart: whole tables of the types
+    that are referred to; devices and addresses that share a name or host with one that is.
     """
 
     rows: Live = field(default_factory=Live)
@@ -30,13 +32,17 @@ class Gathered:
 def gather(netbox: NetBox, seeds: Ids) -> Gathered:
     """Read the seeds (object type -> ids), their components, and all that they refer to.
 
-    Components come along with a device that was asked for, not with one that is only referred to.
-    Raises NetBoxError.
+    Components come along with a device that was asked for, and so does the address that is its primary one;
+    not with a device that is only referred to. Raises NetBoxError.
     """
     found = Gathered()
     _take(netbox, found, seeds)
+    linked = _referred_to(found.rows, with_links=True)
     _take_components(netbox, found)
-    while missing := _referred_to(found.rows):
+    tried: dict[str, set[int]] = defaultdict(set)
+    while missing := _untried(linked, tried, found.rows) or _untried(
+        _referred_to(found.rows), tried, found.rows
+    ):
         _take(netbox, found, missing)
     _read_names(netbox, found)
     return found
@@ -76,20 +82,27 @@ def _take_components(netbox: NetBox, found: Gathered) -> None:
                 _read(netbox, found.rows, [query])
 
 
-def _referred_to(rows: Live) -> dict[str, set[int]]:
-    """What is not there yet of the types that documents declare. Links are followed within a type only:
-    a parent, a LAG; the address of a device that is merely referred to is not.
-    """
-    missing: dict[str, set[int]] = defaultdict(set)
-    for name, table in rows.tables.items():
-        row = OBJECT_TYPES[name]
-        own = {pointer: target for pointer, target in row.links.items() if target == name}
-        for pointer, target in {**row.references, **row.generic, **own}.items():
-            if OBJECT_TYPES[target].ensured:
-                missing[target] |= _targets(row, pointer, table.by_id.values())
-    return {
-        target: left for target, ids in missing.items() if (left := ids - rows.table(target).by_id.keys())
+def _untried(wanted: Ids, tried: dict[str, set[int]], rows: Live) -> dict[str, set[int]]:
+    """What is not there yet, each once: NetBox names objects, too, that the token may not see."""
+    left = {
+        name: set(ids) - rows.table(name).by_id.keys() - tried[name]
+        for name, ids in wanted.items()
+        if OBJECT_TYPES[name].ensured
     }
+    for name, ids in left.items():
+        tried[name] |= ids
+    return {name: ids for name, ids in left.items() if ids}
+
+
+def _referred_to(rows: Live, with_links: bool = False) -> dict[str, set[int]]:
+    """What the rows point to, by type. Of links only those within a type (a parent, a LAG), or all."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for name, table in list(rows.tables.items()):
+        row = OBJECT_TYPES[name]
+        links = {one: target for one, target in row.links.items() if with_links or target == name}
+        for pointer, target in {**row.references, **row.generic, **links}.items():
+            found[target] |= _targets(row, pointer, table.by_id.values())
+    return found
 
 
 def _targets(row: ObjectType, pointer: str, rows: Iterable[Row]) -> set[int]:
@@ -101,21 +114,30 @@ def _targets(row: ObjectType, pointer: str, rows: Iterable[Row]) -> set[int]:
 
 
 def _read_names(netbox: NetBox, found: Gathered) -> None:
-    """What tells the referred objects apart from others of their type."""
-    pointed = {
-        target
-        for name, table in list(found.rows.tables.items())
-        if table.by_id
-        for target in OBJECT_TYPES[name].all_references().values()
-    }
-    rows = [OBJECT_TYPES[name] for name in sorted(_with_parts(pointed))]
-    queries = [Query(row.name, _names_of(row)) for row in rows if row.reading is Reading.WHOLE]
-    queries.append(Query("custom_fields", ("name", "type")))
-    addresses = found.rows.table("ip_addresses").by_id.values()
-    if hosts := sorted({host_of(one["address"]) for one in addresses}):
-        row = OBJECT_TYPES["ip_addresses"]
-        queries.append(Query(row.name, _names_of(row), "address", hosts))
+    """What tells the objects apart from others of their type."""
+    rows = found.rows
+    pointed = {name for name, ids in _referred_to(rows, with_links=True).items() if ids}
+    tagged = any(one.get("tags") for table in rows.tables.values() for one in table.by_id.values())
+    wanted = _with_parts(pointed | {"tags"} if tagged else pointed)
+    whole = [OBJECT_TYPES[name] for name in sorted(wanted) if OBJECT_TYPES[name].reading is Reading.WHOLE]
+    queries = [Query(row.name, _names_of(row)) for row in whole]
+    queries += _others_called("devices", f"{OBJECT_TYPES['devices'].label}__ie", rows)
+    queries += _others_called("devices", "serial", rows)
+    queries += _others_called("ip_addresses", "address", rows)
     _read(netbox, found.known, queries)
+    with suppress(AccessError):  # then what a value looks like has to do
+        _read(netbox, found.known, [Query("custom_fields", ("name", "type"))])
+
+
+def _others_called(object_type: str, filter_name: str, rows: Live) -> list[Query]:
+    """Asks for all objects that have a name, host or serial number of ours."""
+    row, live = OBJECT_TYPES[object_type], rows.table(object_type).by_id.values()
+    field = filter_name.removesuffix("__ie")
+    texts = [
+        str(one[field]) for one in live if one.get(field) and (field != "serial" or not one.get(row.label))
+    ]
+    values = sorted({host_of(text) if row.by_host else text for text in texts})
+    return [Query(object_type, (*_names_of(row), *row.other_keys), filter_name, values)] if values else []
 
 
 def _with_parts(names: set[str]) -> set[str]:

@@ -8,8 +8,10 @@ docs/planning-rules.md).
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
@@ -26,22 +28,37 @@ _MOST_OFF = 3.0
 class Pace:
     """How quick this NetBox is beside the one that the catalog's costs were measured on.
 
-    Learnt from the lists of a batch. Lanes that are in flight together share NetBox, so a list that
-    takes four seconds beside another one counts for two. Lists become up to three times longer or
-    shorter than the catalog says. Threads may share it.
+    Learnt from the lists of a batch. Lists that are in flight together share NetBox: one that takes four
+    seconds beside another one counts for two. Lists become up to three times longer or shorter than the
+    catalog says. Threads may share it.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ratio = 1.0
         self._known = False
+        self._in_flight = 0
 
-    def note(self, expected_seconds: float, seconds: float, lanes: int) -> None:
-        """A list of so much work took so long, with so many lanes in flight."""
-        if expected_seconds < _WORTH_A_LANE_SECONDS:
-            return
-        ratio = min(_MOST_OFF, max(1 / _MOST_OFF, seconds / lanes / expected_seconds))
+    @contextmanager
+    def measured(self, expected_seconds: float) -> Iterator[None]:
+        """Send a list of so much work inside. What is raised tells nothing of how quick NetBox is."""
         with self._lock:
+            self._in_flight += 1
+            beside, begun = self._in_flight, time.monotonic()
+        try:
+            yield
+            took = time.monotonic() - begun
+            self.note(expected_seconds, took * 2 / (beside + self._in_flight))
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+
+    def note(self, expected_seconds: float, seconds: float) -> None:
+        """A list of so much work, as the catalog counts it, was so many seconds of work for NetBox."""
+        with self._lock:
+            if expected_seconds < min(_WORTH_A_LANE_SECONDS, CHUNK_SECONDS / self._ratio / 2):
+                return  # hardly any rows: it was the request itself
+            ratio = min(_MOST_OFF, max(1 / _MOST_OFF, seconds / expected_seconds))
             self._ratio = (self._ratio + ratio) / 2 if self._known else ratio
             self._known = True
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.diff import compare, kept
 from orchestrator.errors import RejectedError, UnknownOutcomeError
+from orchestrator.lanes import Pace
 from orchestrator.ledger import Ledger, outcome_of
 from orchestrator.live import find_by_id, find_rows
 from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD, digests_of, stored_digests, stored_stamp
@@ -38,6 +39,7 @@ class ListWriter:
         settle_seconds: float,
         undoes: str = "",
         resumes: bool = False,
+        pace: Pace | None = None,
     ) -> None:
         """`resumes`: an earlier run of the batch may have sent some of this already."""
         self._netbox = netbox
@@ -48,6 +50,7 @@ class ListWriter:
         self._checkpoint = checkpoint
         self._settle_seconds = settle_seconds
         self._resumes = resumes
+        self._pace = pace or Pace()
 
     def write(self, changes: Sequence[Change]) -> None:
         """Carry out changes that share type, action and `may_exist`; every one has an outcome afterwards."""
@@ -96,7 +99,8 @@ class ListWriter:
         self._journal.intend([write.change for write in writes], [write.row for write in writes])
         self._ledger.count_request()
         try:
-            written = self._request(row, writes)
+            with self._pace.measured(sum(write.change.seconds for write in writes)):
+                written = self._request(row, writes)
         except RejectedError as error:
             self._take_out(row, writes, error, attempt)
         except UnknownOutcomeError as error:

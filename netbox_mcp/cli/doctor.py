@@ -20,7 +20,7 @@ def doctor(as_json: JsonFlag = False) -> None:
     if as_json:
         print_json(health)
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        console = Console(highlight=False, soft_wrap=True, emoji=False)
         width = max(len(check.name) for check in health.checks)
         for check in health.checks:
             mark, style = ("ok", "green") if check.ok else ("!!", "red")

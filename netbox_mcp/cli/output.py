@@ -29,7 +29,7 @@ from orchestrator.errors import (
 from orchestrator.stale import MAX_NAMED
 from workers.logs import configure_logging
 
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 EXIT_CODES_HELP = (
     "Exit codes: 0 all is well; 1 it failed; 2 wrong usage; 3 completed, but some objects failed or were "

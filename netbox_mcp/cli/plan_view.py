@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich.console import Console
 from rich.text import Text
 
@@ -20,8 +22,12 @@ _STYLES = {
 
 def print_plan(plan: Plan, per_group: int | None = None) -> None:
     """Print it on stdout; at most `per_group` changes of each type are spelt out."""
-    console = Console(highlight=False, soft_wrap=True)
-    *lines, summary = render_plan(plan, per_group).splitlines()
+    text = render_plan(plan, per_group)
+    if not sys.stdout.isatty():
+        print(text)
+        return
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
+    *lines, summary = text.split("\n")
     for line in lines:
         console.print(Text(line, style=_STYLES.get(line[:4], "")))
     console.print(Text(summary, style="bold"))

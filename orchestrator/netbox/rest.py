@@ -61,7 +61,7 @@ class NetBoxStatus:
     python_version: str = ""
     django_version: str = ""
     workers_running: int = 0
-    clock_ahead_seconds: float = 0.0
+    clock_ahead_seconds: float | None = None
     plugins: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -209,6 +209,16 @@ class RestNetBox:
             return None
         pairs = ((kind.target(object_type, row), in_words(kind, row)) for row in rows)
         return [pair for pair in pairs if pair[0] in ids]
+
+    def rights(self, object_type: str) -> set[str]:
+        """Of read, create and change, what the token may do with objects of a type."""
+        try:
+            self.raw.page(OBJECT_TYPES[object_type].path, [("fields", "id"), ("limit", 1)])
+        except AccessError:
+            return set()
+        methods = {"create": "POST", "change": "PUT"}
+        accepted = self._accepted(object_type)
+        return {"read", *(verb for verb, method in methods.items() if method in accepted)}
 
     def may_create(self, object_type: str) -> bool:
         """Whether the token may create objects of a type."""

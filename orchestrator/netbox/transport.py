@@ -73,7 +73,7 @@ class Transport:
         self._local = threading.local()
         self._lock = threading.Lock()
         self.api_version = ""
-        self.clock_ahead_seconds = 0.0
+        self.clock_ahead_seconds: float | None = None
 
     def line_length(self, path: str, parameters: Parameters) -> int:
         """Bytes that this request's path and query take up in its first line."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
@@ -98,25 +100,27 @@ def lists_of(pace: Pace) -> list[int]:
 def test_lists_grow_where_netbox_is_quick_and_shrink_where_it_is_slow() -> None:
     pace = Pace()
     assert lists_of(pace)[0] == 16
-    pace.note(2.0, 1.0, lanes=1)
+    pace.note(2.0, 1.0)
     assert lists_of(pace)[0] == 32
-    pace.note(4.0, 6.0, lanes=1)  # half as quick as before: the mean of both
+    pace.note(4.0, 6.0)  # half as quick as before: the mean of both
     assert lists_of(pace)[0] == 16
-    pace.note(2.0, 300.0, lanes=1)  # an answer that was lost, say
-    assert lists_of(pace)[0] == 8
 
 
-def test_what_takes_long_beside_others_is_not_slow() -> None:
+def test_a_hiccup_is_forgotten_after_a_few_lists() -> None:
     pace = Pace()
-    pace.note(2.0, 4.0, lanes=2)
-    assert lists_of(pace)[0] == 16
+    pace.note(2.0, 120.0)
+    assert lists_of(pace)[0] == 5
+    for _ in range(5):
+        expected = 0.125 * lists_of(pace)[0]
+        pace.note(expected, expected)
+    assert 12 <= lists_of(pace)[0] <= 16
 
 
 def test_a_short_list_and_a_single_miracle_change_little() -> None:
     pace = Pace()
-    pace.note(0.5, 5.0, lanes=1)  # hardly any rows: it was the request itself that took so long
+    pace.note(0.5, 5.0)  # hardly any rows: it was the request itself that took so long
     assert lists_of(pace)[0] == 16
-    pace.note(2.0, 0.001, lanes=1)
+    pace.note(2.0, 0.001)
     assert lists_of(pace)[0] == 48
 
 
@@ -124,5 +128,19 @@ def test_what_is_learnt_from_a_list_counts_for_the_next() -> None:
     pace = Pace()
     lists = cut_chunks([change(f"d{n}", seconds=0.125) for n in range(99)], pace.list_seconds)
     assert len(next(lists)) == 16
-    pace.note(2.0, 1.0, lanes=1)
+    pace.note(2.0, 1.0)
     assert len(next(lists)) == 32
+
+
+def test_lists_in_flight_together_share_netbox() -> None:
+    """What takes long beside another one is not slow; an error tells nothing."""
+    pace, alone = Pace(), Pace()
+    with pace.measured(0.1), pace.measured(2.0), alone.measured(2.0):
+        time.sleep(0.9)
+    assert alone.list_seconds() == pytest.approx(2 * 2 / 0.9, rel=0.2)
+    assert pace.list_seconds() == 6.0  # half of that, and three times the usual length is the most
+    with pytest.raises(ValueError, match="refused"), alone.measured(2.0):
+        raise ValueError("refused")
+    with alone.measured(4.0):
+        time.sleep(0.9 * 2)
+    assert alone.list_seconds() == pytest.approx(2 * 2 / 0.9, rel=0.2)

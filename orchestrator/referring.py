@@ -1,0 +1,103 @@
+"""What to call live objects in a document: by name where that is enough, else by what tells them apart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.gathering import Gathered
+from orchestrator.ports import Row
+from orchestrator.values import host_of, live_value
+
+
+class Names:
+    """The names of the objects of one type; `others` are those of all types.
+
+    A reference by id holds in this one NetBox: `by_id` counts them.
+    """
+
+    def __init__(
+        self, found: Gathered, object_type: str, others: Mapping[str, Names], by_id: Counter[str]
+    ) -> None:
+        self._row = OBJECT_TYPES[object_type]
+        self._others = others
+        self._by_id = by_id
+        self._rows = {**found.rows.table(object_type).by_id, **found.known.table(object_type).by_id}
+        rows = self._rows.values()
+        self._heard = Counter(self.heard(row) for row in rows)
+        self._slugs = Counter(row.get("slug") for row in rows)
+        self._owner_of_slug = {row.get("slug"): object_id for object_id, row in self._rows.items()}
+        self._keys = Counter(self._key(row, self._row.key) for row in rows)
+        self._whole_keys = Counter(self._key(row, self._names) for row in rows)
+        self._other_keys = Counter((name, row.get(name)) for row in rows for name in self._row.other_keys)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return (*self._row.key, *self._row.optional_key)
+
+    def of(self, object_id: int, beside: Row) -> Any:
+        """The reference to an object from another one; None where it could not be read."""
+        row = self._rows.get(object_id)
+        if row is None:
+            return None
+        label = row[self._row.label]
+        above = self._row.child_of
+        if above:  # by name on the same device
+            parent = live_value(row[above])
+            if parent == live_value(beside.get(above)):
+                return label
+            return {above: self._others[self._row.references[above]].of(parent, row), self._row.label: label}
+        if self._heard[self.heard(row)] == 1:
+            clashes = self._owner_of_slug.get(label, object_id) != object_id
+            return {self._row.label: label} if clashes else label
+        if len(self._names) > 1 and self._whole_keys[self._key(row, self._names)] == 1:
+            return {name: self._part(name, row) for name in self._names}
+        if row.get("slug") and self._slugs[row["slug"]] == 1:
+            return {"slug": row["slug"]}
+        self._by_id[self._row.name] += 1
+        return {"id": object_id}
+
+    def narrowing(self, row: Row) -> dict[str, Any]:
+        """What the entry of an object must say besides its key, lest it be taken for another one."""
+        alike = self._keys[self._key(row, self._row.key)] > 1
+        said: dict[str, Any] = {
+            name: None for name in self._row.optional_key if alike and live_value(row.get(name)) is None
+        }
+        if alike and self._row.key == (self._row.label,) and row.get("slug") and not self._row.optional_key:
+            said["match"] = {"slug": row["slug"]}
+        return said
+
+    def identifies(self, row: Row) -> bool:
+        """Whether a document can say which object this is without its id."""
+        if row.get(self._row.label) is not None:
+            return True
+        return any(row.get(name) and self._other_keys[name, row[name]] == 1 for name in self._row.other_keys)
+
+    def heard(self, row: Row) -> Any:
+        """What a name in a document is looked up by."""
+        label = row.get(self._row.label)
+        if label is None:
+            return None
+        return host_of(str(label)) if self._row.by_host else self._folded(label)
+
+    def _folded(self, value: Any) -> Any:
+        return value.lower() if self._row.fold_case and isinstance(value, str) else value
+
+    def _key(self, row: Row, names: tuple[str, ...]) -> tuple[Any, ...]:
+        label = self._row.label
+        return tuple(self.heard(row) if name == label else live_value(row.get(name), name) for name in names)
+
+    def _part(self, name: str, row: Row) -> Any:
+        value = live_value(row.get(name), name)
+        target = self._row.all_references().get(name)
+        return self._others[target].of(value, row) if target and value is not None else value
+
+
+def all_names(found: Gathered, by_id: Counter[str]) -> dict[str, Names]:
+    """The names of the objects of each type."""
+    names: dict[str, Names] = {}
+    for object_type in OBJECT_TYPES:
+        names[object_type] = Names(found, object_type, names, by_id)
+    return names
