@@ -61,6 +61,8 @@ def test_a_batch_whose_journal_lost_its_end_is_finished_once_and_taken_back_whol
     assert ended.counts == {"created": 2 * NUMBER}
     batch_id = ended.batch_id
     assert batch_id is not None
+    # RQ is told of the end a moment later: told after the fall, it would outlive the journal's end.
+    wait_for(lambda: [one.state for one in manager.queue_info().workers] == ["idle"], "RQ knows of the end")
 
     go_down_and_lose(redis_server, size)
     assert not manager.status(task_id).ended  # as far as Redis knows now
