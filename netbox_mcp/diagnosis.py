@@ -6,7 +6,7 @@ tried out, so whether batches could be taken back is not told.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -48,12 +48,17 @@ def diagnose() -> HealthReply:
 
 
 def _about_netbox(target: str, suffix: str) -> Iterator[Check]:
-    looks = {"rights": _rights, "drift": _drift, "netbox-rq": _background, "clock": _clock}
-    with ThreadPoolExecutor(len(looks)) as pool:
-        futures = {name: pool.submit(look, target) for name, look in looks.items()}
-        for name, future in futures.items():
+    with ThreadPoolExecutor(3) as pool:
+        status = pool.submit(get_netbox(target).status, PATIENCE_SECONDS)
+        looks: dict[str, Callable[[], Finding]] = {
+            "rights": pool.submit(_rights, target).result,
+            "drift": pool.submit(_drift, target).result,
+            "netbox-rq": lambda: _background(status.result().workers_running),
+            "clock": lambda: _clocks("NetBox", status.result().clock_ahead_seconds),
+        }
+        for name, look in looks.items():
             try:
-                finding = future.result()
+                finding = look()
             except OrchestratorError as error:
                 finding = Finding(error.message, error.hint or "Look at NetBox's log.")
             yield finding.as_check(f"{name}{suffix}")
@@ -91,17 +96,12 @@ def _drift(target: str) -> Finding:
     return Finding(f"can be told: {made}")
 
 
-def _background(target: str) -> Finding:
+def _background(count: int) -> Finding:
     """NetBox's own background workers: without them search and webhooks stand still."""
-    count = get_netbox(target).status(PATIENCE_SECONDS).workers_running
     if count:
         return Finding(f"NetBox has {count} background workers of its own running")
     hint = "Start NetBox's service netbox-rq: its search finds nothing new without it."
     return Finding("NetBox has no background worker of its own running", hint)
-
-
-def _clock(target: str) -> Finding:
-    return _clocks("NetBox", get_netbox(target).status(PATIENCE_SECONDS).clock_ahead_seconds)
 
 
 def _clocks(whose: str, ahead: float | None) -> Finding:
