@@ -9,11 +9,11 @@ from typing import Any
 
 from netbox_mcp.dependencies import get_endpoints, get_engine
 from netbox_mcp.failures import UsageError
+from netbox_mcp.finding import find_one
 from orchestrator.catalog import ENSURED, OBJECT_TYPES
 from orchestrator.errors import DocumentError, NotThereError
 from orchestrator.export import Exported
 from orchestrator.models import Action
-from orchestrator.netbox.endpoints import EndpointWrapper
 from orchestrator.ports import Row
 from orchestrator.schema import load_schema
 from orchestrator.values import suggest
@@ -85,19 +85,15 @@ def differences(found: Exported, target: str) -> str:
     )
 
 
-def _endpoint(target: str, object_type: str) -> EndpointWrapper:
-    return get_endpoints(target).find(OBJECT_TYPES[object_type].path)
-
-
 def _ids(target: str, object_type: str, **filters: Any) -> set[int]:
-    return {row["id"] for row in _endpoint(target, object_type).filter(**filters, fields=["id"])}
+    endpoint = get_endpoints(target).find(object_type)
+    return {row["id"] for row in endpoint.filter(**filters, fields=["id"])}
 
 
 def _find(target: str, object_type: str, name: str) -> Row:
     """The object of this name or slug. Raises NotThereError."""
-    endpoint = _endpoint(target, object_type)
-    for field in ("name", "slug"):
-        if found := endpoint.filter(**{field: name}, fields=["id", "slug"]):
-            return found[0]
-    known = [str(row["name"]) for row in endpoint.all(fields=["name"])]
+    found = find_one(object_type, {"name": name}, target) or find_one(object_type, {"slug": name}, target)
+    if found is not None:
+        return found
+    known = [str(row["name"]) for row in get_endpoints(target).find(object_type).all(fields=["name"])]
     raise NotThereError(f"NetBox has no {OBJECT_TYPES[object_type].noun} {name!r}.", suggest(name, known))

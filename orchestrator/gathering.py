@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType, Reading
 from orchestrator.errors import AccessError
-from orchestrator.generic import generic_value
 from orchestrator.graph import type_order
-from orchestrator.live import Live
+from orchestrator.live import Live, canonical_field
 from orchestrator.ports import NetBox, Query, Row
+from orchestrator.reading import asking_for_namesakes
 from orchestrator.schema import load_schema
-from orchestrator.values import host_of, live_value
 
 Ids = Mapping[str, Collection[int]]
 
@@ -106,10 +105,7 @@ def _referred_to(rows: Live, with_links: bool = False) -> dict[str, set[int]]:
 
 
 def _targets(row: ObjectType, pointer: str, rows: Iterable[Row]) -> set[int]:
-    values = (
-        generic_value(row, pointer, one) if pointer in row.generic else live_value(one.get(pointer))
-        for one in rows
-    )
+    values = (canonical_field(row, one, pointer) for one in rows)
     return {value for value in values if isinstance(value, int)}
 
 
@@ -119,25 +115,15 @@ def _read_names(netbox: NetBox, found: Gathered) -> None:
     pointed = {name for name, ids in _referred_to(rows, with_links=True).items() if ids}
     tagged = any(one.get("tags") for table in rows.tables.values() for one in table.by_id.values())
     wanted = _with_parts(pointed | {"tags"} if tagged else pointed)
-    whole = [OBJECT_TYPES[name] for name in sorted(wanted) if OBJECT_TYPES[name].reading is Reading.WHOLE]
-    queries = [Query(row.name, _names_of(row)) for row in whole]
-    queries += _others_called("devices", f"{OBJECT_TYPES['devices'].label}__ie", rows)
-    queries += _others_called("devices", "serial", rows)
-    queries += _others_called("ip_addresses", "address", rows)
+    queries = []
+    for row in map(OBJECT_TYPES.__getitem__, sorted(wanted | rows.tables.keys())):
+        if row.reading is Reading.WHOLE and row.name in wanted:
+            queries.append(Query(row.name, _names_of(row)))
+        elif row.reading in (Reading.BY_NAME, Reading.BY_ADDRESS):
+            queries += asking_for_namesakes(row, _names_of(row), rows.table(row.name).by_id.values())
     _read(netbox, found.known, queries)
     with suppress(AccessError):  # then what a value looks like has to do
         _read(netbox, found.known, [Query("custom_fields", ("name", "type"))])
-
-
-def _others_called(object_type: str, filter_name: str, rows: Live) -> list[Query]:
-    """Asks for all objects that have a name, host or serial number of ours."""
-    row, live = OBJECT_TYPES[object_type], rows.table(object_type).by_id.values()
-    field = filter_name.removesuffix("__ie")
-    texts = [
-        str(one[field]) for one in live if one.get(field) and (field != "serial" or not one.get(row.label))
-    ]
-    values = sorted({host_of(text) if row.by_host else text for text in texts})
-    return [Query(object_type, (*_names_of(row), *row.other_keys), filter_name, values)] if values else []
 
 
 def _with_parts(names: set[str]) -> set[str]:
@@ -152,6 +138,5 @@ def _with_parts(names: set[str]) -> set[str]:
 
 
 def _names_of(row: ObjectType) -> tuple[str, ...]:
-    return tuple(
-        dict.fromkeys((row.label, *(("slug",) if row.slug_from else ()), *row.key, *row.optional_key))
-    )
+    slug = ("slug",) if row.slug_from else ()
+    return tuple(dict.fromkeys((row.label, *slug, *row.key, *row.optional_key, *row.other_keys)))

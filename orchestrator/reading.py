@@ -16,7 +16,7 @@ from orchestrator.catalog import OBJECT_TYPES, ObjectType, Reading
 from orchestrator.desired import Desired, Entry, Reference
 from orchestrator.graph import type_order
 from orchestrator.live import Live, Table, fields_of, label_key
-from orchestrator.ports import Extent, NetBox, Query
+from orchestrator.ports import Extent, NetBox, Query, Row
 from orchestrator.values import host_of, live_value
 
 # Above this many keys we ask how long the whole list is: a filter with many values costs NetBox
@@ -209,6 +209,17 @@ _Keys = Mapping[str, set[str] | set[int]]
 def _asking(row: ObjectType, fields: tuple[str, ...], keys: _Keys) -> list[Query]:
     """A query for each filter that has values: an empty one would mean everything (design rule 9)."""
     return [Query(row.name, fields, name, sorted(values)) for name, values in keys.items() if values]
+
+
+def asking_for_namesakes(row: ObjectType, fields: tuple[str, ...], rows: Iterable[Row]) -> list[Query]:
+    """What finds all objects called like one of these rows: by name or host, unnamed ones by other keys."""
+    want = _Wanted()
+    for one in rows:
+        _want_label(row, want, one.get(row.label))
+        for other in () if one.get(row.label) else row.other_keys:
+            if one.get(other):
+                want.others[other].add(str(one[other]))
+    return _asking(row, fields, _FILTERS[row.reading](row, want, Live()))
 
 
 def _by_name(row: ObjectType, want: _Wanted, live: Live) -> _Keys:

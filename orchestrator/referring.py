@@ -8,8 +8,9 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.gathering import Gathered
+from orchestrator.live import label_key
 from orchestrator.ports import Row
-from orchestrator.values import host_of, live_value
+from orchestrator.values import live_value
 
 
 class Names:
@@ -26,7 +27,7 @@ class Names:
         self._by_id = by_id
         self._rows = {**found.rows.table(object_type).by_id, **found.known.table(object_type).by_id}
         rows = self._rows.values()
-        self._heard = Counter(self.heard(row) for row in rows)
+        self._labels = Counter(map(self._label, rows))
         self._slugs = Counter(row.get("slug") for row in rows)
         self._owner_of_slug = {row.get("slug"): object_id for object_id, row in self._rows.items()}
         self._keys = Counter(self._key(row, self._row.key) for row in rows)
@@ -49,7 +50,7 @@ class Names:
             if parent == live_value(beside.get(above)):
                 return label
             return {above: self._others[self._row.references[above]].of(parent, row), self._row.label: label}
-        if self._heard[self.heard(row)] == 1:
+        if self._labels[self._label(row)] == 1:
             clashes = self._owner_of_slug.get(label, object_id) != object_id
             return {self._row.label: label} if clashes else label
         if len(self._names) > 1 and self._whole_keys[self._key(row, self._names)] == 1:
@@ -75,19 +76,13 @@ class Names:
             return True
         return any(row.get(name) and self._other_keys[name, row[name]] == 1 for name in self._row.other_keys)
 
-    def heard(self, row: Row) -> Any:
+    def _label(self, row: Row) -> Any:
         """What a name in a document is looked up by."""
-        label = row.get(self._row.label)
-        if label is None:
-            return None
-        return host_of(str(label)) if self._row.by_host else self._folded(label)
-
-    def _folded(self, value: Any) -> Any:
-        return value.lower() if self._row.fold_case and isinstance(value, str) else value
+        return label_key(self._row, row.get(self._row.label))
 
     def _key(self, row: Row, names: tuple[str, ...]) -> tuple[Any, ...]:
         label = self._row.label
-        return tuple(self.heard(row) if name == label else live_value(row.get(name), name) for name in names)
+        return tuple(self._label(row) if name == label else live_value(row.get(name), name) for name in names)
 
     def _part(self, name: str, row: Row) -> Any:
         value = live_value(row.get(name), name)
