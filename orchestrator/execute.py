@@ -59,7 +59,7 @@ def apply_plan(
     ledger = Ledger(report, journal, progress, stops, written_twice)
     pace = Pace()
     writer = ListWriter(
-        netbox, journal, ledger, batch_id, checkpoint, settle_seconds, plan.undoes, done.resumes, pace
+        netbox, journal, ledger, batch_id, checkpoint, settle_seconds, pace, plan.undoes, done.resumes
     )
     stages = build_stages(plan.changes)
     rest = [change for change in plan.changes if not done.covers(change)]

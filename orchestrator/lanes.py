@@ -44,11 +44,13 @@ class Pace:
         """Send a list of so much work inside. What is raised tells nothing of how quick NetBox is."""
         with self._lock:
             self._in_flight += 1
-            beside, begun = self._in_flight, time.monotonic()
+            at_first, begun = self._in_flight, time.monotonic()
         try:
             yield
             took = time.monotonic() - begun
-            self.note(expected_seconds, took * 2 / (beside + self._in_flight))
+            with self._lock:
+                at_once = (at_first + self._in_flight) / 2
+            self.note(expected_seconds, took / at_once)
         finally:
             with self._lock:
                 self._in_flight -= 1
@@ -68,11 +70,6 @@ class Pace:
             return CHUNK_SECONDS / self._ratio
 
 
-def as_the_catalog_says() -> float:
-    """The work of a list where nothing is known of how quick NetBox is."""
-    return CHUNK_SECONDS
-
-
 def cut_lanes(changes: Sequence[Change], lanes: int) -> list[list[Change]]:
     """At most `lanes` lists of about the same work; changes that share a parent share a lane."""
     total = sum(change.seconds for change in changes)
@@ -89,9 +86,7 @@ def cut_lanes(changes: Sequence[Change], lanes: int) -> list[list[Change]]:
     return [sorted(lane, key=lambda change: (_parent(change), change.id)) for lane in filled if lane]
 
 
-def cut_chunks(
-    lane: Sequence[Change], list_seconds: Callable[[], float] = as_the_catalog_says
-) -> Iterator[list[Change]]:
+def cut_chunks(lane: Sequence[Change], list_seconds: Callable[[], float]) -> Iterator[list[Change]]:
     """Consecutive changes with the same action; how much work they are together is asked for each list."""
     chunk: list[Change] = []
     load, seconds = 0.0, list_seconds()

@@ -37,9 +37,9 @@ class ListWriter:
         batch_id: str,
         checkpoint: Callable[[], None],
         settle_seconds: float,
+        pace: Pace,
         undoes: str = "",
         resumes: bool = False,
-        pace: Pace | None = None,
     ) -> None:
         """`resumes`: an earlier run of the batch may have sent some of this already."""
         self._netbox = netbox
@@ -50,7 +50,7 @@ class ListWriter:
         self._checkpoint = checkpoint
         self._settle_seconds = settle_seconds
         self._resumes = resumes
-        self._pace = pace or Pace()
+        self._pace = pace
 
     def write(self, changes: Sequence[Change]) -> None:
         """Carry out changes that share type, action and `may_exist`; every one has an outcome afterwards."""

@@ -79,7 +79,7 @@ def test_a_little_work_stays_in_one_lane() -> None:
 def test_chunks_are_cut_by_netbox_work_and_hold_one_action() -> None:
     heavy = [change(f"h{number}", seconds=0.9) for number in range(5)]
     update = Change(id="u", object_type="devices", action=Action.UPDATE, label="u", path="", seconds=0.1)
-    chunks = list(cut_chunks([*heavy, update]))
+    chunks = list(cut_chunks([*heavy, update], Pace().list_seconds))
     assert [[member.id for member in chunk] for chunk in chunks] == [
         ["h0", "h1"],
         ["h2", "h3"],
