@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from netbox_mcp.cli.documents import load_document
+from netbox_mcp.cli.documents import FILE, load_document
 from netbox_mcp.cli.output import DryRunFlag, ExitCode, JsonFlag, StoppedError, confirm, print_json, say
 from netbox_mcp.cli.plan_view import print_plan
 from netbox_mcp.cli.progress import BarProgress, follow
@@ -30,10 +30,7 @@ SHOWN_PER_TYPE = 20
 
 
 def apply(
-    file: Annotated[
-        str | None,
-        typer.Argument(metavar="FILE", help="YAML, JSON, or CSV named after its type; - for stdin."),
-    ] = None,
+    file: Annotated[str | None, FILE] = None,
     plan_id: Annotated[
         str | None, typer.Option("--plan", metavar="ID", help="Apply this plan instead.")
     ] = None,

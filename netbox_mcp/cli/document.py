@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -47,7 +47,7 @@ def validate(file: FileArgument, object_type: TypeOption = None, as_json: JsonFl
 
 def schema(out: OutOption = None) -> None:
     """Print the JSON Schema of documents, for editors that complete and check while you type."""
-    write_out(orjson.dumps(document_schema(), option=orjson.OPT_INDENT_2).decode() + "\n", out)
+    write_out(_json(document_schema()), out)
 
 
 def convert(
@@ -64,7 +64,7 @@ def convert(
     document = load_document(file, object_type)
     ending = out.suffix.lower()
     if ending == ".json":
-        text = orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n"
+        text = _json(document)
     elif ending == ".csv":
         text = write_csv(document)
     elif ending in (".yaml", ".yml"):
@@ -72,3 +72,7 @@ def convert(
     else:
         raise UsageError(f"{out} ends in none of .yaml, .json and .csv.", "The ending says what to write.")
     write_out(text, out)
+
+
+def _json(data: Any) -> str:
+    return orjson.dumps(data, option=orjson.OPT_INDENT_2).decode() + "\n"

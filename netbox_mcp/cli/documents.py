@@ -13,10 +13,8 @@ from netbox_mcp.inputs import decode
 from orchestrator.csv_text import read_csv
 from orchestrator.document import read_document
 
-FileArgument = Annotated[
-    str,
-    typer.Argument(metavar="FILE", help="YAML, JSON, or CSV named after its type; - for standard input."),
-]
+FILE = typer.Argument(metavar="FILE", help="YAML, JSON, or CSV named after its type; - for standard input.")
+FileArgument = Annotated[str, FILE]
 TargetOption = Annotated[str, typer.Option("--target", help="Which configured NetBox.")]
 
 
