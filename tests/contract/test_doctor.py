@@ -10,7 +10,7 @@ from netbox_mcp.cli.output import ExitCode
 from netbox_mcp.diagnosis import MOST_CLOCK_SECONDS, _clocks
 from orchestrator.catalog import OBJECT_TYPES
 from tests.contract.clients import CommandLine, Run
-from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam
+from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam, wait_for
 
 MODELS = [row.model for row in OBJECT_TYPES.values()]
 
@@ -24,6 +24,7 @@ def test_all_is_well_and_nothing_is_written(
 ) -> None:
     netbox.define_metadata()
     team.start()
+    wait_for(lambda: cli("call", "netbox_get_queue_info").json["workers"], "the worker listens")
     before = netbox.count("core/object-changes")
     run = cli("doctor", "--json")
     checks = found(run)
