@@ -1,0 +1,1 @@
+"""What people see in a browser: pages made on the server, which need no build step and no internet."""
