@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar, cast
 
-from netbox_mcp.audit import AuditLog
+from netbox_mcp.audit import AuditLog, caller
 from netbox_mcp.config import Settings, load_settings
 from netbox_mcp.failures import UsageError
 from orchestrator.engine import NetBoxBulkOrchestrator
@@ -123,7 +123,7 @@ def get_task_manager() -> AsyncTaskManager:
 
     def make() -> AsyncTaskManager:
         settings = get_settings()
-        return AsyncTaskManager(connect_briefly(settings), settings)
+        return AsyncTaskManager(connect_briefly(settings), settings, caller)
 
     return once("manager", make)
 

@@ -5,6 +5,7 @@ key                             type    lives for            written by
 nmo:task:<task>                 hash    task retention       records.py: what was asked for, never changed
 nmo:progress:<task>             hash    task retention       tracker.py: where it stands, how it ended
 nmo:events:<task>               stream  task retention       tracker.py: the same as it came about, the latest
+nmo:pace:<task>                 hash    task retention       pace.py, in tracker.py: results as time went by
 nmo:alive:<task>                string  lease ttl (15 s)     lease.py: the process that runs it lives
 nmo:cancel:<task>               string  task retention       cancellation.py: somebody wants it to stop
 nmo:tasks                       zset    task retention       records.py: task -> time of creation
@@ -51,6 +52,11 @@ def progress(task_id: str) -> str:
 def events(task_id: str) -> str:
     """How it came to stand there."""
     return f"nmo:events:{task_id}"
+
+
+def pace(task_id: str) -> str:
+    """How fast it went."""
+    return f"nmo:pace:{task_id}"
 
 
 def alive(task_id: str) -> str:

@@ -37,6 +37,7 @@ from workers.exposition import expose
 from workers.idempotency import IdempotencyKeys
 from workers.journal import RedisJournal
 from workers.journal_entries import Counts
+from workers.pace import Pace, read_pace
 from workers.queues import enqueue, enqueue_again, leaves_the_line, open_queue
 from workers.records import TaskRecord, TaskRecords
 from workers.resumption import Resumption
@@ -70,14 +71,17 @@ class ReportPage:
 class AsyncTaskManager:
     """Background tasks: start, follow, report. Safe to share between threads.
 
-    Every method but `queue_info` raises RedisUnavailableError when Redis cannot be used.
+    Every method but `queue_info` raises RedisUnavailableError when Redis cannot be used. `caller` says who
+    asks for the tasks that are started.
     """
 
-    def __init__(self, redis: Redis, settings: WorkerSettings) -> None:
+    def __init__(
+        self, redis: Redis, settings: WorkerSettings, caller: Callable[[], str] = lambda: ""
+    ) -> None:
         self._redis = redis
         self._settings = settings
         self._store = Store(redis, settings)
-        self._records = TaskRecords(redis, settings)
+        self._records = TaskRecords(redis, settings, caller)
         self._keys = IdempotencyKeys(redis, settings)
         self._approvals = Approvals(redis, settings)
         self._batches = Batches(redis)
@@ -405,6 +409,13 @@ class AsyncTaskManager:
             return ReportPage(
                 task_id, batch_id, page.outcomes, page.next_cursor, journal.counts(), journal.in_flight()
             )
+
+    def pace(self, task_id: str) -> Pace:
+        """How fast a task went, and what became of its objects as time went by. Raises UnknownTaskError."""
+        with redis_errors():
+            if not self._records.fetch([task_id]):
+                raise UnknownTaskError(task_id)
+            return read_pace(self._redis, task_id)
 
     def list_tasks(self, include_finished: bool = False, limit: int = 50) -> list[TaskStatus]:
         """Tasks, newest first: those that have not ended, or all that are remembered."""

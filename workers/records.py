@@ -25,6 +25,7 @@ class TaskRecord:
     """One background run as it was asked for. `total` is the caller's estimate of objects, 0 if unknown.
 
     `undoes` is the batch that a rollback takes back, or that a plan would; `force` goes with it.
+    `asked_by` is whoever asked for it, as the audit calls them; empty where that is not known.
     """
 
     task_id: str
@@ -37,6 +38,7 @@ class TaskRecord:
     created_at: datetime
     undoes: str = ""
     force: bool = False
+    asked_by: str = ""
 
 
 def new_task_id() -> str:
@@ -50,11 +52,14 @@ def new_batch_id(now: datetime) -> str:
 
 
 class TaskRecords:
-    """The records in Redis."""
+    """The records in Redis. `caller` says who asks for a task that is created."""
 
-    def __init__(self, redis: Redis, settings: WorkerSettings) -> None:
+    def __init__(
+        self, redis: Redis, settings: WorkerSettings, caller: Callable[[], str] = lambda: ""
+    ) -> None:
         self._redis = redis
         self._settings = settings
+        self._caller = caller
 
     def create(
         self,
@@ -69,7 +74,10 @@ class TaskRecords:
         """Write a new record. It is not listed yet, see `list_as_active`."""
         now, task_id = datetime.now(UTC), new_task_id()
         batch_id = "" if kind == "plan" else self.add_batch(task_id, target, undoes)
-        record = TaskRecord(task_id, batch_id, kind, target, document_id, plan_id, total, now, undoes, force)
+        record = TaskRecord(
+            *(task_id, batch_id, kind, target, document_id, plan_id, total, now, undoes, force),
+            asked_by=self._caller(),
+        )
         fields: dict[Any, Any] = {**asdict(record), "created_at": now.isoformat(), "force": int(force)}
         pipe = self._redis.pipeline()
         pipe.hset(keys.task(task_id), mapping=fields)
@@ -97,7 +105,12 @@ class TaskRecords:
 
     def renew(self, record: TaskRecord) -> None:
         """Keep a task, and what it needs to be run, for its full time from now on."""
-        held = [keys.task(record.task_id), keys.document(record.document_id), keys.plan(record.plan_id)]
+        held = [
+            keys.task(record.task_id),
+            keys.pace(record.task_id),
+            keys.document(record.document_id),
+            keys.plan(record.plan_id),
+        ]
         pipe = self._redis.pipeline()
         for key in held:
             pipe.expire(key, self._settings.task_retention_seconds)
@@ -173,4 +186,5 @@ def _record(fields: dict[bytes, bytes]) -> TaskRecord:
         created_at=datetime.fromisoformat(text["created_at"]),
         undoes=text.get("undoes", ""),
         force=text.get("force") == "1",
+        asked_by=text.get("asked_by", ""),
     )

@@ -27,6 +27,7 @@ from workers import keys
 from workers.errors import TaskCancelledError
 from workers.logs import redact
 from workers.metrics import OBJECTS, Meter
+from workers.pace import NOTE_PACE
 from workers.settings import DAY_SECONDS
 from workers.undo import Undone, what_failed
 
@@ -56,17 +57,19 @@ if tonumber(run) > 0 then redis.call('HSETNX', KEYS[1], 'started_at', ARGV[3]) e
 return redis.call('HINCRBY', KEYS[1], 'run', 1)
 """
 # Only the latest run of a task tells where it stands.
-# KEYS: progress, events, throughput
-# ARGV: nonce, retention, objects settled, how many of what follows are for the event, fields and values
-TELL = f"""
+# KEYS: progress, events, throughput, pace
+# ARGV: nonce, retention, the time in seconds, how many objects were settled, these by result as JSON,
+#       how many of what follows are for the event, fields and values
+TELL = f"""{NOTE_PACE}
 if (redis.call('HGET', KEYS[1], 'begun_by') or '') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 5))
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', {MAX_EVENTS}, '*', unpack(ARGV, 5, 4 + ARGV[4]))
+redis.call('HSET', KEYS[1], unpack(ARGV, 7))
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', {MAX_EVENTS}, '*', unpack(ARGV, 7, 6 + ARGV[6]))
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 redis.call('EXPIRE', KEYS[2], ARGV[2])
-if tonumber(ARGV[3]) > 0 then
-  redis.call('INCRBY', KEYS[3], ARGV[3])
+if tonumber(ARGV[4]) > 0 then
+  redis.call('INCRBY', KEYS[3], ARGV[4])
   redis.call('EXPIRE', KEYS[3], {keys.THROUGHPUT_SECONDS})
+  note_pace(KEYS[4], ARGV[3], cjson.decode(ARGV[5]), ARGV[2])
 end
 return 1
 """
@@ -82,12 +85,14 @@ class TaskTracker:
         retention_seconds: int = 7 * DAY_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         meter: Meter | None = None,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self.ended_as = ""
         self._redis = redis
         self._task_id = task_id
         self._retention = retention_seconds
         self._clock = clock
+        self._wall_clock = wall_clock
         self._meter = meter or Meter()
         self._nonce = ""
         self._lock = threading.Lock()  # guards what follows
@@ -97,7 +102,7 @@ class TaskTracker:
         self._errors: list[dict[str, str]] = []
         self._writes_total = 0
         self._window: deque[tuple[float, int]] = deque()
-        self._unreported = 0
+        self._unreported: Counter[str] = Counter()
         self._dirty = False
         self._ended = False
         self._flushed_at = float("-inf")
@@ -120,8 +125,9 @@ class TaskTracker:
         """These changes have found their end."""
         self.count(outcomes)
         with self._lock:
-            self._counts.update(outcome.result.value for outcome in outcomes)
-            self._unreported += len(outcomes)
+            results = Counter(outcome.result.value for outcome in outcomes)
+            self._counts.update(results)
+            self._unreported.update(results)
             failed = (outcome for outcome in outcomes if outcome.result is Result.FAILED)
             for outcome in failed:
                 if len(self._errors) >= MAX_ERRORS:
@@ -270,16 +276,18 @@ class TaskTracker:
             with self._lock:
                 self._flushed_at = self._clock()
                 fields, settled = self._snapshot(), self._unreported
-                self._unreported, self._dirty = 0, False
+                self._unreported, self._dirty = Counter(), False
+            now = int(self._wall_clock())
             names = [
                 keys.progress(self._task_id),
                 keys.events(self._task_id),
-                keys.throughput(int(time.time() // 60)),
+                keys.throughput(now // 60),
+                keys.pace(self._task_id),
             ]
             event = [part for name, value in fields.items() if name not in NO_EVENT for part in (name, value)]
             rest = [part for name, value in fields.items() if name in NO_EVENT for part in (name, value)]
-            head: list[Any] = [self._nonce, self._retention, settled, len(event)]
-            heard = bool(self._redis.eval(TELL, len(names), *names, *head, *event, *rest))
+            head: list[Any] = [self._nonce, self._retention, now, settled.total(), orjson.dumps(settled)]
+            heard = bool(self._redis.eval(TELL, len(names), *names, *head, len(event), *event, *rest))
             if not heard:
                 log.warning("another run of the task has begun; this one is not listened to any more")
             return heard
