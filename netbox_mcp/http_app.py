@@ -29,7 +29,7 @@ from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportS
 from pydantic import SecretStr
 from starlette.middleware.authentication import AuthenticationMiddleware
 
-from netbox_mcp import __version__
+from netbox_mcp import __version__, report_download
 from netbox_mcp.access import Client
 from netbox_mcp.addresses import is_loopback
 from netbox_mcp.auth import (
@@ -86,6 +86,7 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
     )
     _add_probes(app)
     _add_metrics(app)
+    app.include_router(report_download.router)
     add_routes(app)
     app.add_middleware(BodyLimit, most_bytes=settings.max_request_bytes, input_bytes=settings.max_input_bytes)
     # The last middleware added is the first to see a request: who calls, then whether they may.

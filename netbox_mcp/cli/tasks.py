@@ -10,6 +10,8 @@ import typer
 from netbox_mcp.background import background, check_object_type
 from netbox_mcp.cli.output import EXIT_BY_CODE, ExitCode, JsonFlag, print_columns, print_json, say
 from netbox_mcp.cli.progress import describe, follow
+from netbox_mcp.cli.report_file import STANDARD_OUTPUT, write_report
+from netbox_mcp.failures import UsageError
 from netbox_mcp.service import get_service
 from orchestrator.models import Outcome, Result
 from workers.status import TaskState, TaskStatus
@@ -93,9 +95,24 @@ def report(
     outcome: Annotated[Result | None, typer.Option(help="Only objects with this outcome.")] = None,
     object_type: Annotated[str | None, typer.Option("--type", help="Only this object type.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="How many at most; all if not given.")] = None,
+    html: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write all of it to an HTML file, to mail or to keep; a folder: under a name of its own; "
+            "-: to standard output.",
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Say what became of each object of a task."""
+    """Say what became of each object of a task.
+
+    With --html as a page that needs no server and no network: when, by whom and where, the counts, how fast
+    it went, what failed and why, and how to take it back. Of a task that still runs, what is known so far.
+    """
+    if html is not None:
+        _report_as_html(task_id, html, (outcome, object_type, limit) != (None, None, None), as_json)
+        return
     check_object_type(object_type)
     with background() as manager:
         counts = manager.report(task_id, limit=1).counts
@@ -111,6 +128,16 @@ def report(
         print_columns([("OUTCOME", "TYPE", "OBJECT", "ID", "PATH", "MESSAGE"), *cells])
     else:
         say("No such outcomes.")
+
+
+def _report_as_html(task_id: str, where: str, filtered: bool, as_json: bool) -> None:
+    if filtered:
+        raise UsageError("--html takes no --outcome, --type or --limit: that report is of the whole batch.")
+    if as_json and where == STANDARD_OUTPUT:
+        raise UsageError("--json and --html - both write to standard output.", "Give --html a file.")
+    path, size = write_report(task_id, where)
+    if as_json:
+        print_json({"task_id": task_id, "html": path, "bytes": size})
 
 
 def _outcomes(

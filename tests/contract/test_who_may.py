@@ -36,6 +36,7 @@ ROUTES = {
     "GET /tasks": {"read", "plan", "write", "admin"},
     "GET /tasks/{task_id}": {"read", "plan", "write", "admin"},
     "GET /tasks/{task_id}/report": {"read", "plan", "write", "admin"},
+    "GET /tasks/{task_id}/report.html": {"read", "plan", "write", "admin"},
     "GET /tasks/{task_id}/events": {"read", "plan", "write", "admin"},
     "POST /tasks/{task_id}/cancel": {"write", "admin"},
     "POST /tasks/{task_id}/resume": {"write", "admin"},
