@@ -140,7 +140,7 @@ def _facts(status: TaskStatus, record: TaskRecord, netbox: str) -> list[tuple[st
         "NetBox": netbox or "its address is not configured where this report was made",
         "Plan": status.plan_id or "",
         "Asked for by": record.asked_by,
-        "Asked for": moment(record.created_at),
+        "Asked for at": moment(record.created_at),
         "Began": moment(began),
         "Ended": moment(ended),
         "Took": span((ended - began).total_seconds()) if began and ended else "",
