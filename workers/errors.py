@@ -2,6 +2,7 @@
 
 OrchestratorError (orchestrator/errors.py)
 +-- RedisUnavailableError     no Redis configured, or it cannot be used
++-- NoWorkerError             no worker of this machine listens
 +-- UnknownTaskError          no such task, or it has expired
 +-- UnknownDocumentError      the stored document or plan is not (any longer) there
 +-- IdempotencyConflictError  the key was used for another document
@@ -30,6 +31,13 @@ class RedisUnavailableError(OrchestratorError):
     """Redis is not configured or cannot be used. The sentence never holds the password."""
 
     code = "redis_unavailable"
+    retryable = True
+
+
+class NoWorkerError(OrchestratorError):
+    """No worker of this machine or container listens on the queue."""
+
+    code = "no_worker"
     retryable = True
 
 

@@ -6,6 +6,9 @@ heartbeat is fresh.
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +23,7 @@ from rq.rate_limit import RateLimitRegistry
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
 from workers import keys
-from workers.connection import check, explain, text_of
+from workers.connection import check, explain, redis_errors, text_of
 from workers.errors import RedisUnavailableError
 from workers.queues import RATE_LIMIT_PREFIX, open_queue
 from workers.settings import WorkerSettings
@@ -77,6 +80,21 @@ def feel_pulse(redis: Redis) -> Pulse:
         took.append(time.perf_counter() - started)
         ahead.append(seconds + microseconds / 1e6 - (begun + took[-1] / 2))
     return Pulse(median(took) * 1000, median(ahead))
+
+
+def name_worker() -> str:
+    """A name for this process as a worker, which tells its machine or container."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+
+
+def list_workers_here(redis: Redis, settings: WorkerSettings) -> list[WorkerInfo]:
+    """Those of the workers that listen which run on this machine, or in this container.
+
+    Raises RedisUnavailableError.
+    """
+    with redis_errors():
+        listening = list_workers(redis, settings)
+    return [worker for worker in listening if worker.name.rsplit("-", 2)[0] == socket.gethostname()]
 
 
 def list_workers(redis: Redis, settings: WorkerSettings) -> list[WorkerInfo]:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-import secrets
 import signal
-import socket
 import threading
 import time
 from contextlib import suppress
@@ -33,7 +31,7 @@ from workers.errors import TaskFailedError
 from workers.lease import SignOfLife
 from workers.logs import configure_logging
 from workers.queues import AllowListedJob, TaskQueue, open_queue
-from workers.roster import is_durable, write_trouble
+from workers.roster import is_durable, name_worker, write_trouble
 from workers.settings import WorkerSettings
 from workers.shutdown import SHUTDOWN
 
@@ -195,7 +193,7 @@ def run_worker(settings: WorkerSettings, burst: bool = False) -> None:
     prepare(redis, settings)
     worker = TaskWorker(
         [open_queue(redis, settings)],
-        name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
+        name=name_worker(),
         connection=redis,
         job_class=AllowListedJob,
         queue_class=TaskQueue,
