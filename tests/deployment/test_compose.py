@@ -1,4 +1,4 @@
-"""docker-compose.yml and .env.example: valid by the Compose specification, and as settings and commands are."""
+"""docker-compose.yml and .env.example: valid as the Compose specification has it, true to settings and commands."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ class TestNewEnvironment:
 
     def test_without_it_compose_says_what_is_missing(self, tmp_path: Path) -> None:
         made = new_environment(tmp_path)
-        with pytest.raises(KeyError, match="NETBOX_URL is not set; run deploy/new-env.sh"):
+        with pytest.raises(KeyError, match=r"NETBOX_URL is not set; run deploy/new-env\.sh"):
             load(made)
 
     def test_one_that_is_there_stays(self, tmp_path: Path) -> None:
