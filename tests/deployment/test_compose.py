@@ -1,4 +1,4 @@
-"""docker-compose.yml and .env.example: valid as the Compose specification has it, true to settings and commands."""
+"""docker-compose.yml and .env.example: valid by the Compose specification, true to settings and commands."""
 
 from __future__ import annotations
 
