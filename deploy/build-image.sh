@@ -99,19 +99,22 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' INT TERM
 write_secrets >"$scratch/pip.conf"
 
-set -- --file deploy/Dockerfile --tag "$tag" --build-arg "VERSION=$version" \
+set -- --file deploy/Dockerfile --build-arg "VERSION=$version" \
   --secret "id=pip.conf,src=$scratch/pip.conf" --secret "id=ca.pem,src=$scratch/ca.pem"
 case $engine in
   docker | podman)
     if [ -n "${BASE_IMAGE:-}" ]; then set -- "$@" --build-arg "BASE_IMAGE=$BASE_IMAGE"; fi
-    "$engine" build "$@" . ;;
+    "$engine" build --tag "$tag" "$@" . ;;
   buildah)
     if [ -z "${BASE_IMAGE:-}" ]; then
       make_substitute
       BASE_IMAGE=$substitute
     fi
-    our_buildah bud --isolation chroot --pull=never --layers --format docker \
-      --build-arg "BASE_IMAGE=$BASE_IMAGE" "$@" . ;;
+    set -- --isolation chroot --pull=never --layers --format docker --build-arg "BASE_IMAGE=$BASE_IMAGE" "$@"
+    # The first stage under a name of its own, so that its layers are there next time, and older ones are not.
+    our_buildah bud "$@" --target build --tag localhost/netbox-mcp-build .
+    our_buildah bud "$@" --tag "$tag" .
+    our_buildah rmi --prune >/dev/null ;;
   *) refuse "ENGINE is docker, podman or buildah, not $engine." ;;
 esac
 echo "Built $tag with $engine" >&2
