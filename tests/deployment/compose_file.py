@@ -37,7 +37,7 @@ def fill_in(text: str, variables: Mapping[str, str]) -> str:
             return given
         if kind == "-":
             return default
-        raise KeyError(f"{name} {default or 'is not set'}")
+        raise KeyError(f"{name} is not set: {default}")
 
     return _VARIABLE.sub(value, text)
 

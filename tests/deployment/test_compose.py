@@ -249,7 +249,7 @@ class TestNewEnvironment:
 
     def test_without_it_compose_says_what_is_missing(self, tmp_path: Path) -> None:
         made = new_environment(tmp_path)
-        with pytest.raises(KeyError, match=r"NETBOX_URL is not set; run deploy/new-env\.sh"):
+        with pytest.raises(KeyError, match=r"NETBOX_URL is not set: run deploy/new-env\.sh"):
             load(made)
 
     def test_one_that_is_there_stays(self, tmp_path: Path) -> None:
@@ -268,5 +268,5 @@ class TestNewEnvironment:
 
 def test_variables_are_filled_in_as_compose_does() -> None:
     assert fill_in("${A}-${B:-b}-$$C", {"A": "a"}) == "a-b-$C"
-    with pytest.raises(KeyError, match="A is not set; do this"):
-        fill_in("${A:?is not set; do this}", {"A": ""})
+    with pytest.raises(KeyError, match="A is not set: do this"):
+        fill_in("${A:?do this}", {"A": ""})
