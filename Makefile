@@ -8,7 +8,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test browser image image-tools unit interop bench chaos format lock build clean
+.PHONY: help setup demo lint test browser unit interop bench chaos format lock build clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
@@ -50,22 +50,7 @@ browser:  ## Chromium and its driver, where they are missing
 	  apt-get update -qq && apt-get install -y -qq chromium chromium-driver >/dev/null; \
 	else echo "Chromium is missing; install it with: apt install chromium chromium-driver" >&2; exit 1; fi
 
-image:  ## The container image: with Docker or Podman, else with Buildah on a base made from Debian's packages
-	@docker info >/dev/null 2>&1 || podman info >/dev/null 2>&1 || $(MAKE) --no-print-directory image-tools
-	@PYTHON=$(or $(wildcard $(BIN)/python),python3) deploy/build-image.sh $(ARGS)
-
-# For the tests of the image, which need no engine; redis-cli is for a health check of theirs.
-image-tools:  ## Buildah, mmdebstrap and redis-cli, where they are missing
-	@command -v buildah >/dev/null || missing=buildah; \
-	command -v mmdebstrap >/dev/null || missing="$$missing mmdebstrap"; \
-	command -v redis-cli >/dev/null || missing="$$missing redis-tools"; \
-	if [ -z "$$missing" ]; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "Installing $$missing"; \
-	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
-	else echo "To build and test the image without an engine, install: $$missing" >&2; exit 1; fi
-
-test: lint browser image-tools  ## Lint, then every test, on a real NetBox, Redis and worker processes
+test: lint browser  ## Lint, then every test, on a real NetBox, Redis and worker processes
 	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --hypothesis-profile thorough $(ARGS)
 
 unit: setup  ## Only the tests that need no service (seconds)
@@ -93,6 +78,24 @@ lock: setup  ## Renew requirements.lock from pyproject.toml
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra embedded --extra dev --upgrade \
 	  --no-header --no-emit-index-url --no-annotate pyproject.toml -o requirements.lock
+
+.PHONY: image image-tools
+test: image-tools
+
+image:  ## The container image: with Docker or Podman, else with Buildah on a base made from Debian's packages
+	@docker info >/dev/null 2>&1 || podman info >/dev/null 2>&1 || $(MAKE) --no-print-directory image-tools
+	@PYTHON=$(or $(wildcard $(BIN)/python),python3) deploy/build-image.sh $(ARGS)
+
+# Buildah, mmdebstrap and redis-cli, where they are missing: what the tests of the image need, which need no engine.
+image-tools:
+	@command -v buildah >/dev/null || missing=buildah; \
+	command -v mmdebstrap >/dev/null || missing="$$missing mmdebstrap"; \
+	command -v redis-cli >/dev/null || missing="$$missing redis-tools"; \
+	if [ -z "$$missing" ]; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing $$missing"; \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else echo "To build and test the image without an engine, install: $$missing" >&2; exit 1; fi
 
 build: setup  ## Wheel and source archive in dist/
 	$(BIN)/python -m build
