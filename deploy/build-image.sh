@@ -93,8 +93,7 @@ case ${1:-} in
 esac
 tag=${1:-netbox-mcp-orchestrator:$version}
 engine=${ENGINE:-$(find_engine)}
-umask 077
-scratch=$(mktemp -d)
+scratch=$(mktemp -d)  # nobody else may look into it
 trap 'rm -rf "$scratch"' EXIT
 trap 'exit 1' INT TERM
 write_secrets >"$scratch/pip.conf"
