@@ -11,7 +11,7 @@ import gc
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -51,7 +51,7 @@ from netbox_mcp.oauth import JwtVerifier, metadata_routes, metadata_url
 from netbox_mcp.rate_limit import RateLimit
 from netbox_mcp.rest import BodyLimit, add_routes
 from netbox_mcp.server import build_server
-from netbox_mcp.service import get_service
+from netbox_mcp.service import DEFAULT_TARGET, get_service
 from orchestrator.netbox import ConfigError
 from workers.connection import connect_briefly
 from workers.dashboard import build_dashboard
@@ -84,8 +84,9 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
         redoc_url=None,
         openapi_url=f"{REST_PATH}/openapi.json",
     )
-    _add_probes(app)
-    _add_metrics(app)
+    ready = _Remembered(lambda: get_service().is_ready(), READINESS_CACHE_SECONDS)
+    _add_probes(app, ready)
+    _add_metrics(app, ready)
     app.include_router(report_download.router)
     add_routes(app)
     app.add_middleware(BodyLimit, most_bytes=settings.max_request_bytes, input_bytes=settings.max_input_bytes)
@@ -192,9 +193,7 @@ def _url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _add_probes(app: FastAPI) -> None:
-    ready = _Remembered(lambda: get_service().is_ready(), READINESS_CACHE_SECONDS)
-
+def _add_probes(app: FastAPI, ready: _Remembered) -> None:
     @app.get("/healthz", response_class=PlainTextResponse, include_in_schema=False)
     async def healthz() -> str:
         return "ok"
@@ -206,11 +205,16 @@ def _add_probes(app: FastAPI) -> None:
         return PlainTextResponse("unready", status_code=503)
 
 
-def _add_metrics(app: FastAPI) -> None:
+def _add_metrics(app: FastAPI, ready: _Remembered) -> None:
     @app.get("/metrics", include_in_schema=False)
-    def metrics(request: Request) -> Response:
-        body, content_type = get_task_manager().metrics(request.headers.get("accept", ""))
+    async def metrics(request: Request) -> Response:
+        accept, netbox_up = request.headers.get("accept", ""), {DEFAULT_TARGET: await ready()}
+        body, content_type = await anyio.to_thread.run_sync(_tell_metrics, accept, netbox_up)
         return Response(body, headers={"content-type": content_type})
+
+
+def _tell_metrics(accept: str, netbox_up: Mapping[str, bool]) -> tuple[bytes, str]:
+    return get_task_manager().metrics(accept, netbox_up)
 
 
 def _mount_dashboard(app: FastAPI, settings: Settings) -> None:

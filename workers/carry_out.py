@@ -10,7 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq.timeouts import JobTimeoutException
 
-from orchestrator.errors import JournalError, LeaseLostError, OrchestratorError
+from orchestrator.errors import OrchestratorError
 from workers.connection import explain
 from workers.errors import (
     RedisUnavailableError,
@@ -22,16 +22,11 @@ from workers.errors import (
 )
 from workers.metrics import RUNS_INTERRUPTED, TASKS_ENDED
 from workers.records import TaskRecords
-from workers.reruns import another_run_follows, do_not_count_this_run, run_no_more
+from workers.reruns import INTERRUPTIONS, another_run_follows, do_not_count_this_run, run_no_more
 from workers.settings import WorkerSettings
 from workers.task_run import TaskRun
 
 log = structlog.get_logger(__name__)
-
-INTERRUPTIONS = frozenset(
-    {LeaseLostError.code, JournalError.code, RedisUnavailableError.code, WorkerStopsError.code}
-)
-"""What may end a run through no fault of its task: another run goes on with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
-"""All metrics as Prometheus wants them: what workers have counted, and how queue and Redis fare right now.
+"""All metrics as Prometheus wants them: what workers have counted, and how queue, Redis and NetBox fare now.
 
-A fixed number of small reads, however many tasks there are.
+A fixed number of small reads, however many tasks there are. What can happen and has not is told as 0: of a
+series that appears with its first event, Prometheus sees no increase.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import accumulate
+from itertools import accumulate, product
 from typing import Any
 
 import orjson
@@ -26,23 +27,50 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.utils import str_to_date
 
+from orchestrator.catalog import ENSURED
+from orchestrator.models import Result
 from workers import keys
 from workers.connection import text_of
-from workers.metrics import COUNTED, INFINITY, PREFIX, SUM, Metric
-from workers.queues import open_queue
+from workers.metrics import (
+    COUNTED,
+    INFINITY,
+    OBJECTS,
+    PREFIX,
+    RUNS_INTERRUPTED,
+    SUM,
+    TASK_RUNS,
+    TASKS_ENDED,
+    WAIT_SECONDS,
+    Metric,
+)
+from workers.queues import FUNCTION_BY_KIND, open_queue
+from workers.reruns import INTERRUPTIONS
 from workers.roster import read_queue_info
 from workers.settings import WorkerSettings
+from workers.status import ENDED
 
 Numbers = Mapping[tuple[str, ...], float]
 
+KINDS = tuple(FUNCTION_BY_KIND)
+FROM_THE_START: Mapping[str, Sequence[tuple[str, ...]]] = {
+    TASK_RUNS.name: [*product(KINDS, ("first", "again"))],
+    TASKS_ENDED.name: [*product(KINDS, sorted(ENDED))],
+    RUNS_INTERRUPTED.name: [(code,) for code in sorted(INTERRUPTIONS)],
+    OBJECTS.name: [*product(ENSURED, sorted(Result))],
+    WAIT_SECONDS.name: [(kind,) for kind in KINDS],
+}
+"""The labels of what is told before it has happened. Which targets there will be, nobody knows."""
 
-def expose(redis: Redis, settings: WorkerSettings, accept: str) -> tuple[bytes, str]:
+
+def expose(
+    redis: Redis, settings: WorkerSettings, accept: str, netbox_up: Mapping[str, bool]
+) -> tuple[bytes, str]:
     """The metrics in the format that the Accept header asks for, and its content type.
 
-    While Redis is away there is one metric, which says so.
+    `netbox_up` says which targets answer. While Redis is away nothing else is told but that.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Now(redis, settings))
+    registry.register(_Now(redis, settings, netbox_up))
     encode, content_type = choose_encoder(accept)
     return encode(registry), content_type
 
@@ -50,9 +78,10 @@ def expose(redis: Redis, settings: WorkerSettings, accept: str) -> tuple[bytes, 
 class _Now(Collector):
     """What there is to tell at this moment."""
 
-    def __init__(self, redis: Redis, settings: WorkerSettings) -> None:
+    def __init__(self, redis: Redis, settings: WorkerSettings, netbox_up: Mapping[str, bool]) -> None:
         self._redis = redis
         self._settings = settings
+        self._netbox_up = netbox_up
 
     def collect(self) -> Iterator[Family]:
         """Every metric with all of its samples."""
@@ -62,7 +91,15 @@ class _Now(Collector):
         except RedisError:
             families = []
         yield _gauge("redis_up", "1 while Redis can be used.", int(bool(families)))
+        yield _answering(self._netbox_up)
         yield from families
+
+
+def _answering(netbox_up: Mapping[str, bool]) -> Family:
+    family = GaugeMetricFamily(f"{PREFIX}netbox_up", "1 while NetBox answers this server.", labels=["target"])
+    for target, answers in sorted(netbox_up.items()):
+        family.add_metric([target], int(answers))
+    return family
 
 
 def _gauges(redis: Redis, settings: WorkerSettings) -> Iterator[Family]:
@@ -108,6 +145,8 @@ def _counted(redis: Redis) -> Iterator[Family]:
     }
     for metric in COUNTED:
         mine = {tuple(labels): number for (name, *labels), number in numbers.items() if name == metric.name}
+        for labels in FROM_THE_START.get(metric.name, ()):
+            mine.setdefault((*labels, SUM) if metric.buckets else labels, 0.0)
         yield _histogram(metric, mine) if metric.buckets else _counter(metric, mine)
 
 

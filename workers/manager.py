@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -442,9 +442,12 @@ class AsyncTaskManager:
         with redis_errors():
             return feel_pulse(self._redis)
 
-    def metrics(self, accept: str) -> tuple[bytes, str]:
-        """All metrics in the format that an Accept header asks for, and its content type (exposition.py)."""
-        return expose(self._redis, self._settings, accept)
+    def metrics(self, accept: str, netbox_up: Mapping[str, bool]) -> tuple[bytes, str]:
+        """All metrics in the format that an Accept header asks for, and its content type (exposition.py).
+
+        `netbox_up` says which targets answer the server that is asked.
+        """
+        return expose(self._redis, self._settings, accept, netbox_up)
 
     def queue_info(self) -> QueueInfo:
         """How queue, workers and Redis fare. Redis being gone is an answer, not an error."""

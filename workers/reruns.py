@@ -7,6 +7,14 @@ from contextlib import suppress
 from redis.exceptions import RedisError
 from rq import get_current_job
 
+from orchestrator.errors import JournalError, LeaseLostError
+from workers.errors import RedisUnavailableError, WorkerStopsError
+
+INTERRUPTIONS = frozenset(
+    {LeaseLostError.code, JournalError.code, RedisUnavailableError.code, WorkerStopsError.code}
+)
+"""What may end a run through no fault of its task: another run goes on with it."""
+
 
 def another_run_follows() -> bool:
     """Whether the queue will run the job again if this run fails."""

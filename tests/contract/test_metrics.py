@@ -73,7 +73,7 @@ def test_what_workers_do_is_counted(
     server: HttpServer, team: WorkerTeam, proxy: FaultyProxy, netbox: NetBoxOverHttp, prefix: str
 ) -> None:
     before = scrape(server)
-    assert (before["redis_up",], before["redis_durable",]) == (1, 1)
+    assert (before["redis_up",], before["redis_durable",], before["netbox_up", "default"]) == (1, 1, 1)
     assert before["workers", "idle"] == before["tasks", "queued"] == 0
     assert before["redis_memory_bytes",] > 0
 
@@ -97,7 +97,7 @@ def test_what_workers_do_is_counted(
     assert after["tasks_ended_total", "apply", "completed"] == 1
     assert after["tasks_ended_total", "apply", "completed_with_errors"] == 1
     assert after["task_runs_total", "apply", "first"] == after["task_wait_seconds_count", "apply"] == 2
-    assert ("task_runs_total", "apply", "again") not in after
+    assert after["task_runs_total", "apply", "again"] == 0
     for object_type in ("manufacturers", "sites", "device_roles"):
         assert after["objects_total", object_type, "created"] == 1
     assert after["objects_total", "device_types", "failed"] == 1
@@ -146,8 +146,23 @@ def test_a_run_after_a_kill_is_an_again(
 
 def test_while_redis_is_away_that_is_what_is_told(server: HttpServer, redis_server: RedisServer) -> None:
     with redis_stopped(redis_server):
-        assert scrape(server) == {("redis_up",): 0}
+        assert scrape(server) == {("redis_up",): 0, ("netbox_up", "default"): 1}
     assert scrape(server)["redis_up",] == 1
+
+
+def test_a_netbox_that_is_away_is_told(with_redis: str, dead_netbox: str, cli: CommandLine) -> None:
+    for server in serve(cli, REDIS_URL=with_redis, NETBOX_MCP_TOKEN=TOKEN):
+        assert scrape(server)["netbox_up", "default"] == 0
+
+
+def test_what_has_not_happened_yet_is_told_as_nothing(server: HttpServer) -> None:
+    before = scrape(server)
+    for kind in ("apply", "plan", "rollback"):
+        assert before["task_runs_total", kind, "again"] == before["task_wait_seconds_count", kind] == 0
+        for state in ("cancelled", "completed", "completed_with_errors", "failed", "rolled_back"):
+            assert before["tasks_ended_total", kind, state] == 0
+    assert before["objects_total", "devices", "failed"] == 0
+    assert before["runs_interrupted_total", "lease_lost"] == 0
 
 
 def test_without_a_token_nothing_is_told(server: HttpServer) -> None:
