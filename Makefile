@@ -8,7 +8,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test browser unit interop bench chaos format lock build clean
+.PHONY: help setup demo lint test browser prometheus unit interop bench chaos format lock build clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
@@ -50,7 +50,22 @@ browser:  ## Chromium and its driver, where they are missing
 	  apt-get update -qq && apt-get install -y -qq chromium chromium-driver >/dev/null; \
 	else echo "Chromium is missing; install it with: apt install chromium chromium-driver" >&2; exit 1; fi
 
-test: lint browser  ## Lint, then every test, on a real NetBox, Redis and worker processes
+# For the tests of alerts. Only its two programs are taken from Debian's package: installed, it would start a server.
+prometheus: setup  ## Prometheus and promtool, where they are missing
+	@for program in prometheus promtool; do \
+	  [ -x $(BIN)/$$program ] || command -v $$program >/dev/null || missing=1; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then \
+	  echo "Prometheus is missing; put its programs prometheus and promtool on PATH." >&2; exit 1; fi; \
+	echo "Fetching Prometheus"; \
+	if [ "$$(id -u)" = 0 ]; then apt-get update -qq; fi; \
+	folder=$$(mktemp -d) && (cd $$folder && apt-get download -qq prometheus 2>/dev/null && dpkg-deb -x prometheus_*.deb .) \
+	  && cp $$folder/usr/bin/prometheus $$folder/usr/bin/promtool $(BIN)/; \
+	done=$$?; rm -rf $$folder; \
+	if [ $$done != 0 ]; then echo "Prometheus could not be fetched; put its programs prometheus and promtool on PATH." >&2; fi; \
+	exit $$done
+
+test: lint browser prometheus  ## Lint, then every test, on a real NetBox, Redis and worker processes
 	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --hypothesis-profile thorough $(ARGS)
 
 unit: setup  ## Only the tests that need no service (seconds)
