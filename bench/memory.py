@@ -41,6 +41,8 @@ from workers.tracker import TaskTracker
 
 OBJECTS = 100_000
 _TARGET, _TASK, _BATCH = "default", "t-bench", "b-bench"
+_LEASE_SECONDS = 600
+"""Nothing renews it beside the work, as a real task does; a busy machine must not let it lapse."""
 
 
 class AnsweringNetBox(PreparedNetBox):
@@ -67,19 +69,26 @@ class AnsweringNetBox(PreparedNetBox):
 
 def measure(objects: int = OBJECTS) -> dict[str, float]:
     """`peak_mb` of the whole, and what it had grown to at the end of each step before (`<step>_mb`)."""
-    with tempfile.TemporaryDirectory() as folder, _redis(Path(folder)) as url:
-        settings = WorkerSettings(redis_url=url)
-        redis = connect(settings)
+    with tempfile.TemporaryDirectory() as folder, redis_in(Path(folder)) as url:
+        return run_batch(url, objects)
+
+
+def run_batch(url: str, objects: int) -> dict[str, float]:
+    """Keep a document of so many objects in this Redis, and have another process carry it out.
+
+    Returns what that process has found: its memory after each step, as `measure` does.
+    """
+    settings = WorkerSettings(redis_url=url)
+    with connect(settings) as redis:
         document_id = Store(redis, settings).save_document(document(objects))
-        redis.close()
-        here = Path(__file__).resolve().parent.parent
-        answer = subprocess.run(
-            [sys.executable, "-m", "bench.memory", "--work", url, document_id],
-            cwd=here,
-            env={**os.environ, "PYTHONPATH": str(here)},
-            stdout=subprocess.PIPE,
-            check=True,
-        )
+    here = Path(__file__).resolve().parent.parent
+    answer = subprocess.run(
+        [sys.executable, "-m", "bench.memory", "--work", url, document_id],
+        cwd=here,
+        env={**os.environ, "PYTHONPATH": str(here)},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
     found: dict[str, float] = orjson.loads(answer.stdout)
     expected = objects // OBJECTS_PER_DEVICE * (OBJECTS_PER_DEVICE + 1)
     assert found.pop("done") == expected, f"{expected} changes were expected"
@@ -87,7 +96,8 @@ def measure(objects: int = OBJECTS) -> dict[str, float]:
 
 
 @contextmanager
-def _redis(folder: Path) -> Iterator[str]:
+def redis_in(folder: Path) -> Iterator[str]:
+    """The address of a Redis with an append-only file, while the block runs."""
     server = RedisServer(folder, choose_port(()), appendonly=True)
     server.start()
     try:
@@ -110,7 +120,7 @@ def work(url: str, document_id: str) -> dict[str, float]:
     found["planned_mb"] = _peak_mb()
     store.save_plan(plan, document_id)
     found["plan_kept_mb"] = _peak_mb()
-    lease = Lease(redis, _TARGET, _TASK, settings.lease_ttl_seconds)
+    lease = Lease(redis, _TARGET, _TASK, _LEASE_SECONDS)
     lease.acquire()
     journal, tracker = RedisJournal(redis, _BATCH, lease), TaskTracker(redis, _TASK)
     report = engine.apply(plan, _BATCH, journal, tracker, checkpoint=lambda: lease.renew())
