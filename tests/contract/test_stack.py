@@ -12,7 +12,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from netbox_mcp.cli.demonstration import ToolRefusedError, show_both_runs
+from netbox_mcp.cli.demo_people import ToolRefusedError
+from netbox_mcp.cli.demonstration import show_acts
 from netbox_mcp.sandbox import SandboxInfo
 from netbox_mcp.stack import Stack
 from tests.contract.clients import ask, over_http
@@ -70,6 +71,6 @@ def test_it_is_configured_by_nothing_but_itself_and_its_errors_are_sentences(
         )
         assert health.data["dry_run"] is False
         with pytest.raises(ToolRefusedError) as caught:
-            anyio.run(show_both_runs, stack, NETBOX, {"sites": [{"nam": "x"}]})
+            anyio.run(show_acts, stack, NETBOX, "", {"sites": [{"nam": "x"}]})
     assert caught.value.code == "invalid_document"
     assert "sites[0]" in caught.value.message
