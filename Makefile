@@ -8,7 +8,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test browser prometheus unit interop bench chaos format lock build clean
+.PHONY: help setup demo lint test browser prometheus unit interop bench chaos picture format lock build clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
@@ -84,6 +84,9 @@ bench: setup  ## Measure our speed against bare requests (about an hour); writes
 
 chaos: setup  ## Kill, cut off and confuse batches (about two hours); writes docs/reliability.md
 	$(BIN)/python -m tests.chaos.run $(ARGS)
+
+picture: setup  ## Record the terminal that the README shows; writes docs/images/run.svg
+	$(BIN)/python -m tests.picture.take
 
 format: setup  ## Put the code into shape
 	$(BIN)/ruff check --fix .
