@@ -6,6 +6,7 @@ schema can say (references, duplicates, ranges).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.catalog import ENSURED, OBJECT_TYPES
@@ -21,6 +22,22 @@ _KINDS = {
 }
 _REFERENCE = {"description": 'a name, or what identifies it: {"name": ...}, {"id": ...}'}
 
+OPTION_HELP: Mapping[str, str] = {
+    "create_parents": "guarded: a parent that is only mentioned is created, unless a similar one exists; "
+    "true: it is in any case; false: never",
+    "on_drift": "overwrite: the document wins, the plan marks what someone has changed; keep: such fields "
+    "stay as they are in NetBox; fail: an object with drift is a conflict, and nothing of the batch is "
+    "written",
+    "on_error": "continue: one bad row costs one row; stop: nothing new starts after the first failure; "
+    "rollback: the same, and what the batch has done until then is taken back",
+    "metadata": "on, true: every object that is written remembers batch and digests; off, false: nothing is "
+    "left on objects, no drift is told",
+    "expand": "true: ranges in names make one entry per value; false: names are taken as written",
+    "tags": "tag names, put on every object that the document declares; parents that are only mentioned get "
+    "none",
+}
+"""What each option means; its first value is the default."""
+
 
 def document_schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of a batch document."""
@@ -31,11 +48,8 @@ def document_schema() -> dict[str, Any]:
         "properties": {
             "options": {
                 "type": "object",
-                "properties": {
-                    **{name: {"enum": list(values)} for name, values in ALLOWED_OPTIONS.items()},
-                    "tags": {"type": "array"},
-                    "custom_fields": {"type": "object"},
-                },
+                "properties": {name: _option(name) for name in OPTION_HELP},
+                "additionalProperties": False,
             },
             "defaults": {"type": "object", "properties": {name: {"type": "object"} for name in ENSURED}},
             **{name: {"type": "array", "items": _entry(name)} for name in ENSURED},
@@ -56,6 +70,13 @@ def catalog_in_short() -> list[dict[str, Any]]:
         }
         for row in OBJECT_TYPES.values()
     ]
+
+
+def _option(name: str) -> dict[str, Any]:
+    described = {"description": OPTION_HELP[name]}
+    if name in ALLOWED_OPTIONS:
+        return {"enum": list(ALLOWED_OPTIONS[name]), **described}
+    return {"type": "array", "items": {"type": "string"}, **described}
 
 
 def _entry(object_type: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from netbox_mcp.cli.output import EXIT_CODES_HELP
 from netbox_mcp.execution import serialize_registry_for_api
 from netbox_mcp.registry import ALL_TOOLSETS
 
-_NOTICE = "<!-- Made from the code by `pytest tests/unit/test_documents_are_true.py --update-golden`. -->"
+NOTICE = "<!-- Made from the code by `pytest tests/unit/test_documents_are_true.py --update-golden`. -->"
 
 
 def command_line_page() -> str:
@@ -20,7 +20,7 @@ def command_line_page() -> str:
     lines = [
         "# The command line",
         "",
-        _NOTICE,
+        NOTICE,
         "",
         f"`netbox-mcp --help` and `netbox-mcp COMMAND --help` say the same. {EXIT_CODES_HELP}",
     ]
@@ -58,7 +58,7 @@ def _option_row(one: Any) -> str:
     flag = isinstance(one.default, bool)
     shown = one.default if not flag and isinstance(one.default, str | int | float) else None
     default = "" if shown in (None, "") else f" Default: `{shown}`."
-    return f"| `{name}` | {_cell(one.help)}{default} |"
+    return f"| `{name}` | {cell(one.help)}{default} |"
 
 
 def tools_page() -> str:
@@ -66,7 +66,7 @@ def tools_page() -> str:
     lines = [
         "# The tools",
         "",
-        _NOTICE,
+        NOTICE,
         "",
         "What `netbox-mcp tools` lists, MCP clients see and `POST /api/v1/execute` takes, by toolset. A tool "
         "that takes `confirm` shows what it would do until `confirm` is true. Arguments that are not "
@@ -98,7 +98,7 @@ def _nature(tool: Mapping[str, Any]) -> str:
 def _argument_rows(schema: Mapping[str, Any]) -> Iterator[str]:
     for name, one in schema.get("properties", {}).items():
         needed = ", required" if name in schema.get("required", ()) else _default(one)
-        yield f"| `{name}` | {_kind(one)}{needed} | {_cell(one.get('description', ''))} |"
+        yield f"| `{name}` | {_kind(one)}{needed} | {cell(one.get('description', ''))} |"
 
 
 def _default(one: Mapping[str, Any]) -> str:
@@ -112,5 +112,6 @@ def _kind(one: Mapping[str, Any]) -> str:
     return " or ".join(name for name in names if name not in ("null", ""))
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Text that stays within a cell of a table."""
     return text.replace("|", "\\|").replace("\n", " ")

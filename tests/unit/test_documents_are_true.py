@@ -1,6 +1,7 @@
 """The documents against the code: settings, planning rules, examples, Redis keys.
 
-`--update-golden` writes docs/command-line.md, docs/tools.md and the tables of docs/configuration.md anew.
+`--update-golden` writes anew what is made from the code: docs/command-line.md, docs/tools.md,
+docs/object-types.md, and the tables of docs/configuration.md and docs/batch-document.md.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from pydantic_core import PydanticUndefined
 
 from netbox_mcp.config import Settings, variable_of
 from netbox_mcp.registry import load_tools
-from orchestrator.document import read_document
+from orchestrator.desired import Options
+from orchestrator.document import ALLOWED_OPTIONS, read_document
+from orchestrator.document_schema import OPTION_HELP
 from orchestrator.netbox.settings import _VARIABLES as TARGET_VARIABLES
 from orchestrator.netbox.settings import NetBoxSettings
 from orchestrator.normalise import normalise
 from orchestrator.testing import MemoryNetBox
 from tests.unit.batches import apply
+from tests.unit.document_pages import object_types_page, object_types_table, options_table, referred_table
 from tests.unit.reference_pages import command_line_page, tools_page
 
 REPOSITORY = Path(__file__).parents[2]
-CONFIGURATION = REPOSITORY / "docs/configuration.md"
+MADE = "made from the code by `pytest tests/unit/test_documents_are_true.py --update-golden`"
 
 
 def default_of(info: Any) -> str:
@@ -43,19 +47,48 @@ def default_of(info: Any) -> str:
 def settings_table() -> list[str]:
     targets = [(TARGET_VARIABLES[name], NetBoxSettings.model_fields[name]) for name in TARGET_VARIABLES]
     ours = [(variable_of(name), info) for name, info in Settings.model_fields.items() if name != "dry_run"]
-    return [f"| `{name}` | {default_of(info)} | {info.description} |" for name, info in (*targets, *ours)]
+    rows = [f"| `{name}` | {default_of(info)} | {info.description} |" for name, info in (*targets, *ours)]
+    return ["| variable | default | what it does |", "|---|---|---|", *rows]
 
 
-def test_every_setting_is_documented_as_the_code_has_it(request: pytest.FixtureRequest) -> None:
-    head, line, tail = CONFIGURATION.read_text().partition("|---|---|---|\n")
-    rest = "".join(text for text in tail.splitlines(keepends=True) if not text.startswith("| `"))
-    expected = head + line + "\n".join(settings_table()) + "\n" + rest
+@pytest.mark.parametrize(
+    ("name", "part", "made"),
+    [
+        ("configuration.md", "settings", settings_table),
+        ("batch-document.md", "object types", object_types_table),
+        ("batch-document.md", "referred types", referred_table),
+        ("batch-document.md", "options", options_table),
+    ],
+)
+def test_a_table_that_is_made_from_the_code_is_as_the_code(
+    name: str, part: str, made: Callable[[], list[str]], request: pytest.FixtureRequest
+) -> None:
+    page = REPOSITORY / "docs" / name
+    begin, end = f"<!-- {part}: {MADE} -->\n", f"<!-- end of {part} -->\n"
+    head, begun, tail = page.read_text().partition(begin)
+    _, ended, rest = tail.partition(end)
+    assert begun, f"{page} lacks {begin!r}"
+    assert ended, f"{page} lacks {end!r}"
+    expected = head + begin + "\n".join(made()) + "\n" + end + rest
     if request.config.getoption("--update-golden"):
-        CONFIGURATION.write_text(expected)
-    assert CONFIGURATION.read_text() == expected
+        page.write_text(expected)
+    assert page.read_text() == expected
 
 
-@pytest.mark.parametrize(("name", "made"), [("command-line.md", command_line_page), ("tools.md", tools_page)])
+def test_the_first_value_of_each_option_is_its_default() -> None:
+    assert set(OPTION_HELP) == {*ALLOWED_OPTIONS, "tags"}
+    for name, values in ALLOWED_OPTIONS.items():
+        assert getattr(Options(), name) in (values[0], values[0] == "on"), name
+
+
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("command-line.md", command_line_page),
+        ("tools.md", tools_page),
+        ("object-types.md", object_types_page),
+    ],
+)
 def test_a_page_that_is_made_from_the_code_is_as_the_code(
     name: str, made: Callable[[], str], request: pytest.FixtureRequest
 ) -> None:
