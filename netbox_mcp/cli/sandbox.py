@@ -117,3 +117,4 @@ def _print_access(info: SandboxInfo) -> None:
     print(f"Login: {info.username} / {info.password}")
     print(f"export NETBOX_URL={info.url}")
     print(f"export NETBOX_TOKEN={info.token_v2}")
+    print(f"export REDIS_URL={info.queue_url}")

@@ -11,7 +11,8 @@ from netbox_mcp.sandbox.settings import InstanceSettings, write_private
 
 DATABASE_VARIABLE = "NETBOX_MCP_SANDBOX_DATABASE"
 LIVE_DATABASE = "netbox"
-TASKS_DATABASE, CACHE_DATABASE = 0, 1
+TASKS_DATABASE, CACHE_DATABASE, QUEUE_DATABASE = 0, 1, 2
+"""Databases of the sandbox's Redis: two of NetBox's own, and one for our queue."""
 
 _TEXT = '''"""Written by `netbox-mcp sandbox up` at every start: changes here are lost."""
 

@@ -16,6 +16,7 @@ import redis
 from netbox_mcp.sandbox.configuration import (
     CACHE_DATABASE,
     LIVE_DATABASE,
+    QUEUE_DATABASE,
     TASKS_DATABASE,
     write_configuration,
 )
@@ -46,7 +47,10 @@ _WORKER_KEYS = (b"rq:worker", b"rq:scheduler-lock")
 
 @dataclass(frozen=True)
 class SandboxInfo:
-    """A running sandbox: where it is and how to get in."""
+    """A running sandbox: where it is and how to get in.
+
+    `redis_url` is NetBox's own; `queue_url` a database beside it for tasks of ours, which outlive a restart.
+    """
 
     name: str
     version: str
@@ -57,6 +61,7 @@ class SandboxInfo:
     token_v2: str = field(repr=False)
     database_url: str = field(repr=False)
     redis_url: str = field(repr=False)
+    queue_url: str = field(repr=False)
     processes: Mapping[str, int]
 
 
@@ -185,7 +190,11 @@ class Sandbox:
         parts = self._parts(settings, binaries, environment)
         self._report("Starting PostgreSQL and Redis", None, None)
         parts.cluster.start()
+        was_down = self._processes.running("redis") is None
         parts.redis.start()
+        if was_down:  # only our queue is to outlive a stop
+            _forget(parts.redis, CACHE_DATABASE, lambda key: True)
+            _forget(parts.redis, TASKS_DATABASE, lambda key: True)
         write_configuration(self._folder.netbox, settings)
         return parts
 
@@ -207,7 +216,11 @@ class Sandbox:
             folder.postgres, settings.postgres_port, settings.database_password, binaries, processes
         )
         redis_server = RedisServer(
-            folder.redis, settings.redis_port, password=settings.redis_password, processes=processes
+            folder.redis,
+            settings.redis_port,
+            appendonly=True,  # for our queue, which must not lose tasks and journals
+            password=settings.redis_password,
+            processes=processes,
         )
         netbox = NetBoxServer(folder.netbox, settings, environment, processes)
         return _Parts(cluster, redis_server, netbox, Databases(cluster, netbox, self.version))
@@ -224,6 +237,7 @@ class Sandbox:
 
     def _info(self, settings: InstanceSettings, processes: dict[str, int]) -> SandboxInfo:
         postgres = f"127.0.0.1:{settings.postgres_port}"
+        redis_at = f"redis://:{settings.redis_password}@127.0.0.1:{settings.redis_port}"
         return SandboxInfo(
             name=self.name,
             version=self.version,
@@ -233,7 +247,8 @@ class Sandbox:
             token_v1=settings.token_v1,
             token_v2=settings.token_v2,
             database_url=f"postgresql://{SUPERUSER}:{settings.database_password}@{postgres}/{LIVE_DATABASE}",
-            redis_url=f"redis://:{settings.redis_password}@127.0.0.1:{settings.redis_port}/{TASKS_DATABASE}",
+            redis_url=f"{redis_at}/{TASKS_DATABASE}",
+            queue_url=f"{redis_at}/{QUEUE_DATABASE}",
             processes=processes,
         )
 
@@ -251,9 +266,10 @@ class Sandbox:
 
 
 def _forget_cached_state(server: RedisServer) -> None:
-    """Clear NetBox's cache and its queued jobs, which speak of objects that are gone."""
+    """Clear NetBox's cache, its queued jobs and our tasks, which speak of objects that are gone."""
     _forget(server, CACHE_DATABASE, lambda key: True)
-    _forget(server, TASKS_DATABASE, lambda key: not key.startswith(_WORKER_KEYS))
+    for database in (TASKS_DATABASE, QUEUE_DATABASE):
+        _forget(server, database, lambda key: not key.startswith(_WORKER_KEYS))
 
 
 def _forget(server: RedisServer, database: int, concerns: Callable[[bytes], bool]) -> None:
