@@ -8,7 +8,7 @@ ARGS ?=
 PROCESSES ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lint test browser prometheus unit interop bench chaos picture format lock build clean
+.PHONY: help setup demo lint test tools prometheus image unit interop bench chaos picture format lock build clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | column -t -s '|'
@@ -42,13 +42,16 @@ lint: setup  ## ruff, mypy --strict and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# For the tests of web pages; Debian has both, and no browser comes from the package index.
-browser:  ## Chromium and its driver, where they are missing
-	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then :; \
+# What tests need of Debian: programs, and the packages that have them. No browser comes from the package index.
+TOOLS := chromium:chromium chromedriver:chromium-driver buildah:buildah mmdebstrap:mmdebstrap redis-cli:redis-tools
+
+tools:  ## Chromium, and what builds the image and a fresh Debian, where they are missing
+	@for tool in $(TOOLS); do command -v $${tool%:*} >/dev/null || missing="$$missing $${tool#*:}"; done; \
+	if [ -z "$$missing" ]; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "Installing Chromium takes about a minute"; \
-	  apt-get update -qq && apt-get install -y -qq chromium chromium-driver >/dev/null; \
-	else echo "Chromium is missing; install it with: apt install chromium chromium-driver" >&2; exit 1; fi
+	  echo "Installing$$missing"; \
+	  apt-get update -qq && apt-get install -y -qq $$missing >/dev/null; \
+	else echo "Missing; install with: apt install$$missing" >&2; exit 1; fi
 
 # For the tests of alerts. Only its two programs are taken from Debian's package: installed, it would start a server.
 prometheus: setup  ## Prometheus and promtool, where they are missing
@@ -65,7 +68,7 @@ prometheus: setup  ## Prometheus and promtool, where they are missing
 	if [ $$done != 0 ]; then echo "Prometheus could not be fetched; put its programs prometheus and promtool on PATH." >&2; fi; \
 	exit $$done
 
-test: lint browser prometheus  ## Lint, then every test, on a real NetBox, Redis and worker processes
+test: lint tools prometheus  ## Lint, then every test, on a real NetBox, Redis and worker processes
 	$(BIN)/pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder --hypothesis-profile thorough $(ARGS)
 
 unit: setup  ## Only the tests that need no service (seconds)
@@ -97,23 +100,9 @@ lock: setup  ## Renew requirements.lock from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra embedded --extra dev --upgrade \
 	  --no-header --no-emit-index-url --no-annotate pyproject.toml -o requirements.lock
 
-.PHONY: image image-tools
-test: image-tools
-
 image:  ## The container image: with Docker or Podman, else with Buildah on a base made from Debian's packages
-	@docker info >/dev/null 2>&1 || podman info >/dev/null 2>&1 || $(MAKE) --no-print-directory image-tools
+	@docker info >/dev/null 2>&1 || podman info >/dev/null 2>&1 || $(MAKE) --no-print-directory tools
 	@PYTHON=$(or $(wildcard $(BIN)/python),python3) deploy/build-image.sh $(ARGS)
-
-# Buildah, mmdebstrap and redis-cli, where they are missing: what the tests of the image need, which need no engine.
-image-tools:
-	@command -v buildah >/dev/null || missing=buildah; \
-	command -v mmdebstrap >/dev/null || missing="$$missing mmdebstrap"; \
-	command -v redis-cli >/dev/null || missing="$$missing redis-tools"; \
-	if [ -z "$$missing" ]; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo "Installing $$missing"; \
-	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
-	else echo "To build and test the image without an engine, install: $$missing" >&2; exit 1; fi
 
 build: setup  ## Wheel and source archive in dist/
 	$(BIN)/python -m build

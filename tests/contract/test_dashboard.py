@@ -57,7 +57,7 @@ def server(netbox: NetBoxOverHttp, with_redis: str, cli: CommandLine) -> Iterato
 
 def installed(program: str) -> str:
     path = shutil.which(program)
-    assert path, f"{program} is missing; `make browser` installs it"
+    assert path, f"{program} is missing; `make tools` installs it"
     return path
 
 

@@ -45,7 +45,7 @@ def require_tools() -> None:
     if missing or os.geteuid() != 0:
         pytest.fail(
             f"The image is tested by Buildah, as root; missing: {', '.join(missing) or 'root'}. "
-            "Run `make image-tools` and the tests as root.",
+            "Run `make tools` and the tests as root.",
             pytrace=False,
         )
 
