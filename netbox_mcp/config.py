@@ -103,6 +103,11 @@ class Settings(WorkerSettings):
         ge=0,
         description="Requests over HTTP that one caller may make in a minute; 0: no limit.",
     )
+    session_seconds: int = Field(
+        default=8 * 3600,
+        ge=60,
+        description="How long somebody stays signed in at the web pages; never beyond the end of the token.",
+    )
     max_request_bytes: int = Field(
         default=4 * 1024 * 1024, ge=1024, description="Largest HTTP request body that is accepted."
     )

@@ -1,8 +1,8 @@
-"""The HTTP host: one FastAPI application with MCP at /mcp, REST at /api/v1, metrics and dashboard.
+"""The HTTP host: one FastAPI application with MCP at /mcp, REST at /api/v1, metrics, dashboard and pages.
 
 Everything it serves is behind the bearer token, save /healthz and /readyz,
-which answer one bare word. It refuses to listen beyond this machine without a
-configured token.
+which answer one bare word; the pages are behind a session that the token opens
+(web/app.py). It refuses to listen beyond this machine without a configured token.
 """
 
 from __future__ import annotations
@@ -50,8 +50,10 @@ from netbox_mcp.messages import MessageGate
 from netbox_mcp.oauth import JwtVerifier, metadata_routes, metadata_url
 from netbox_mcp.rate_limit import RateLimit
 from netbox_mcp.rest import BodyLimit, add_routes
+from netbox_mcp.rest.problems import answer_with
 from netbox_mcp.server import build_server
 from netbox_mcp.service import DEFAULT_TARGET, get_service
+from netbox_mcp.web.app import Fork, build_pages
 from orchestrator.netbox import ConfigError
 from workers.connection import connect_briefly
 from workers.dashboard import build_dashboard
@@ -92,16 +94,17 @@ def build_http_app(settings: Settings, tokens: list[SecretStr]) -> FastAPI:
     app.add_middleware(BodyLimit, most_bytes=settings.max_request_bytes, input_bytes=settings.max_input_bytes)
     # The last middleware added is the first to see a request: who calls, then whether they may.
     if settings.requests_per_minute:
-        app.add_middleware(RateLimit, per_minute=settings.requests_per_minute)
-    _add_gate(app, who, settings)
+        app.add_middleware(RateLimit, per_minute=settings.requests_per_minute, tell=answer_with)
+    verifier = _add_gate(app, who, settings)
+    app.add_middleware(Fork, pages=build_pages(settings, verifier))
     if settings.redis_url is not None:
         _mount_dashboard(app, settings)
     app.mount("/", RequestBodyLimitMiddleware(MessageGate(mcp_app, MCP_PATH), settings.max_request_bytes))
     return app
 
 
-def _add_gate(app: FastAPI, who: list[Client], settings: Settings) -> None:
-    """Put everything behind a token, and tell clients of OAuth where to get one."""
+def _add_gate(app: FastAPI, who: list[Client], settings: Settings) -> TokenVerifier:
+    """Put everything behind a token, and tell OAuth clients where to get one; returns what checks tokens."""
     verifiers: list[TokenVerifier] = [StaticTokenVerifier(who, settings.most_scopes)]
     gate: dict[str, Any] = {}
     if settings.oauth_issuer is not None:
@@ -115,8 +118,10 @@ def _add_gate(app: FastAPI, who: list[Client], settings: Settings) -> None:
         }
     app.add_middleware(TokenGate, **gate)
     app.add_middleware(AuthContextMiddleware)
-    app.add_middleware(AuthenticationMiddleware, backend=BearerAuthBackend(AnyVerifier(verifiers)))
+    verifier = AnyVerifier(verifiers)
+    app.add_middleware(AuthenticationMiddleware, backend=BearerAuthBackend(verifier))
     app.add_middleware(BasicIsBearer)
+    return verifier
 
 
 def serve_http(settings: Settings) -> None:

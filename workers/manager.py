@@ -417,6 +417,11 @@ class AsyncTaskManager:
                 raise UnknownTaskError(task_id)
             return read_pace(self._redis, task_id)
 
+    def batch_counts(self, batch_id: str) -> Counts:
+        """The numbers of a batch's outcomes so far, by object type and result."""
+        with redis_errors():
+            return RedisJournal(self._redis, batch_id).counts()
+
     def list_tasks(self, include_finished: bool = False, limit: int = 50) -> list[TaskStatus]:
         """Tasks, newest first: those that have not ended, or all that are remembered."""
         with redis_errors():

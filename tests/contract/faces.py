@@ -22,7 +22,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from netbox_mcp.cli.output import EXIT_BY_CODE, ExitCode
-from netbox_mcp.rest.problems import STATUS_BY_CODE
+from netbox_mcp.statuses import STATUS_BY_CODE
 from tests.contract.clients import PROGRAM, CommandLine, ask
 from tests.contract.test_transports import TOKEN, serve
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import pickle
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,12 +11,12 @@ from pathlib import Path
 import pytest
 import requests
 from redis import Redis
-from selenium import webdriver
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 
 from netbox_mcp.dependencies import get_settings, get_task_manager
 from netbox_mcp.sandbox.redis_server import RedisServer
+from tests.contract.browser import complaints, open_browser
 from tests.contract.clients import CommandLine
 from tests.contract.documents import campus
 from tests.contract.test_transports import TOKEN, HttpServer, serve
@@ -55,32 +54,10 @@ def server(netbox: NetBoxOverHttp, with_redis: str, cli: CommandLine) -> Iterato
     )
 
 
-def installed(program: str) -> str:
-    path = shutil.which(program)
-    assert path, f"{program} is missing; `make tools` installs it"
-    return path
-
-
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[WebDriver]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = installed("chromium")
-    for flag in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-        f"--user-data-dir={tmp_path / 'chromium'}",
-    ):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(installed("chromedriver")))
-    driver.set_page_load_timeout(60)
-    yield driver
-    driver.quit()
+    with open_browser(tmp_path) as driver:
+        yield driver
 
 
 def signed_in(server: HttpServer, path: str) -> str:
@@ -97,8 +74,7 @@ def shown(browser: WebDriver, address: str, *texts: str) -> str:
         return body if all(text in body for text in texts) else ""
 
     found = wait_for(text, f"{texts} at {address}: {browser.find_element(By.TAG_NAME, 'body').text}", 20)
-    complaints = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
-    assert complaints == []
+    assert complaints(browser) == []
     return found
 
 

@@ -231,7 +231,7 @@ def test_a_person_approves_over_http_what_the_model_may_then_apply(
 
 
 def test_the_approve_token_opens_the_plans_and_nothing_else(server: Server) -> None:
-    for path in ("/mcp", "/", "/api/", "/nowhere"):
+    for path in ("/mcp", "/api/", "/nowhere"):
         for answer in (server.get(path, APPROVE_TOKEN), server.post(path, APPROVE_TOKEN, {})):
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), path
     for token in ("", "wrong-wrong-wrong-wrong"):

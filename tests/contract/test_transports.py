@@ -191,7 +191,7 @@ def test_without_the_right_bearer_token_there_is_nothing(server: HttpServer, hea
     assert answer.status_code == 401
     assert answer.json()["code"] == "unauthorized"
     assert "Bearer" in answer.headers["WWW-Authenticate"]
-    for path in ("/", "/mcp", "/docs", "/openapi.json", "/healthz/x", "/nowhere"):
+    for path in ("/mcp", "/docs", "/openapi.json", "/healthz/x", "/nowhere"):
         assert requests.get(server.url + path, headers=headers, timeout=10).status_code == 401, path
     assert requests.delete(server.mcp, headers=headers, timeout=10).status_code == 401
 
