@@ -105,7 +105,7 @@ class Settings(WorkerSettings):
     )
     session_seconds: int = Field(
         default=8 * 3600,
-        ge=60,
+        ge=1,
         description="How long somebody stays signed in at the web pages; never beyond the end of the token.",
     )
     max_request_bytes: int = Field(

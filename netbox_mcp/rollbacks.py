@@ -94,7 +94,7 @@ def keep_plan(plan: Plan) -> str:
         return manager.save_plan(plan)
 
 
-def start_plan(plan_id: str, plan: Plan) -> TaskStatus:
+def start_plan(plan_id: str, plan: Plan, idempotency_key: str | None = None) -> TaskStatus:
     """Put a rollback plan that was kept in line. Refused while dry-run is on."""
     batch_id = plan.undoes
     if get_settings().dry_run:
@@ -103,7 +103,7 @@ def start_plan(plan_id: str, plan: Plan) -> TaskStatus:
         get_audit(plan.target).batch("rollback", undoes=batch_id, plan_id=plan_id) as tell,
         _tasks(batch_id) as manager,
     ):
-        status = manager.start_apply_plan(plan_id)
+        status = manager.start_apply_plan(plan_id, idempotency_key)
         tell(task_id=status.task_id, batch_id=status.batch_id)
     return status
 

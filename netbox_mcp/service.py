@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from netbox_mcp import health
+from netbox_mcp.access import ForbiddenError
 from netbox_mcp.background import background, check_object_type
 from netbox_mcp.dependencies import get_audit, get_engine, get_settings, get_task_manager, once
 from netbox_mcp.failures import MAX_REPLY_CHARS, TooLargeError, UsageError, shorten
@@ -303,6 +304,16 @@ class BulkService:
         ):
             approval = manager.approve(plan_id, token, approver, digest)
         return ApprovalReply(plan_id=plan_id, **asdict(approval))
+
+    def approve_here(self, plan_id: str, approver: str, digest: str | None = None) -> ApprovalReply:
+        """The same for callers over HTTP whose right it is: signed with the token that this server has."""
+        token = get_settings().approve_token
+        if token is None:
+            raise ForbiddenError(
+                "This server cannot sign an approval.",
+                "Set NETBOX_MCP_APPROVE_TOKEN, for the workers the same, and start it again.",
+            )
+        return self.approve(plan_id, token, approver, digest)
 
     def is_approved(self, plan: Plan, plan_id: str | None) -> bool:
         """Whether nothing but a confirmation is missing; without Redis there is nothing to approve."""

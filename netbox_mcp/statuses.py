@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _CODES_BY_STATUS = {
     403: ("forbidden",),
-    404: ("unknown_input", "unknown_task", "unknown_target", "not_found"),
+    404: ("unknown_input", "unknown_task", "unknown_batch", "unknown_target", "not_found"),
     409: (
         "task_ended",
         "nothing_to_resume",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -21,8 +22,22 @@ _TALLIES = {
 }
 _HEADINGS = {Pass.RELEASE: " (let go first)", Pass.BUILD: "", Pass.LINK: " (link pass)"}
 _DRIFT = {"netbox": "changed in NetBox since our last apply", "both": "changed here and in NetBox"}
+KEPT = "kept as changed in NetBox since our last apply"
 # Fields that say little beside the label, which is printed anyway.
 _QUIET = frozenset({"slug", "name", "model", "address"})
+
+
+@dataclass(frozen=True, slots=True)
+class ToldField:
+    """One field of a change in words. `was` is None where there was nothing: in what is created.
+
+    `mark` says that somebody else has changed it.
+    """
+
+    name: str
+    was: str | None
+    value: str
+    mark: str = ""
 
 
 def render_plan(plan: Plan, per_group: int | None = None) -> str:
@@ -32,10 +47,8 @@ def render_plan(plan: Plan, per_group: int | None = None) -> str:
     Fields of an update are shown as old -> new, drift is marked.
     """
     lines: list[str] = []
-    told = [change for change in plan.changes if change.action in _SIGNS or change.drift]
-    for (object_type, passes), group in groupby(told, key=lambda c: (c.object_type, c.passes)):
-        members = list(group)
-        lines.append(f"{object_type}{_HEADINGS[passes]}: {_tally(members)}")
+    for members in told_groups(plan):
+        lines.append(f"{heading(members)}: {tally(members)}")
         shown = members if per_group is None else members[:per_group]
         for change in shown:
             lines.extend(_change_lines(change, plan.names))
@@ -45,6 +58,23 @@ def render_plan(plan: Plan, per_group: int | None = None) -> str:
     lines.extend(f"Warning: {warning}" for warning in plan.warnings)
     lines.append(summary_line(plan))
     return "\n".join(lines)
+
+
+def told_groups(plan: Plan) -> Iterator[list[Change]]:
+    """What there is to tell, in order: the changes of one type and pass together."""
+    told = (change for change in plan.changes if change.action in _SIGNS or change.drift)
+    for _, group in groupby(told, key=lambda c: (c.object_type, c.passes)):
+        yield list(group)
+
+
+def heading(group: list[Change]) -> str:
+    """What the changes of a group have in common: `devices (link pass)`."""
+    return f"{group[0].object_type}{_HEADINGS[group[0].passes]}"
+
+
+def sign(change: Change) -> str:
+    """What is done in one character, see `render_plan`."""
+    return _SIGNS.get(change.action, "=")
 
 
 def summary_line(plan: Plan) -> str:
@@ -80,28 +110,35 @@ def _cost(plan: Plan) -> str:
     return f" NetBox deletes about {rate:.0f} objects a second: {time}."
 
 
-def _tally(changes: Iterable[Change]) -> str:
+def tally(changes: Iterable[Change]) -> str:
+    """`12 to create, 3 to update`."""
     actions = [change.action for change in changes]
     parts = [f"{actions.count(action)} {words}" for action, words in _TALLIES.items() if action in actions]
     return ", ".join(parts) or "kept as changed in NetBox"
 
 
 def _change_lines(change: Change, names: Names) -> Iterator[str]:
-    sign = _SIGNS.get(change.action, "=")
     place = f"  [{change.path}]" if change.path else ""
     reason = f": {change.reason}" if change.reason else ""
-    yield f"  {sign} {change.label}{place}{reason}"
+    yield f"  {sign(change)} {change.label}{place}{reason}"
+    for told in told_fields(change, names):
+        was = "" if told.was is None else f"{told.was} -> "
+        yield f"      {told.name}: {was}{told.value}{f'  ({told.mark})' if told.mark else ''}"
+    for name in change.kept_drift:
+        yield f"      {name}: {KEPT}"
+
+
+def told_fields(change: Change, names: Names) -> Iterator[ToldField]:
+    """The fields of a change that say something; `names` has the labels of what they point to."""
     pointers = {**OBJECT_TYPES[change.object_type].all_references(), "tags": "tags"}
+    before = _told(change.before)
     for name, value in sorted(_told(change.after).items()):
         known = names.get(pointers.get(name, ""), {})
         if change.action is not Action.CREATE:
-            mark = _drift_mark(change, name)
-            was = _shown(_told(change.before).get(name), known)
-            yield f"      {name}: {was} -> {_shown(value, known)}{mark}"
+            was = _shown(before.get(name), known)
+            yield ToldField(name, was, _shown(value, known), _drift_mark(change, name))
         elif name not in _QUIET:
-            yield f"      {name}: {_shown(value, known)}"
-    for name in change.kept_drift:
-        yield f"      {name}: kept as changed in NetBox since our last apply"
+            yield ToldField(name, None, _shown(value, known))
 
 
 def _told(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,10 +154,9 @@ def _told(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _drift_mark(change: Change, name: str) -> str:
     """One word on a field that somebody else has changed; of custom fields, on which."""
     if name != "custom_fields":
-        return f"  ({_DRIFT[change.drift[name]]})" if name in change.drift else ""
+        return _DRIFT[change.drift[name]] if name in change.drift else ""
     drift = {field: change.drift.get(f"{name}.{field}") for field in change.after[name]}
-    told = "; ".join(f"{field}: {_DRIFT[kind]}" for field, kind in drift.items() if kind)
-    return f"  ({told})" if told else ""
+    return "; ".join(f"{field}: {_DRIFT[kind]}" for field, kind in drift.items() if kind)
 
 
 def _shown(value: Any, known: Mapping[int, str]) -> str:

@@ -4,6 +4,7 @@ OrchestratorError (orchestrator/errors.py)
 +-- RedisUnavailableError     no Redis configured, or it cannot be used
 +-- NoWorkerError             no worker of this machine listens
 +-- UnknownTaskError          no such task, or it has expired
++-- UnknownBatchError         no such batch in Redis, or its journal has expired
 +-- UnknownDocumentError      the stored document or plan is not (any longer) there
 +-- IdempotencyConflictError  the key was used for another document
 +-- UnknownTargetError        the worker's configuration has no such NetBox
@@ -50,6 +51,18 @@ class UnknownTaskError(OrchestratorError):
         super().__init__(
             f"There is no task {task_id[:80]!r}.",
             hint="List the tasks to find its id. Ended tasks are kept for a few days only.",
+        )
+
+
+class UnknownBatchError(OrchestratorError):
+    """Redis knows no such batch, or no longer."""
+
+    code = "unknown_batch"
+
+    def __init__(self, batch_id: str) -> None:
+        super().__init__(
+            f"There is no batch {batch_id[:80]!r} in Redis.",
+            hint="It may have expired, or been written without Redis: NetBox's changelog still names it.",
         )
 
 

@@ -14,6 +14,7 @@ nmo:idempotency:<digest>        string  task retention       idempotency.py: <ta
 nmo:same:<target>:<document>    set     task retention       records.py: unfinished tasks that apply it
 nmo:document:<document>         string  task retention       store.py: batch document, compressed JSON
 nmo:plan:<plan>                 hash    task retention       store.py: plan, compressed JSON, and its document
+nmo:plans                       zset    task retention       store.py: plan -> when it was kept
 nmo:approval:<plan digest>      string  task retention       approvals.py: who approved a plan, signed
 nmo:lease:<target>              string  lease ttl (15 s)     lease.py: <epoch>:<task>:<nonce>
 nmo:epoch:<target>              int     for ever, one number lease.py: must never repeat a value
@@ -34,6 +35,7 @@ from __future__ import annotations
 
 TASKS = "nmo:tasks"
 ACTIVE_TASKS = "nmo:tasks:active"
+PLANS = "nmo:plans"
 METRICS = "nmo:metrics"
 PROBE = "nmo:probe"
 THROUGHPUT_SECONDS = 900

@@ -30,6 +30,7 @@ from workers.errors import (
     RedisUnavailableError,
     TaskEndedError,
     UnfinishedBatchError,
+    UnknownBatchError,
     UnknownTaskError,
     same_document,
 )
@@ -45,7 +46,7 @@ from workers.roster import Pulse, QueueInfo, feel_pulse, read_queue_info, write_
 from workers.settings import WorkerSettings
 from workers.snapshots import read_snapshots
 from workers.status import ENDED, RERUNNABLE, RESUMABLE, TaskState, TaskStatus, derive_status
-from workers.store import Document, Store
+from workers.store import Document, PlanFacts, Store
 from workers.watch import Mark, Watch
 
 READ_AGAIN_SECONDS = 15.0
@@ -66,6 +67,21 @@ class ReportPage:
     next_cursor: str | None
     counts: Counts
     in_flight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPlan:
+    """A stored plan without its body: the approval on record, and the latest task that was to apply it."""
+
+    plan_id: str
+    facts: PlanFacts
+    approval: Approval | None
+    task: TaskStatus | None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it is being applied, or has been; not where that has failed, or was taken back."""
+        return self.task is not None and self.task.status not in RERUNNABLE
 
 
 class AsyncTaskManager:
@@ -119,7 +135,10 @@ class AsyncTaskManager:
             record = self._records.create(
                 kind, facts.target, facts.document_id, plan_id, facts.total, facts.undoes, facts.force
             )
-            return self._start(record, idempotency_key, lambda: self._refuse_in_vain(plan_id))
+            status = self._start(record, idempotency_key, lambda: self._refuse_in_vain(plan_id))
+            with suppress(RedisError):  # the task is in line, whatever can be noted about the plan
+                self._store.note_started(plan_id, status.task_id)
+            return status
 
     def start_plan(self, document: Document, target: str, total: int) -> TaskStatus:
         """Plan a large document in the background; the ended task's status names the plan."""
@@ -178,6 +197,22 @@ class AsyncTaskManager:
         """Which NetBox a stored plan is for, without the plan itself. Raises UnknownDocumentError."""
         with redis_errors():
             return self._store.plan_facts(plan_id).target
+
+    def find_plan(self, plan_id: str) -> KeptPlan:
+        """What a stored plan stands for and what has become of it. Raises UnknownDocumentError."""
+        with redis_errors():
+            return self._kept(plan_id, self._store.plan_facts(plan_id))
+
+    def list_plans(self, limit: int = 50) -> list[KeptPlan]:
+        """The stored plans, newest first."""
+        with redis_errors():
+            return [self._kept(plan_id, facts) for plan_id, facts in self._store.newest_plans(limit).items()]
+
+    def _kept(self, plan_id: str, facts: PlanFacts) -> KeptPlan:
+        task_ids = [facts.started_by] if facts.started_by else []
+        started = read_snapshots(self._redis, self._settings, task_ids) if task_ids else []
+        status = derive_status(started[0]) if started else None
+        return KeptPlan(plan_id, facts, self._approvals.find(facts), status)
 
     def approve(self, plan_id: str, token: SecretStr, approver: str, digest: str | None = None) -> Approval:
         """Let a stored plan be applied, in the name of a person; workers verify the token.
@@ -404,11 +439,38 @@ class AsyncTaskManager:
             batch_id = records[0].batch_id
             if not batch_id:
                 return ReportPage(task_id, None, (), None, {})
-            journal = RedisJournal(self._redis, batch_id)
-            page = journal.outcomes(outcome, object_type, cursor, limit)
-            return ReportPage(
-                task_id, batch_id, page.outcomes, page.next_cursor, journal.counts(), journal.in_flight()
-            )
+            return self._report(task_id, batch_id, outcome, object_type, cursor, limit)
+
+    def batch_report(
+        self, batch_id: str, outcome: str | None, object_type: str | None, cursor: str | None, limit: int
+    ) -> ReportPage:
+        """The same by the batch, which is remembered for longer than its task. Raises UnknownBatchError."""
+        facts = self.batch(batch_id)
+        with redis_errors():
+            return self._report(facts.task_id, batch_id, outcome, object_type, cursor, limit)
+
+    def _report(
+        self,
+        task_id: str,
+        batch_id: str,
+        outcome: str | None,
+        object_type: str | None,
+        cursor: str | None,
+        limit: int,
+    ) -> ReportPage:
+        journal = RedisJournal(self._redis, batch_id)
+        page = journal.outcomes(outcome, object_type, cursor, limit)
+        return ReportPage(
+            task_id, batch_id, page.outcomes, page.next_cursor, journal.counts(), journal.in_flight()
+        )
+
+    def batch(self, batch_id: str) -> BatchFacts:
+        """A batch that is being written, or has been. Raises UnknownBatchError."""
+        with redis_errors():
+            facts = self._batches.find(batch_id)
+        if facts is None:
+            raise UnknownBatchError(batch_id)
+        return facts
 
     def pace(self, task_id: str) -> Pace:
         """How fast a task went, and what became of its objects as time went by. Raises UnknownTaskError."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,12 +29,21 @@ from workers.settings import WorkerSettings
 
 Document = dict[str, Any] | list[Any]
 
+_FACTS = ("target", "document_id", "digest", "total", "writes", "blocked", "made_at", "stale_at")
+_LATER_FACTS = ("undoes", "force", "started_by")
+# Only where the plan is still there: a hash that nobody had made would be kept for ever.
+# KEYS: plan   ARGV: task
+NOTE_STARTED = """
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'started_by', ARGV[1]) end
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class PlanFacts:
     """What a stored plan stands for, without its body. `total` is the number of its changes.
 
     `blocked` says that conflicts forbid to apply it. A plan that `undoes` a batch has no document.
+    `started_by` is the latest task that was to apply it.
     """
 
     target: str
@@ -47,6 +56,7 @@ class PlanFacts:
     stale_at: str
     undoes: str = ""
     force: bool = False
+    started_by: str = ""
 
 
 class Store:
@@ -104,6 +114,10 @@ class Store:
         pipe = self._redis.pipeline()
         pipe.hset(key, mapping=fields)
         pipe.expire(key, self._retention)
+        now = datetime.now(UTC).timestamp()
+        pipe.zadd(keys.PLANS, {plan_id: now})
+        pipe.zremrangebyscore(keys.PLANS, "-inf", now - self._retention)
+        pipe.expire(keys.PLANS, self._retention)
         if document_id:  # the plan is of no use without it
             pipe.expire(keys.document(document_id), self._retention)
         pipe.execute()
@@ -127,26 +141,43 @@ class Store:
 
     def plan_facts(self, plan_id: str) -> PlanFacts:
         """What the plan stands for. Raises UnknownDocumentError when it has expired."""
-        names = ["target", "document_id", "digest", "total", "writes", "blocked", "made_at", "stale_at"]
-        names += ["undoes", "force"]
-        found = self._redis.hmget(keys.plan(plan_id), names)
-        if None in found:
+        facts = _facts(self._redis.hmget(keys.plan(plan_id), [*_FACTS, *_LATER_FACTS]))
+        if facts is None:
             raise UnknownDocumentError("plan", plan_id)
-        target, document_id, digest, total, writes, blocked, made_at, stale_at, undoes, force = map(
-            text_of, found
-        )
-        return PlanFacts(
-            target=target,
-            document_id=document_id,
-            digest=digest,
-            total=int(total),
-            writes=int(writes),
-            blocked=blocked == "1",
-            made_at=made_at,
-            stale_at=stale_at,
-            undoes=undoes,
-            force=force == "1",
-        )
+        return facts
+
+    def newest_plans(self, limit: int) -> dict[str, PlanFacts]:
+        """The plans that were kept last, newest first, by their ids; without those that have expired."""
+        plan_ids = [text_of(plan_id) for plan_id in self._redis.zrevrange(keys.PLANS, 0, limit - 1)]
+        pipe = self._redis.pipeline(transaction=False)
+        for plan_id in plan_ids:
+            pipe.hmget(keys.plan(plan_id), [*_FACTS, *_LATER_FACTS])
+        found = zip(plan_ids, map(_facts, pipe.execute()), strict=True)
+        return {plan_id: facts for plan_id, facts in found if facts is not None}
+
+    def note_started(self, plan_id: str, task_id: str) -> None:
+        """Note which task is to apply the plan."""
+        self._redis.eval(NOTE_STARTED, 1, keys.plan(plan_id), task_id)
+
+
+def _facts(found: Sequence[Any]) -> PlanFacts | None:
+    """The facts as Redis has them; None where the plan has expired, or an older version kept it."""
+    if None in found[: len(_FACTS)]:
+        return None
+    text = dict(zip((*_FACTS, *_LATER_FACTS), map(text_of, found), strict=True))
+    return PlanFacts(
+        target=text["target"],
+        document_id=text["document_id"],
+        digest=text["digest"],
+        total=int(text["total"]),
+        writes=int(text["writes"]),
+        blocked=text["blocked"] == "1",
+        made_at=text["made_at"],
+        stale_at=text["stale_at"],
+        undoes=text["undoes"],
+        force=text["force"] == "1",
+        started_by=text["started_by"],
+    )
 
 
 def _compressed(parts: Iterable[bytes]) -> bytes:

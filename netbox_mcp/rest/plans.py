@@ -9,9 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from netbox_mcp import inputs, rollbacks
-from netbox_mcp.access import ForbiddenError, Scope
+from netbox_mcp.access import Scope
 from netbox_mcp.audit import caller
-from netbox_mcp.dependencies import get_settings
 from netbox_mcp.failures import UsageError
 from netbox_mcp.replies import ApprovalReply, InputReply, PlanDetail, PlanReply, RollbackReply, StartReply
 from netbox_mcp.rest.permission import needs
@@ -108,14 +107,8 @@ def look_at_plan(plan_id: str) -> PlanDetail:
 @router.post("/plans/{plan_id}/approve", dependencies=[needs(Scope.APPROVE)])
 def approve_plan(plan_id: str, said: ApprovalBody | None = None) -> ApprovalReply:
     """Approve a plan: let it be applied where that needs somebody's word."""
-    token = get_settings().approve_token
-    if token is None:
-        raise ForbiddenError(
-            "This server cannot sign an approval.",
-            "Set NETBOX_MCP_APPROVE_TOKEN, for the workers the same, and start it again.",
-        )
     said = said or ApprovalBody()
-    return get_service().approve(plan_id, token, said.approved_by or caller(), said.digest)
+    return get_service().approve_here(plan_id, said.approved_by or caller(), said.digest)
 
 
 @router.post(

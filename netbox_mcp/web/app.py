@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from netbox_mcp.config import Settings
 from netbox_mcp.failures import OverLimitError, UsageError
 from netbox_mcp.rate_limit import RateLimit
-from netbox_mcp.web import task_pages
+from netbox_mcp.web import batch_pages, plan_pages, task_pages
 from netbox_mcp.web.answers import go_to, problem_page
 from netbox_mcp.web.gate import Gate, SafeHeaders
 from netbox_mcp.web.paths import SIGN_IN, SIGN_OUT, STATIC, is_page
@@ -65,6 +65,13 @@ def _routes(sessions: Sessions, verifier: TokenVerifier) -> list[Route | Mount]:
         Route("/tasks/{task_id}/events", tasks.task_events),
         Route("/tasks/{task_id}/cancel", task_pages.cancel_task, methods=["POST"]),
         Route("/tasks/{task_id}/resume", task_pages.resume_task, methods=["POST"]),
+        Route("/plans", plan_pages.show_list),
+        Route("/plans/{plan_id}", plan_pages.show_plan),
+        Route("/plans/{plan_id}/approve", plan_pages.approve_plan, methods=["POST"]),
+        Route("/plans/{plan_id}/apply", plan_pages.apply_plan, methods=["POST"]),
+        Route("/batches/{batch_id}", batch_pages.show_batch),
+        Route("/batches/{batch_id}/rollback", batch_pages.show_rollback),
+        Route("/batches/{batch_id}/rollback", batch_pages.plan_rollback, methods=["POST"]),
     ]
 
 

@@ -23,7 +23,7 @@ def show_unseen(value: Any) -> Any:
     """Text with what cannot be seen in it written out: names in NetBox can hold anything."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return _UNSEEN.sub(lambda found: f"<U+{ord(found[0]):04X}>", value)
+    return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", value)
 
 
 def moment(value: datetime | str | None) -> str:

@@ -135,7 +135,7 @@ def bare_command_line(folder: Path, **environment: str) -> CommandLine:
     return CommandLine(folder, {**kept, "NETBOX_MCP_STATE_DIR": str(folder / "state"), **environment})
 
 
-def wait_until_healthy(url: str, process: subprocess.Popen[str], seconds: float = 20.0) -> None:
+def wait_until_healthy(url: str, process: subprocess.Popen[str], seconds: float = 60.0) -> None:
     """Wait until the HTTP server answers; fail if its process ends before."""
     deadline = time.monotonic() + seconds
     while True:

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select
 
 from netbox_mcp.dependencies import get_task_manager
+from netbox_mcp.service import get_service
 from tests.contract.browser import complaints, open_browser, pictures_folder
-from tests.contract.clients import CommandLine
+from tests.contract.clients import CommandLine, call
+from tests.contract.documents import campus
 from tests.contract.test_transports import TOKEN, HttpServer, serve
 from tests.integration.worker_process import (
     NetBoxOverHttp,
@@ -25,14 +29,14 @@ from tests.integration.worker_process import (
 )
 
 APPROVE_TOKEN = "those-who-approve-7c1d"
+APPROVALS = {"NETBOX_MCP_REQUIRE_APPROVAL": "true", "NETBOX_MCP_APPROVE_TOKEN": APPROVE_TOKEN}
+HOSTILE = "<img src=x onerror=\"document.title='broken into'\"> \u202eeman"
 WIDE, NARROW = (1200, 900), (390, 844)
 
 
 @pytest.fixture
 def server(netbox: NetBoxOverHttp, with_redis: str, cli: CommandLine) -> Iterator[HttpServer]:
-    yield from serve(
-        cli, REDIS_URL=with_redis, NETBOX_MCP_TOKEN=TOKEN, NETBOX_MCP_APPROVE_TOKEN=APPROVE_TOKEN
-    )
+    yield from serve(cli, REDIS_URL=with_redis, NETBOX_MCP_TOKEN=TOKEN, **APPROVALS)
 
 
 @dataclass(frozen=True)
@@ -148,3 +152,110 @@ def test_signing_in_and_watching_a_task_to_its_end(
     person.sees("Bearer token")
     person.go(f"/tasks/{task_id}")
     assert "/sign-in?next=%2Ftasks%2F" in person.browser.current_url
+
+
+def test_a_plan_is_approved_applied_and_taken_back(
+    person: Person, team: WorkerTeam, netbox: NetBoxOverHttp, prefix: str
+) -> None:
+    team.start(**APPROVALS)
+    first = campus(prefix)
+    first["manufacturers"].append({"name": f"{prefix} {HOSTILE}", "slug": f"{prefix}-hostile"})
+    first["devices"][0]["status"] = "active"
+    plan_id = call("netbox_plan_bulk", batch=first).data["plan_id"]
+
+    # Who applies may not approve.
+    person.go(f"/plans/{plan_id}")
+    person.sign_in()
+    person.sees(f"Plan {plan_id}", "8 to create", f"{prefix}-sw-2", "has to be approved", "scope approve")
+    assert "[U+202E]" in person.text
+    assert "<img src=x" in person.text
+    assert "broken into" not in person.browser.title
+    assert not person.browser.find_elements(By.TAG_NAME, "img")
+    assert not person.browser.find_elements(By.XPATH, "//button[contains(., 'this plan')]")
+    person.keep_pictures("plan-waits")
+    person.press("Sign out")
+
+    # Who approves may not apply, and sees plans alone.
+    person.sees("Bearer token")
+    person.sign_in(APPROVE_TOKEN)
+    person.sees("Waiting", "waits for approval")
+    assert person.browser.current_url.endswith("/plans")
+    person.keep_pictures("plans")
+    person.go("/")
+    person.sees("This needs the scope read, and the bearer token has the scope approve.")
+    person.keep_pictures("scope-missing")
+    complaints(person.browser)
+    person.go(f"/plans/{plan_id}")
+    person.type("approved_by", "Jane Doe")
+    person.press("Approve this plan")
+    person.sees("Approved by Jane Doe until")
+    assert not person.browser.find_elements(By.NAME, "confirm")
+    person.press("Sign out")
+
+    person.sees("Bearer token")
+    person.sign_in()
+    person.go("/plans")
+    person.sees("approved by Jane Doe")
+    person.find("a", plan_id).click()
+    person.press("Apply this plan")  # the browser itself asks for the tick
+    assert person.browser.current_url.endswith(plan_id)
+    person.keep_pictures("plan-approved")
+    person.browser.find_element(By.NAME, "confirm").click()
+    person.press("Apply this plan")
+    person.sees("completed", "8 of 8", "devices", "3 created")
+    assert netbox.count("dcim/devices", name__isw=prefix) == 3
+    person.go(f"/plans/{plan_id}")
+    person.sees("was to apply this plan: completed")
+    assert not person.browser.find_elements(By.NAME, "confirm")
+
+    # The report, with filters and links into NetBox.
+    person.find("a", "t-").click()
+    person.find("a", "What became of each object").click()
+    person.sees(f"{prefix}-sw-1", f"{prefix} Acme", "manufacturers[0]")
+    person.keep_pictures("batch")
+    batch_id = person.browser.current_url.rpartition("/")[2]
+    Select(person.browser.find_element(By.NAME, "object_type")).select_by_value("devices")
+    person.press("Show")
+    person.sees(f"{prefix}-sw-1")
+    assert f"{prefix} Acme" not in person.text
+    (device,) = netbox.rows("dcim/devices", name=f"{prefix}-sw-1")
+    href = person.find("a", f"{prefix}-sw-1").get_attribute("href")
+    assert href == f"{netbox.url}/dcim/devices/{device['id']}/"
+    href = person.find("a", "changelog").get_attribute("href")
+    assert href == f"{netbox.url}/core/changelog/?q={batch_id}"
+
+    # Somebody changes a device; the next plan shows the drift, what is taken back leaves it alone.
+    netbox.update("dcim/devices", device["id"], status="offline")
+    second = {**first, "devices": [{**first["devices"][0], "serial": "{1}"}]}
+    drifted = call("netbox_plan_bulk", batch=second).data["plan_id"]
+    person.go(f"/plans/{drifted}")
+    person.sees("3 to update", "drift", "'offline'", "'active'", "changed in NetBox since our last apply")
+    person.keep_pictures("plan-with-drift")
+
+    person.go(f"/batches/{batch_id}")
+    person.find("a", "Roll back").click()
+    person.sees("With force")
+    person.keep_pictures("rollback")
+    person.press("Plan the rollback")
+    person.sees(f"Rollback of {batch_id}", "to delete", "NetBox deletes about", "stays as it is", seconds=40)
+    person.find("a", "Plan it again with force").click()
+    person.browser.find_element(By.NAME, "force").click()
+    person.press("Plan the rollback")
+    person.sees("With force:", "8 to delete", "has to be approved", seconds=40)
+    undo_id = person.browser.current_url.rpartition("/")[2]
+    person.keep_pictures("rollback-plan")
+    get_service().approve(undo_id, SecretStr(APPROVE_TOKEN), "Jane Doe")
+    person.go(f"/plans/{undo_id}")
+    person.type("typed", "wrong")
+    person.press("Roll back")
+    person.sees("Nothing was undone: type")
+    person.keep_pictures("rollback-not-confirmed")
+    person.type("typed", batch_id[-8:])
+    person.press("Roll back")
+    person.sees("completed", "8 of 8", "deleted", seconds=60)
+    person.keep_pictures("rolled-back")
+    assert netbox.count("dcim/devices", name__isw=prefix) == 0
+    person.go(f"/batches/{batch_id}")
+    person.sees("rolled back")
+    unexpected = [one for one in complaints(person.browser) if "422" not in one]
+    assert unexpected == []
