@@ -17,7 +17,7 @@ PICTURES = "TEST_PICTURES_DIR"
 
 def installed(program: str) -> str:
     path = shutil.which(program)
-    assert path, f"{program} is missing; `make browser` installs it"
+    assert path, f"{program} is missing; `make tools` installs it"
     return path
 
 
