@@ -52,6 +52,8 @@ make_substitute() {
   echo "Making a base image from Debian's packages takes a minute or two" >&2
   mirror=$(sed -n 's/^URIs: *\(http[^ ]*debian\/*\)$/\1/p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
   mmdebstrap --quiet --variant=minbase --include=ca-certificates,python3,python3-venv,tini \
+    --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' \
     "$suite" "$scratch/base.tar" "${mirror:-http://deb.debian.org/debian}"
   container=$(our_buildah from --pull=never scratch)
   our_buildah add --quiet "$container" "$scratch/base.tar" / >/dev/null

@@ -21,9 +21,10 @@ from netbox_mcp.sandbox.ports import choose_port
 from netbox_mcp.sandbox.processes import end_with_parent
 from netbox_mcp.sandbox.redis_server import find_redis_binary
 from tests.deployment.compose_file import REPOSITORY, load, new_environment, start_order
-from tests.deployment.containers import Container, Image, require_tools, wait_until_healthy
+from tests.deployment.containers import BUILD_SECONDS, Container, Image, require_tools, wait_until_healthy
 from tests.integration.worker_process import NetBoxOverHttp, wait_for
 
+pytestmark = pytest.mark.timeout(BUILD_SECONDS + 120)
 TAG = "netbox-mcp-orchestrator:test"
 DEVICES = 20
 
