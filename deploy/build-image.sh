@@ -105,6 +105,7 @@ set -- --file deploy/Dockerfile --build-arg "VERSION=$version" \
 case $engine in
   docker | podman)
     if [ -n "${BASE_IMAGE:-}" ]; then set -- "$@" --build-arg "BASE_IMAGE=$BASE_IMAGE"; fi
+    if [ "$engine" = podman ]; then set -- --format docker "$@"; fi  # the other format has no health checks
     "$engine" build --tag "$tag" "$@" . ;;
   buildah)
     if [ -z "${BASE_IMAGE:-}" ]; then
