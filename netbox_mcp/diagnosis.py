@@ -1,4 +1,4 @@
-"""What doctor looks at beyond health: rights, drift, NetBox's own worker, clocks, how quick Redis is.
+"""What doctor looks at beyond health: rights, changelog, drift, NetBox's worker, clocks, how quick Redis is.
 
 Each finding comes with what to do about it. Nothing is written, and no delete is
 tried out, so whether batches could be taken back is not told.
@@ -14,7 +14,7 @@ from netbox_mcp.dependencies import get_engine, get_netbox, get_settings, get_ta
 from netbox_mcp.health import MAX_TARGETS, PATIENCE_SECONDS, check_health
 from netbox_mcp.replies import Check, HealthReply
 from netbox_mcp.service import DEFAULT_TARGET
-from orchestrator.catalog import ENSURED
+from orchestrator.catalog import ENSURED, OBJECT_TYPES
 from orchestrator.errors import OrchestratorError
 
 MOST_CLOCK_SECONDS = 5.0
@@ -48,10 +48,11 @@ def diagnose() -> HealthReply:
 
 
 def _about_netbox(target: str, suffix: str) -> Iterator[Check]:
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(4) as pool:
         status = pool.submit(get_netbox(target).status, PATIENCE_SECONDS)
         looks: dict[str, Callable[[], Finding]] = {
             "rights": pool.submit(_rights, target).result,
+            "changelog": pool.submit(_changelog, target).result,
             "drift": pool.submit(_drift, target).result,
             "netbox-rq": lambda: _background(status.result().workers_running),
             "clock": lambda: _clocks("NetBox", status.result().clock_ahead_seconds),
@@ -65,31 +66,42 @@ def _about_netbox(target: str, suffix: str) -> Iterator[Check]:
 
 
 def _rights(target: str) -> Finding:
-    """What the token may do with the object types of documents."""
+    """What the token may do with the object types of documents, and which of those they point to it sees."""
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        allowed = dict(zip(ENSURED, pool.map(get_netbox(target).rights, ENSURED), strict=True))
+        allowed = dict(zip(OBJECT_TYPES, pool.map(get_netbox(target).rights, OBJECT_TYPES), strict=True))
     lacking = {
-        verb: [name for name, verbs in allowed.items() if verb not in verbs]
-        for verb in ("read", "create", "change")
+        verb: [name for name in ENSURED if verb not in allowed[name]] for verb in ("read", "create", "change")
     }
-    if not any(lacking.values()):
-        return Finding(f"the token may read, create and change all {len(ENSURED)} types of documents")
-    told = "; ".join(
+    # Of custom fields the next check tells.
+    unseen = [name for name in OBJECT_TYPES if name not in (*ENSURED, "custom_fields") and not allowed[name]]
+    told = [
         f"{verb} {'any type' if len(names) == len(ENSURED) else ', '.join(names)}"
         for verb, names in lacking.items()
         if names
-    )
-    if get_settings().dry_run and not lacking["read"]:
-        return Finding(f"the token may not {told}; dry-run is on")
+    ]
+    if unseen:
+        told.append(f"read {', '.join(unseen)}, to which documents can point")
+    if not told:
+        return Finding(f"the token may read, create and change all {len(ENSURED)} types of documents")
+    if get_settings().dry_run and not lacking["read"] and not unseen:
+        return Finding(f"the token may not {'; '.join(told)}; dry-run is on")
     hint = "Give its user object permissions for them, and enable writing on the token."
-    return Finding(f"the token may not {told}", hint)
+    return Finding(f"the token may not {'; '.join(told)}", hint)
+
+
+def _changelog(target: str) -> Finding:
+    """Whether rollbacks will find in NetBox's changelog who changed an object since."""
+    if get_netbox(target).may_read_changelog():
+        return Finding("the token may view it")
+    hint = "Let the token's user view object changes (core): rollbacks look there for who changed what since."
+    return Finding("the token may not view it", hint)
 
 
 def _drift(target: str) -> Finding:
     """Whether the two custom fields by which drift is told are there, or can be made."""
     metadata = get_engine(target).metadata()
     if metadata.warning:
-        return Finding(metadata.warning, "Let the token's user view and add custom fields.")
+        return Finding(metadata.warning, metadata.remedy)
     made = (
         "the first apply makes its custom fields" if metadata.definitions else "its custom fields are there"
     )
@@ -99,7 +111,7 @@ def _drift(target: str) -> Finding:
 def _background(count: int) -> Finding:
     """NetBox's own background workers: without them search and webhooks stand still."""
     if count:
-        return Finding(f"NetBox has {count} background workers of its own running")
+        return Finding(f"NetBox has {count} background worker{'s' if count > 1 else ''} of its own running")
     hint = "Start NetBox's service netbox-rq: its search finds nothing new without it."
     return Finding("NetBox has no background worker of its own running", hint)
 

@@ -93,10 +93,18 @@ def _check_background() -> Iterator[Check]:
     if not info.redis_ok:
         yield Check(name="redis", ok=False, found=info.message, hint=info.hint)
         return
-    if not trouble and not info.redis_durable:
-        trouble = f"Redis {info.redis_version}, append-only file off"
-        remedy = "Set 'appendonly yes': without it a restart of Redis loses tasks and journals."
-    yield Check(name="redis", ok=not trouble, found=trouble or f"Redis {info.redis_version}", hint=remedy)
+    found, hints = [trouble] if trouble else [], [remedy] if remedy else []
+    if not info.redis_durable:
+        found.append(
+            f"Redis {info.redis_version} keeps no append-only file: a restart loses tasks and journals."
+        )
+        hints.append("Set 'appendonly yes'.")
+    yield Check(
+        name="redis",
+        ok=not found,
+        found=" ".join(found) or f"Redis {info.redis_version}, append-only file on",
+        hint=" ".join(hints),
+    )
     count = len(info.workers)
     yield Check(
         name="workers",

@@ -102,6 +102,7 @@ class Metadata:
     stamps: Mapping[tuple[str, int], Row] = field(default_factory=dict)
     definitions: list[Change] = field(default_factory=list)
     warning: str = ""
+    remedy: str = ""
 
     def judge(
         self, row: ObjectType, wanted: Mapping[str, Any], live: Row, before: Fields, after: Fields
@@ -173,16 +174,20 @@ def read_metadata(live: Live, active: bool, on_drift: str) -> Metadata:
     if not active:
         return Metadata()
     if not live.sees_definitions:
-        return _off(on_drift, "this token may not view custom fields")
+        return _off(on_drift, "this token may not view custom fields", "Let its user view custom fields.")
     rows = {row["name"]: row for row in live.table("custom_fields").by_id.values()}
     for name, attributes in _DEFINITIONS.items():
         if name in rows and live_value(rows[name].get("type")) != attributes["type"]:
-            return _off(on_drift, f"the custom field {name!r} is not of type {attributes['type']}")
+            why = f"the custom field {name!r} is not of type {attributes['type']}"
+            return _off(on_drift, why, "Rename or delete it in NetBox; the name is taken by this platform.")
     definitions = missing_definitions(live)
     if definitions and not live.may_define:
         if any(change.action is Action.CREATE for change in definitions):
-            return _off(on_drift, "this token may not define custom fields")
-        return _off(on_drift, "this token may not change custom fields, and ours lack object types")
+            return _off(
+                on_drift, "this token may not define custom fields", "Let its user add custom fields."
+            )
+        why = "this token may not change custom fields, and ours lack object types"
+        return _off(on_drift, why, "Let its user change custom fields.")
     return Metadata(active=True, on_drift=on_drift, stamps=live.stamps, definitions=definitions)
 
 
@@ -199,11 +204,11 @@ def missing_definitions(live: Live) -> list[Change]:
     return changes
 
 
-def _off(on_drift: str, why: str) -> Metadata:
+def _off(on_drift: str, why: str, remedy: str) -> Metadata:
     warning = (
         f"No metadata is kept, so no drift will be told: {why} (options.metadata: off ends this warning)"
     )
-    return Metadata(on_drift=on_drift, warning=warning)
+    return Metadata(on_drift=on_drift, warning=warning, remedy=remedy)
 
 
 def _define(name: str, attributes: Mapping[str, Any], models: tuple[str, ...]) -> Change:

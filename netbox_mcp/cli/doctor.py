@@ -12,9 +12,9 @@ from netbox_mcp.diagnosis import diagnose
 def doctor(as_json: JsonFlag = False) -> None:
     """Look at the configuration, NetBox, Redis and the workers, and say what to do about each finding.
 
-    Versions, rights of the token by object type, custom fields, background workers, what Redis keeps and how
-    quick it is, clocks. Writes nothing. Ends with 0 if all is well and 1 otherwise; works with nothing
-    configured.
+    Versions, rights of the token by object type, changelog, custom fields, background workers, what Redis
+    keeps and how quick it is, clocks. Writes nothing. Ends with 0 if all is well and 1 otherwise; works
+    with nothing configured.
     """
     health = diagnose()
     if as_json:

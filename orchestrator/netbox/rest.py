@@ -156,6 +156,14 @@ class RestNetBox:
         extra = self.with_message(message)
         return self.raw.write("DELETE", row.path, [{"id": id_, **extra} for id_ in ids]).request_id
 
+    def may_read_changelog(self) -> bool:
+        """Whether the token may view the changelog, in which rollbacks look for who changed what."""
+        try:
+            self.raw.page(CHANGELOG_PATH, [("limit", 1)])
+        except AccessError:
+            return False
+        return True
+
     def logged(self, message: str) -> list[LoggedChange]:
         """The changelog entries with this message, oldest first, also where a remark in brackets follows it.
 
