@@ -81,16 +81,15 @@ class FreshRoot:
         for path in _pip_files():
             self._hand_in(path)
             self._hand_in_paths(path.read_text())
-        for value in self.variables().values():
+        for value in _handed_variables().values():
             self._hand_in_paths(value)
         self._hand_in_certificates()
         self._copy_checkout()
 
     def variables(self) -> dict[str, str]:
         """The environment of a login shell, and what says how to reach package indexes."""
-        handed = {name: value for name, value in os.environ.items() if _HANDED_VARIABLES.fullmatch(name)}
         path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        return {**handed, "HOME": "/root", "PATH": path, "TERM": "xterm", "LANG": "C.UTF-8"}
+        return {**_handed_variables(), "HOME": "/root", "PATH": path, "TERM": "xterm", "LANG": "C.UTF-8"}
 
     def entering(self, *command: str) -> list[str]:
         """The command that runs a command in it; when that ends, so does all that it has started."""
@@ -142,6 +141,10 @@ class FreshRoot:
         """What a text names. The pages of an index that is a folder point to files beside it."""
         for scheme, name in _PATH.findall(text):
             self._hand_in(Path(name).parent if scheme else Path(name))
+
+
+def _handed_variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if _HANDED_VARIABLES.fullmatch(name)}
 
 
 def _pip_files() -> Iterator[Path]:

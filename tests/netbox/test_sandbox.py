@@ -159,6 +159,8 @@ def test_reset_empties_it_under_the_running_server(sandbox: Sandbox, info: Sandb
     create(info, "/api/ipam/prefixes/", prefix="192.0.2.0/24")
     create(info, "/api/ipam/ip-addresses/", address="192.0.2.1/24")
     create(info, "/api/extras/tags/", name="red", slug="red")
+    with redis.Redis.from_url(info.queue_url) as queue:
+        queue.set("nmo:kept", "no")
     assert len(counts(info)) == len(PRISTINE) + 5
     assert get(info, "/api/core/object-changes/")["count"] == 5
 
@@ -173,6 +175,8 @@ def test_reset_empties_it_under_the_running_server(sandbox: Sandbox, info: Sandb
     assert f">{info.username}<" in re.sub(r"\s+", "", sign_in(info).text)
     with redis.Redis.from_url(info.redis_url) as connection:
         assert not [key for key in connection.scan_iter("rq:job:*") if b"Search" in connection.hgetall(key)]
+    with redis.Redis.from_url(info.queue_url) as queue:
+        assert queue.keys() == []
     assert create(info, "/api/dcim/sites/", name="Amsterdam", slug="ams") == site  # numbered from the start
 
 
@@ -181,7 +185,7 @@ def test_two_run_side_by_side_and_share_nothing(
 ) -> None:
     other = netbox_sandbox
     assert not set(other.processes.values()) & set(info.processes.values())
-    for secret in ("url", "token_v1", "token_v2", "password", "redis_url", "database_url"):
+    for secret in ("url", "token_v1", "token_v2", "password", "redis_url", "queue_url", "database_url"):
         assert getattr(other, secret) != getattr(info, secret), secret
     strange = requests.get(
         f"{info.url}/api/dcim/sites/", headers={"Authorization": f"Token {other.token_v1}"}, timeout=60
@@ -220,6 +224,8 @@ def test_what_was_killed_is_named_by_status_and_mended_by_up(sandbox: Sandbox, i
 def test_down_leaves_nothing_running_and_a_later_start_is_quick(sandbox: Sandbox, info: SandboxInfo) -> None:
     folder = cache_home() / "instances" / NAME
     create(info, "/api/dcim/regions/", name="Keeper", slug="keeper")
+    with redis.Redis.from_url(info.queue_url) as queue:
+        queue.set("nmo:kept", "yes")
     before = processes_of(folder)
     assert set(info.processes.values()) <= set(before)
     assert len(before) > 4  # also what they forked
@@ -237,6 +243,8 @@ def test_down_leaves_nothing_running_and_a_later_start_is_quick(sandbox: Sandbox
     assert time.monotonic() - began < START_SECONDS
     assert (again.url, again.token_v1, again.token_v2) == (info.url, info.token_v1, info.token_v2)
     assert get(again, "/api/dcim/regions/?slug=keeper")["count"] == 1
+    with redis.Redis.from_url(again.queue_url) as queue:
+        assert queue.get("nmo:kept") == b"yes"
 
 
 def _is_no_zombie(pid: int) -> bool:

@@ -99,6 +99,11 @@ def test_yaml_is_a_valid_document(block: Block) -> None:
     assert [str(problem) for problem in normalise(found).problems] == []
 
 
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "examples").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_example_is_a_valid_document(path: Path) -> None:
+    assert [str(problem) for problem in normalise(load_yaml(path.read_text())).problems] == []
+
+
 @of("json")
 def test_json_can_be_read(block: Block) -> None:
     json.loads(block.text)
