@@ -62,7 +62,7 @@ class SignIn:
         answer.set_cookie(
             COOKIE,
             session_id,
-            max_age=max(1, int(session.ends_at - time.time())),
+            max_age=max(1, round(session.ends_at - time.time())),
             secure=is_encrypted(request),
             httponly=True,
             # "strict" would ask for the token again after each link in a mail or a chat. Forms are checked

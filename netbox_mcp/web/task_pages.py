@@ -50,7 +50,7 @@ class OneTask:
         if not self.status.ended:
             return ("wait",) if status is TaskState.CANCELLING else ("cancel",)
         can = ["resume"] if status in RESUMABLE and self.status.batch_id else []
-        if self.status.batch_id and any(self.counts.values()) and status is not TaskState.ROLLED_BACK:
+        if self.status.kind == "apply" and any(self.counts.values()) and status is not TaskState.ROLLED_BACK:
             can.append("roll-back")
         return tuple(can)
 

@@ -25,12 +25,11 @@ class Visitor:
 
     def post(self, path: str, form: dict[str, str], **headers: str) -> requests.Response:
         """Send a form. `origin=""` leaves that header out."""
-        given = {"Origin": self.url, "X-Forwarded-For": self.address}
-        given |= {name.replace("_", "-"): text for name, text in headers.items()}
-        kept = {name: text for name, text in given.items() if text}
+        given = {"X-Forwarded-For": self.address, "Origin": self.url}
         if "origin" in headers:
-            kept.pop("Origin", None)
-        return self.session.post(self.url + path, data=form, headers=kept, allow_redirects=False, timeout=20)
+            del given["Origin"], headers["origin"]
+        given |= {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.session.post(self.url + path, data=form, headers=given, allow_redirects=False, timeout=20)
 
     def sign_in(self, token: str, back: str = "", **headers: str) -> requests.Response:
         return self.post("/sign-in", {"token": token, "next": back}, **headers)

@@ -59,7 +59,7 @@ def test_what_a_page_of_ours_sends_is_done(server: HttpServer, headers: dict[str
 def test_a_form_without_the_token_of_its_session_does_nothing(server: HttpServer) -> None:
     visitor, other = signed_in(server.url, TOKEN), signed_in(server.url, TOKEN)
     for form in (
-        {},
+        {"confirm": "yes"},
         {"form_token": ""},
         {"form_token": "made-up"},
         {"form_token": "é"},
