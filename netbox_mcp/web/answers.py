@@ -30,7 +30,10 @@ def go_to(path: str) -> Response:
 def problem_page(request: Request, error: Exception, status: int | None = None) -> Response:
     """A page that says what went wrong, and what to do about it."""
     reply = explain(error)
-    return page(request, "problem.html", status or STATUS_BY_CODE.get(reply.code, 500), problem=reply)
+    # What a form is sent to lies beneath the page that it stands on.
+    back = request.url.path.rpartition("/")[0] if request.method == "POST" else ""
+    status = status or STATUS_BY_CODE.get(reply.code, 500)
+    return page(request, "problem.html", status, problem=reply, back=back)
 
 
 def _frame(request: Request) -> dict[str, Any]:

@@ -22,9 +22,11 @@ def installed(program: str) -> str:
 
 
 @contextmanager
-def open_browser(folder: Path, *more_flags: str) -> Iterator[WebDriver]:
+def open_browser(folder: Path, runs_scripts: bool = True) -> Iterator[WebDriver]:
     """A browser with a profile of its own in this folder."""
     options = webdriver.ChromeOptions()
+    if not runs_scripts:
+        options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
     options.binary_location = installed("chromium")
     for flag in (
         "--headless=new",
@@ -35,7 +37,6 @@ def open_browser(folder: Path, *more_flags: str) -> Iterator[WebDriver]:
         "--disable-sync",
         "--no-first-run",
         f"--user-data-dir={folder / 'chromium'}",
-        *more_flags,
     ):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select
 
@@ -259,3 +260,22 @@ def test_a_plan_is_approved_applied_and_taken_back(
     person.sees("rolled back")
     unexpected = [one for one in complaints(person.browser) if "422" not in one]
     assert unexpected == []
+
+
+def test_a_keyboard_and_no_script_will_do(
+    server: HttpServer, netbox: NetBoxOverHttp, tmp_path: Path, prefix: str
+) -> None:
+    manager = get_task_manager()
+    task_id = manager.start_plan(campus(prefix), "default", 7).task_id
+    with open_browser(tmp_path, runs_scripts=False) as browser:
+        person = Person(browser, server.url, pictures_folder(tmp_path))
+        person.go(f"/tasks/{task_id}")
+        browser.switch_to.active_element.send_keys(TOKEN, Keys.ENTER)  # the field has the focus
+        person.sees(f"Task {task_id}", "queued", "No worker is listening")
+        browser.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+        assert browser.switch_to.active_element.text == "To the content"
+        browser.switch_to.active_element.send_keys(Keys.ENTER)
+        assert browser.current_url.endswith("#main")
+        manager.cancel(task_id)
+        person.sees("cancelled", seconds=30)  # the page has loaded itself again
+        assert complaints(browser) == []
