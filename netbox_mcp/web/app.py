@@ -63,6 +63,7 @@ def _routes(sessions: Sessions, verifier: TokenVerifier) -> list[Route | Mount]:
         Route("/tasks/events", tasks.list_events),
         Route("/tasks/{task_id}", task_pages.show_task),
         Route("/tasks/{task_id}/events", tasks.task_events),
+        Route("/tasks/{task_id}/report.html", task_pages.save_report),
         Route("/tasks/{task_id}/cancel", task_pages.cancel_task, methods=["POST"]),
         Route("/tasks/{task_id}/resume", task_pages.resume_task, methods=["POST"]),
         Route("/plans", plan_pages.show_list),

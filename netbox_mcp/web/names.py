@@ -10,9 +10,11 @@ import re
 
 from markupsafe import Markup, escape
 
-# Control characters, marks of direction, separators of lines and paragraphs, a byte-order mark in the midst,
-# halves of pairs. Joiners stay: scripts and emoji need them.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+# Control characters, marks of direction, separators of lines and paragraphs, spaces without width, byte-order
+# marks in the midst, halves of pairs. Joiners stay: scripts and emoji need them.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
 _SPACES = str.maketrans("\t\r\n", "   ")
 
 

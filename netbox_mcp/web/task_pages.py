@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import quote
 
+from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -16,12 +17,15 @@ from netbox_mcp.auth import name_of
 from netbox_mcp.background import background
 from netbox_mcp.service import get_service
 from netbox_mcp.web.answers import go_to, page
+from netbox_mcp.web.batch_report import open_report
+from netbox_mcp.web.chart import pace_chart
 from netbox_mcp.web.gate import session_of
 from netbox_mcp.web.permission import Form, acts, looks
 from netbox_mcp.web.rendering import render
 from netbox_mcp.web.sessions import Sessions
 from netbox_mcp.web.streams import Look, Streams, View
 from workers.journal_entries import Counts
+from workers.pace import Pace
 from workers.status import RESUMABLE, TaskState, TaskStatus
 
 MOST_LISTED = 50
@@ -38,10 +42,16 @@ class Tasks:
 
 @dataclass(frozen=True, slots=True)
 class OneTask:
-    """A task, and its outcomes so far by object type."""
+    """A task, its outcomes so far by object type, and how fast it went."""
 
     status: TaskStatus
     counts: Counts
+    pace: Pace
+
+    @property
+    def chart(self) -> Markup:
+        """Objects per minute, by what became of them."""
+        return pace_chart(self.pace)
 
     @property
     def can(self) -> tuple[str, ...]:
@@ -96,6 +106,14 @@ def show_task(request: Request) -> Response:
     return page(request, "task.html", task=task, title=title(task.status))
 
 
+@looks(Scope.READ)
+def save_report(request: Request) -> Response:
+    """What became of each object as one HTML file, to mail or to keep. Raises UnknownTaskError."""
+    report = open_report(request.path_params["task_id"])
+    headers = {"Content-Disposition": f'attachment; filename="{report.file_name}"'}
+    return StreamingResponse(report.parts, media_type="text/html; charset=utf-8", headers=headers)
+
+
 @acts(Scope.WRITE)
 def cancel_task(request: Request, _form: Form) -> Response:
     """Stop a task before its next write."""
@@ -120,7 +138,8 @@ def read_task(task_id: str) -> OneTask:
     """One task. Raises UnknownTaskError, RedisUnavailableError."""
     with background() as manager:
         status = manager.status(task_id)
-        return OneTask(status, manager.batch_counts(status.batch_id) if status.batch_id else {})
+        counts = manager.batch_counts(status.batch_id) if status.batch_id else {}
+        return OneTask(status, counts, manager.pace(task_id))
 
 
 async def _view_list() -> View:

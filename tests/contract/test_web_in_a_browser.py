@@ -138,7 +138,7 @@ def test_signing_in_and_watching_a_task_to_its_end(
     # It is the same document to the end: nothing has loaded it again.
     person.browser.execute_script("window.mark = 'the same document'")
     wait_until_ended(manager, task_id, 90)
-    person.sees("completed", "100%", "400 of 400", "400 created", "Roll back")
+    person.sees("completed", "100%", "400 of 400", "400 created", "Roll back", "Objects per minute")
     assert person.browser.execute_script("return window.mark") == "the same document"
     assert person.browser.title.startswith("Completed")
     assert person.browser.find_element(By.ID, "say").text.startswith("completed")

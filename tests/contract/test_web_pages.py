@@ -108,6 +108,7 @@ def test_what_is_not_there_is_a_page_that_says_so(server: HttpServer) -> None:
     for path, words in (
         ("/tasks/t-none", "There is no task"),
         ("/tasks/t-none/events", "There is no task"),
+        ("/tasks/t-none/report.html", "There is no task"),
         ("/plans/p-none", "There is no stored plan"),
         ("/batches/b-none", "There is no batch"),
         ("/batches/b-none/rollback", "There is no batch"),
@@ -253,6 +254,9 @@ def test_a_report_comes_in_pages_and_can_be_narrowed(
         assert "Roll back" not in first.text  # that takes the scope write
         assert visitor.get(f"/batches/{task.batch_id}?object_type=sitez").status_code == 422
         assert f"{netbox.url}/dcim/sites/" in first.text
+        file = visitor.get(f"/tasks/{task.task_id}/report.html")
+        assert file.headers["content-disposition"] == f'attachment; filename="{task.batch_id}.html"'
+        assert f"{prefix}-119" in file.text
         # The batch is remembered for longer than its task.
         Redis.from_url(with_redis).delete(keys.task(task.task_id))
         later = visitor.get(f"/batches/{task.batch_id}")

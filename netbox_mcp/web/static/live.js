@@ -19,7 +19,7 @@
       return;
     }
     for (const { name } of [...old.attributes]) {
-      if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+      if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name); // what somebody has unfolded
     }
     for (const { name, value } of fresh.attributes) {
       if (old.getAttribute(name) !== value) old.setAttribute(name, value);
