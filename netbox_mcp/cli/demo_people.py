@@ -6,7 +6,7 @@ person the approve token, the colleague NetBox's own API and nothing of ours.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -92,8 +92,7 @@ class Approver:
     async def approve(self, plan: Mapping[str, Any]) -> dict[str, Any]:
         """Say yes to exactly the plan that was shown."""
         said = {"approved_by": APPROVER, "digest": plan["digest"]}
-        answer = await self._http.post(f"/api/v1/plans/{plan['plan_id']}/approve", json=said)
-        return _answered(answer)
+        return await _answer(self._http.post(f"/api/v1/plans/{plan['plan_id']}/approve", json=said))
 
 
 class Colleague:
@@ -104,7 +103,7 @@ class Colleague:
 
     async def device(self, name: str) -> dict[str, Any]:
         """A device, by its name."""
-        found = _answered(await self._http.get("/api/dcim/devices/", params={"name": name}))
+        found = await _answer(self._http.get("/api/dcim/devices/", params={"name": name}))
         if found["count"] != 1:
             raise OrchestratorError(f"NetBox has {found['count']} devices {name!r}.")
         return dict(found["results"][0])
@@ -112,7 +111,7 @@ class Colleague:
     async def change_device(self, name: str, **fields: Any) -> None:
         """Change a device by hand."""
         device = await self.device(name)
-        _answered(await self._http.patch(f"/api/dcim/devices/{device['id']}/", json=fields))
+        await _answer(self._http.patch(f"/api/dcim/devices/{device['id']}/", json=fields))
 
     async def changelog_entries(self) -> int:
         """How many changes NetBox itself has on record."""
@@ -123,7 +122,8 @@ class Colleague:
         return {name: await self._count(OBJECT_TYPES[name].path) for name in ENSURED}
 
     async def _count(self, path: str) -> int:
-        return int(_answered(await self._http.get(f"/api/{path}/", params={"limit": 1}))["count"])
+        found = await _answer(self._http.get(f"/api/{path}/", params={"limit": 1}))
+        return int(found["count"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,13 @@ async def gather_people(stack: Stack, netbox: SandboxInfo, approve_token: str) -
         )
 
 
-def _answered(answer: httpx2.Response) -> dict[str, Any]:
+async def _answer(request: Awaitable[httpx2.Response]) -> dict[str, Any]:
+    try:
+        answer = await request
+    except httpx2.HTTPError as error:
+        raise OrchestratorError(
+            f"NetBox or the server did not answer: {error or type(error).__name__}"
+        ) from None
     if answer.is_error:
         raise OrchestratorError(f"{answer.request.url} answered {answer.status_code}: {answer.text[:200]}")
     return dict(answer.json())

@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 
 import anyio
+import httpx2
 import pytest
 
-from netbox_mcp.cli.demo_people import ToolRefusedError
+from netbox_mcp.cli.demo_people import Colleague, ToolRefusedError
 from netbox_mcp.cli.demonstration import show_acts
 from netbox_mcp.sandbox import SandboxInfo
 from netbox_mcp.stack import Stack
+from orchestrator.errors import OrchestratorError
 from tests.contract.clients import ask, over_http
 
 NETBOX = SandboxInfo(
@@ -74,3 +76,12 @@ def test_it_is_configured_by_nothing_but_itself_and_its_errors_are_sentences(
             anyio.run(show_acts, stack, NETBOX, "", {"sites": [{"nam": "x"}]})
     assert caught.value.code == "invalid_document"
     assert "sites[0]" in caught.value.message
+
+
+def test_who_gets_no_answer_in_the_demo_says_so_in_a_sentence() -> None:
+    async def count() -> None:
+        async with httpx2.AsyncClient(base_url=NETBOX.url) as http:
+            await Colleague(http).changelog_entries()
+
+    with pytest.raises(OrchestratorError, match="did not answer"):
+        anyio.run(count)
