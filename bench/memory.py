@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 from redis import Redis
 
-from bench.plan_speed import OBJECTS_PER_DEVICE, PreparedNetBox, document, parents
+from bench.plan_speed import CASES, OBJECTS_PER_DEVICE, PreparedNetBox, document
 from netbox_mcp.sandbox.ports import choose_port
 from netbox_mcp.sandbox.redis_server import RedisServer
 from orchestrator.catalog import OBJECT_TYPES
@@ -40,6 +40,7 @@ from workers.store import Store
 from workers.tracker import TaskTracker
 
 OBJECTS = 100_000
+CREATE, NOTHING = CASES
 _TARGET, _TASK, _BATCH = "default", "t-bench", "b-bench"
 _LEASE_SECONDS = 600
 """Nothing renews it beside the work, as a real task does; a busy machine must not let it lapse."""
@@ -73,24 +74,25 @@ def measure(objects: int = OBJECTS) -> dict[str, float]:
         return run_batch(url, objects)
 
 
-def run_batch(url: str, objects: int) -> dict[str, float]:
+def run_batch(url: str, objects: int, case: str = CREATE) -> dict[str, float]:
     """Keep a document of so many objects in this Redis, and have another process carry it out.
 
-    Returns what that process has found: its memory after each step, as `measure` does.
+    `case` is one of plan_speed's: all of it is to be created, or there already. Returns what that process has
+    found: its memory after each step, as `measure` does.
     """
     settings = WorkerSettings(redis_url=url)
     with connect(settings) as redis:
         document_id = Store(redis, settings).save_document(document(objects))
     here = Path(__file__).resolve().parent.parent
     answer = subprocess.run(
-        [sys.executable, "-m", "bench.memory", "--work", url, document_id],
+        [sys.executable, "-m", "bench.memory", "--work", url, document_id, str(objects), case],
         cwd=here,
         env={**os.environ, "PYTHONPATH": str(here)},
         stdout=subprocess.PIPE,
         check=True,
     )
     found: dict[str, float] = orjson.loads(answer.stdout)
-    expected = objects // OBJECTS_PER_DEVICE * (OBJECTS_PER_DEVICE + 1)
+    expected = objects // OBJECTS_PER_DEVICE * (OBJECTS_PER_DEVICE + 1) if case == CREATE else 0
     assert found.pop("done") == expected, f"{expected} changes were expected"
     return found
 
@@ -109,12 +111,13 @@ def redis_in(folder: Path) -> Iterator[str]:
 # -- the process that is measured ----------------------------------------------------
 
 
-def work(url: str, document_id: str) -> dict[str, float]:
+def work(url: str, document_id: str, objects: str, case: str) -> dict[str, float]:
     """What a worker does for a task, and the most memory it has had until the end of each step."""
+    rows = CASES[case](int(objects))
     _forget_parent()
     settings = WorkerSettings(redis_url=url)
     redis: Redis = connect(settings)
-    store, engine = Store(redis, settings), NetBoxBulkOrchestrator(AnsweringNetBox(parents()))
+    store, engine = Store(redis, settings), NetBoxBulkOrchestrator(AnsweringNetBox(rows))
     found = {"loaded_mb": _peak_mb()}
     plan = engine.plan(store.load_document(document_id))
     found["planned_mb"] = _peak_mb()
@@ -144,7 +147,7 @@ def main() -> None:
     """Measure, and print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--objects", type=int, default=OBJECTS)
-    parser.add_argument("--work", nargs=2, metavar=("URL", "DOCUMENT"), help=argparse.SUPPRESS)
+    parser.add_argument("--work", nargs=4, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.work:
         found: Any = work(*chosen.work)

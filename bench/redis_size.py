@@ -16,7 +16,7 @@ from typing import Any
 
 from redis import Redis
 
-from bench.memory import redis_in, run_batch
+from bench.memory import CREATE, NOTHING, redis_in, run_batch
 from bench.plan_speed import document
 from workers.connection import connect
 from workers.manager import AsyncTaskManager
@@ -33,7 +33,7 @@ _KINDS = {
 }
 
 
-def measure(objects: int) -> dict[str, float]:
+def measure(objects: int, case: str = CREATE) -> dict[str, float]:
     """Bytes in Redis after one batch, by kind; `memory` and `file` are those of the whole."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -41,7 +41,7 @@ def measure(objects: int) -> dict[str, float]:
         connect(WorkerSettings(redis_url=url)) as redis,
     ):
         before = _used(redis)
-        run_batch(url, objects)
+        run_batch(url, objects, case)
         found: Counter[str] = Counter()
         for key in redis.scan_iter(count=1000):
             found[_kind(key.decode())] += redis.memory_usage(key, samples=0) or 0
@@ -80,9 +80,10 @@ def main() -> None:
     chosen = parser.parse_args()
     kinds = ("document", "plan", "journal", "progress", "other", "memory", "file")
     print(f"{'bytes per object':>16}", *(f"{kind:>9}" for kind in kinds))
-    for objects in chosen.objects:
-        found = measure(objects)
-        print(f"{objects:16,}", *(f"{found.get(kind, 0) / objects:9.1f}" for kind in kinds))
+    for case in (CREATE, NOTHING):
+        for objects in chosen.objects:
+            found = measure(objects, case)
+            print(f"{objects:16,}", *(f"{found.get(kind, 0) / objects:9.1f}" for kind in kinds), f" {case}")
     print(f"a task that waits: {measure_waiting():,.0f} bytes")
 
 

@@ -51,7 +51,7 @@ class Row:
         return f"| {' | '.join(cells)} |"
 
     def _shown(self, value: float) -> str:
-        return f"{value:.2f}" if self.unit == "x" else f"{value:,.0f}"
+        return f"{value:.2f}" if self.unit in ("x", "s") else f"{value:,.0f}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import memory, pickup, plan_speed, queue_load, results
+from bench import memory, pickup, plan_speed, queue_load, redis_size, results, shares
 from bench.arena import Arena, tell
 from bench.contests import (
     BARE_DELETES,
@@ -101,6 +101,30 @@ def _memory(chosen: argparse.Namespace) -> Measured:
     return [Row("peak memory of a worker, 100,000 objects", 400, found["peak_mb"], "MB", at_most=True)], {}
 
 
+def _redis(chosen: argparse.Namespace) -> Measured:
+    tell("what a batch takes in Redis")
+    rows = []
+    for objects in redis_size.SIZES:
+        found = redis_size.measure(objects)
+        what = f"Redis after a batch of {objects:,} objects, by object"
+        rows.append(Row(what, None, found["memory"] / objects, "bytes"))
+        rows.append(Row("of that its journal", None, found["journal"] / objects, "bytes"))
+    waiting = redis_size.measure_waiting()
+    return [*rows, Row("Redis for each task that waits in the queue", None, waiting, "bytes")], {}
+
+
+def _shares(chosen: argparse.Namespace) -> Measured:
+    tell("who spends the processor's time")
+    with shares.sandbox_for_this() as (sandbox, info):
+        found = shares.measure(sandbox, info, rounds=chosen.rounds)
+    rows = [
+        Row(f"processor time of {who}, {case}, for 1,000 objects", None, reached, "s", spread)
+        for case, runs in found.items()
+        for who, (reached, spread) in shares.by_thousand(runs).items()
+    ]
+    return rows, {}
+
+
 def _queue(chosen: argparse.Namespace) -> Measured:
     tell("a queue with many tasks, and many who ask about them")
     found = queue_load.measure()
@@ -129,6 +153,8 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], Measured]] = {
     "no-change": _no_change,
     "planning": _planning,
     "memory": _memory,
+    "redis": _redis,
+    "shares": _shares,
     "queue": _queue,
     "pickup": _pickup,
 }

@@ -1,4 +1,4 @@
-"""A Redis restored from a backup, as docs/operations.md says: what was in line is so again; no harm is done."""
+"""A Redis restored from a backup as docs/operations.md says: what was in line is so again, harmlessly."""
 
 from __future__ import annotations
 
