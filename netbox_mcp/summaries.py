@@ -11,6 +11,7 @@ from typing import Any
 from netbox_mcp.failures import shorten
 from netbox_mcp.replies import TaskBrief, TaskReply, TaskRow
 from netbox_mcp.sync_apply import Applied
+from netbox_mcp.times import span
 from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.models import Action, Change, Outcome, Pass, Plan, Report
 from orchestrator.plan_text import summary_line
@@ -205,17 +206,27 @@ def place_of(status: TaskStatus) -> str:
     """State, pass and stage of a running task; in a state without stages, its reason."""
     parts = [status.status.value]
     if status.stage:
-        place = f" ({status.stage_number} of {status.stages})" if status.stage_number else ""
-        parts.append(f"{status.passes or ''} {status.stage}{place}".strip())
+        parts.append(stage_of(status))
     elif status.message:
         parts.append(status.message.rstrip("."))
     return joined(*parts)
 
 
+def stage_of(status: TaskStatus) -> str:
+    """Pass and stage of a task: `build devices (5 of 6)`."""
+    place = f" ({status.stage_number} of {status.stages})" if status.stage_number else ""
+    return f"{status.passes or ''} {status.stage or ''}{place}".strip()
+
+
 def pace_of(status: TaskStatus) -> str:
     """How fast a running task is, and how long it will take; empty where that is unknown."""
-    rate = f"{status.rate_per_second:.0f}/s" if status.rate_per_second else ""
-    return joined(rate, "" if status.eta_seconds is None else f"{status.eta_seconds} s left")
+    return pace_text(status.rate_per_second, status.eta_seconds)
+
+
+def pace_text(rate: float | None, eta_seconds: int | None) -> str:
+    """A rate and what is left, in words."""
+    told = f"{rate:.0f}/s" if rate and rate >= 1 else f"{rate * 60:.0f}/min" if rate else ""
+    return joined(told, "" if eta_seconds is None else f"{span(eta_seconds)} left")
 
 
 def joined(*parts: str) -> str:

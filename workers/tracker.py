@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -28,13 +28,13 @@ from workers.errors import TaskCancelledError
 from workers.logs import redact
 from workers.metrics import OBJECTS, Meter
 from workers.pace import NOTE_PACE
+from workers.rate import Rate
 from workers.settings import DAY_SECONDS
 from workers.undo import Undone, what_failed
 
 log = structlog.get_logger(__name__)
 
 FLUSH_SECONDS = 0.2
-WINDOW_SECONDS = 30.0
 MAX_ERRORS = 5
 MAX_TEXT = 200
 MAX_EVENTS = 500
@@ -101,7 +101,7 @@ class TaskTracker:
         self._counts: Counter[str] = Counter()
         self._errors: list[dict[str, str]] = []
         self._writes_total = 0
-        self._window: deque[tuple[float, int]] = deque()
+        self._rate = Rate(clock)
         self._unreported: Counter[str] = Counter()
         self._dirty = False
         self._ended = False
@@ -113,7 +113,7 @@ class TaskTracker:
         """The plan is made; its size is known."""
         with self._lock:
             self._writes_total = plan.writes
-            self._window.append((self._clock(), 0))
+            self._rate.note(0)
         self._set(state="running", total=done + len(plan.changes), waiting_for="", message="", force=True)
 
     def stage(self, stage: Stage, number: int, of: int) -> None:
@@ -133,7 +133,7 @@ class TaskTracker:
                 if len(self._errors) >= MAX_ERRORS:
                     break
                 self._errors.append(_error_row(outcome))
-            self._window.append((self._clock(), self._written()))
+            self._rate.note(self._written())
             self._dirty = True
         self.flush()
 
@@ -295,8 +295,8 @@ class TaskTracker:
             self._write_lock.release()
 
     def _snapshot(self) -> dict[Any, Any]:
-        rate = self._rate()
-        left = self._writes_total - self._written()
+        written = self._written()
+        rate, left = self._rate.per_second(written), self._writes_total - written
         return {
             **self._fields,
             "counts": orjson.dumps(dict(self._counts)),
@@ -308,16 +308,6 @@ class TaskTracker:
     def _written(self) -> int:
         """Changes settled that cost NetBox something: unchanged objects would make the rate a fairy tale."""
         return self._counts.total() - self._counts[Result.UNCHANGED.value]
-
-    def _rate(self) -> float | None:
-        now = self._clock()
-        while len(self._window) > 1 and now - self._window[1][0] > WINDOW_SECONDS:
-            self._window.popleft()
-        if not self._window:
-            return None
-        since, before = self._window[0]
-        done = self._written() - before
-        return done / (now - since) if done and now > since else None
 
 
 class _Undoing:

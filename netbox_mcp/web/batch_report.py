@@ -20,10 +20,10 @@ from markupsafe import Markup
 from netbox_mcp import __version__
 from netbox_mcp.background import background
 from netbox_mcp.dependencies import get_netbox_config, get_settings
+from netbox_mcp.times import moment, span
 from netbox_mcp.web.chart import pace_chart
 from netbox_mcp.web.names import isolated, plain
 from netbox_mcp.web.rendering import ENVIRONMENT, render
-from netbox_mcp.web.times import moment, span
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import OrchestratorError
 from orchestrator.models import Outcome, Result

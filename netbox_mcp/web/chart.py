@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
+from netbox_mcp.times import span
 from netbox_mcp.web.rendering import render
-from netbox_mcp.web.times import span
 from workers.pace import Pace
 
 # From the ground up: what was done, what was left, what went wrong. Each at least 3:1 against white and

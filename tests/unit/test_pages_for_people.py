@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netbox_mcp.times import moment, span
 from netbox_mcp.web.chart import COLOURS, MAX_COLUMNS, pace_chart
 from netbox_mcp.web.names import isolated, plain
-from netbox_mcp.web.times import moment, span
 from workers.pace import Bucket, Pace
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
