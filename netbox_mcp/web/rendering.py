@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from netbox_mcp.web import times
+from netbox_mcp import times
 from netbox_mcp.web.names import plain
 
 
