@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -54,26 +56,43 @@ class Person:
     def sign_in(self, token: str = TOKEN) -> None:
         self.type("token", token)
         self.press("Sign in")
+        wait_for(lambda: "Sign out" in self.text or "not known here" in self.text, "an answer to signing in")
 
     def type(self, name: str, text: str) -> None:
-        self.browser.find_element(By.NAME, name).send_keys(text)
+        self._wait_for(f"//*[@name='{name}']").send_keys(text)
+
+    def tick(self, name: str) -> None:
+        self._wait_for(f"//*[@name='{name}']").click()
 
     def press(self, words: str) -> None:
         self.find("button", words).click()
 
     def find(self, tag: str, words: str) -> WebElement:
-        found = self.browser.find_elements(By.XPATH, f"//{tag}[contains(normalize-space(), '{words}')]")
-        shown = [one for one in found if one.is_displayed()]
-        assert shown, f"no {tag} with {words!r} at {self.browser.current_url}: {self.text}"
-        return shown[0]
+        return self._wait_for(f"//{tag}[contains(normalize-space(), '{words}')]")
+
+    def _wait_for(self, path: str) -> WebElement:
+        """The first such element that is shown; the browser may still be on its way to the page."""
+
+        def shown() -> WebElement | None:
+            with suppress(StaleElementReferenceException):
+                return next(
+                    (one for one in self.browser.find_elements(By.XPATH, path) if one.is_displayed()), None
+                )
+            return None
+
+        return wait_for(shown, f"{path} at {self.browser.current_url}", 20)
 
     @property
     def text(self) -> str:
-        return self.browser.find_element(By.TAG_NAME, "body").text
+        """What is to be read; nothing while the browser is on its way to another page."""
+        with suppress(StaleElementReferenceException, NoSuchElementException):
+            return self.browser.find_element(By.TAG_NAME, "body").text
+        return ""
 
     def sees(self, *words: str, seconds: float = 20) -> str:
         def text() -> str:
-            return self.text if all(one in self.text for one in words) else ""
+            said = self.text
+            return said if all(one in said for one in words) else ""
 
         return wait_for(text, f"{words} at {self.browser.current_url}: {self.text}", seconds)
 
@@ -201,7 +220,7 @@ def test_a_plan_is_approved_applied_and_taken_back(
     person.press("Apply this plan")  # the browser itself asks for the tick
     assert person.browser.current_url.endswith(plan_id)
     person.keep_pictures("plan-approved")
-    person.browser.find_element(By.NAME, "confirm").click()
+    person.tick("confirm")
     person.press("Apply this plan")
     person.sees("completed", "8 of 8", "devices", "3 created")
     assert netbox.count("dcim/devices", name__isw=prefix) == 3
@@ -240,7 +259,7 @@ def test_a_plan_is_approved_applied_and_taken_back(
     person.press("Plan the rollback")
     person.sees(f"Rollback of {batch_id}", "to delete", "NetBox deletes about", "stays as it is", seconds=40)
     person.find("a", "Plan it again with force").click()
-    person.browser.find_element(By.NAME, "force").click()
+    person.tick("force")
     person.press("Plan the rollback")
     person.sees("With force:", "8 to delete", "has to be approved", seconds=40)
     undo_id = person.browser.current_url.rpartition("/")[2]
