@@ -11,7 +11,6 @@ from typing import Any
 from netbox_mcp.failures import shorten
 from netbox_mcp.replies import TaskBrief, TaskReply, TaskRow
 from netbox_mcp.sync_apply import Applied
-from netbox_mcp.times import span
 from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.models import Action, Change, Outcome, Pass, Plan, Report
 from orchestrator.plan_text import summary_line
@@ -226,7 +225,10 @@ def pace_of(status: TaskStatus) -> str:
 def pace_text(rate: float | None, eta_seconds: int | None) -> str:
     """A rate and what is left, in words."""
     told = f"{rate:.0f}/s" if rate and rate >= 1 else f"{rate * 60:.0f}/min" if rate else ""
-    return joined(told, "" if eta_seconds is None else f"{span(eta_seconds)} left")
+    if eta_seconds is None:
+        return told
+    left = f"{eta_seconds} s" if eta_seconds < 120 else f"{round(eta_seconds / 60)} min"
+    return joined(told, f"{left} left")
 
 
 def joined(*parts: str) -> str:

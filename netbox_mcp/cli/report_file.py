@@ -33,6 +33,8 @@ def write_report(task_id: str, where: str) -> tuple[str, int]:
         if path.exists() and not path.is_file():  # a device, a pipe: nothing that could be replaced
             return str(path), _copy(report.parts, str(path))
         size = write_parts(path.resolve(), report.parts)
+    except BrokenPipeError:  # whoever reads has seen enough
+        raise
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {(error.strerror or 'error').lower()}.") from None
     say(f"The report is in {path} ({max(1, size // 1000):,} kB).")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import re
+import subprocess
 import tracemalloc
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -17,7 +18,7 @@ from netbox_mcp.cli.output import ExitCode
 from netbox_mcp.dependencies import get_task_manager
 from netbox_mcp.web.batch_report import MAX_ROWS, open_report
 from orchestrator.models import Outcome, Result
-from tests.contract.clients import CommandLine, assert_sentence, write
+from tests.contract.clients import PROGRAM, CommandLine, assert_sentence, write
 from tests.contract.documents import campus
 from tests.contract.test_transports import TOKEN, HttpServer, serve
 from tests.integration.worker_process import (
@@ -164,6 +165,11 @@ def test_where_a_report_can_be_written_to(
     as_json = cli("report", done.task_id, "--html", "x.html", "--json").json
     size = (cli.folder / "x.html").stat().st_size
     assert as_json == {"task_id": done.task_id, "html": "x.html", "bytes": size}
+    for where in ("-", "/dev/stdout"):
+        line = f"{PROGRAM} report {done.task_id} --html {where} | head -c 15"
+        shell = {"cwd": cli.folder, "env": dict(cli.environment), "capture_output": True, "text": True}
+        seen = subprocess.run(["/bin/sh", "-c", line], timeout=90, **shell)
+        assert (seen.stdout, seen.stderr) == ("<!DOCTYPE html>", "")
     written = [cli("report", done.task_id, "--html", where).out for where in ("-", "/dev/stdout")]
     written += [(cli.folder / "kept" / name).read_text() for name in (f"{done.batch_id}.html", "monday.html")]
     for text in written:
@@ -217,7 +223,7 @@ def test_while_a_batch_runs_and_once_it_is_cancelled_and_taken_back(
 ) -> None:
     manager = get_task_manager()
     slow_team.start()
-    task = manager.start_apply(many_sites(prefix, 400), "default", 400)
+    task = manager.start_apply(many_sites(prefix, 200), "default", 200)
     wait_until_midway(manager, task.task_id)
     running = Page(download(server, task.task_id).text)
     assert "This report was made while the task was not over." in running.words
@@ -230,8 +236,8 @@ def test_while_a_batch_runs_and_once_it_is_cancelled_and_taken_back(
     assert "while the task was not over" not in cancelled.words
     assert len(cancelled.links) > 1
 
-    back = manager.start_rollback(task.batch_id or "", "default", False, 400)
-    wait_until_ended(manager, back.task_id)
+    back = manager.start_rollback(task.batch_id or "", "default", False, 200)
+    wait_until_ended(manager, back.task_id, 180)
     taken = Page(download(server, task.task_id).text)
     assert "It has been taken back." in taken.words
     assert list(taken.links) == [server_address(taken)]  # what it made is gone

@@ -39,7 +39,7 @@ def test_words_without_numbers_are_cut() -> None:
     [
         (None, None, ""),
         (4.4, 9, "4/s, 9 s left"),
-        (0.2, 3_900, "12/min, 1 h 5 min left"),
+        (0.2, 3_900, "12/min, 65 min left"),
         (30.0, None, "30/s"),
     ],
 )
