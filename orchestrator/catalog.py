@@ -84,6 +84,17 @@ class ObjectType:
         """Whether a mere mention is enough to create one (design: `create_parents`)."""
         return self.ensured and bool(self.slug_from)
 
+    @property
+    def tree(self) -> str:
+        """The field that points to another object of the same type, where that is part of what it is called."""
+        return next((name for name in self.optional_key if self.references.get(name) == self.name), "")
+
+    @property
+    def slug_scope(self) -> tuple[str, ...]:
+        """Within what a slug must be unique, as far as it is known when an object is made."""
+        scope = next((fields[:-1] for fields in self.unique if fields[-1] == "slug"), ())
+        return tuple(name for name in scope if name not in self.links)
+
     def all_references(self) -> dict[str, str]:
         """Every field that points to another object, with its type."""
         return {**self.references, **self.generic, **self.links}
@@ -107,11 +118,92 @@ _ROWS = (
         unique=(("name",), ("slug",)),
     ),
     ObjectType(
+        "regions",
+        "dcim/regions",
+        unique=(("parent", "name"), ("parent", "slug")),
+        optional_key=("parent",),
+        slug_from="name",
+        references={"parent": "regions"},
+    ),
+    ObjectType(
+        "site_groups",
+        "dcim/site-groups",
+        unique=(("parent", "name"), ("parent", "slug")),
+        optional_key=("parent",),
+        slug_from="name",
+        references={"parent": "site_groups"},
+    ),
+    ObjectType(
+        "tenant_groups",
+        "tenancy/tenant-groups",
+        unique=(("parent", "name"), ("parent", "slug")),
+        optional_key=("parent",),
+        slug_from="name",
+        references={"parent": "tenant_groups"},
+    ),
+    ObjectType(
+        "tenants",
+        "tenancy/tenants",
+        unique=(("group", "name"), ("group", "slug")),
+        optional_key=("group",),
+        slug_from="name",
+        references={"group": "tenant_groups"},
+    ),
+    ObjectType(
         "sites",
         "dcim/sites",
         unique=(("name",), ("slug",)),
         slug_from="name",
         references={"region": "regions", "group": "site_groups", "tenant": "tenants"},
+    ),
+    ObjectType(
+        "locations",
+        "dcim/locations",
+        unique=(("site", "parent", "name"), ("site", "parent", "slug")),
+        key=("name", "site"),
+        optional_key=("parent",),
+        slug_from="name",
+        references={"site": "sites", "parent": "locations", "tenant": "tenants"},
+    ),
+    ObjectType(
+        "rack_roles",
+        "dcim/rack-roles",
+        unique=(("name",), ("slug",)),
+        slug_from="name",
+    ),
+    ObjectType(
+        "rack_types",
+        "dcim/rack-types",
+        unique=(("manufacturer", "model"), ("manufacturer", "slug")),
+        label="model",
+        key=("manufacturer", "model"),
+        slug_from="model",
+        references={"manufacturer": "manufacturers"},
+    ),
+    ObjectType(
+        "racks",
+        "dcim/racks",
+        unique=(("location", "name"), ("location", "facility_id"), ("asset_tag",)),
+        key=("name", "site"),
+        optional_key=("location",),
+        references={
+            "site": "sites",
+            "location": "locations",
+            "role": "rack_roles",
+            "rack_type": "rack_types",
+            "tenant": "tenants",
+        },
+        key_enforced=False,
+        lane="site",
+    ),
+    ObjectType(
+        "vrfs",
+        "ipam/vrfs",
+        singular="VRF",
+        unique=(("rd",),),
+        other_keys=("rd",),
+        references={"tenant": "tenants"},
+        key_enforced=False,
     ),
     ObjectType(
         "device_roles",
@@ -212,32 +304,6 @@ _ROWS = (
         reading=Reading.BY_ADDRESS,
         lane="assigned_object",
     ),
-    ObjectType(
-        "regions",
-        "dcim/regions",
-        slug_from="name",
-        ensured=False,
-        unique=(("parent", "name"), ("parent", "slug")),
-    ),
-    ObjectType("site_groups", "dcim/site-groups", slug_from="name", ensured=False),
-    ObjectType(
-        "locations",
-        "dcim/locations",
-        slug_from="name",
-        key=("name", "site"),
-        references={"site": "sites"},
-        ensured=False,
-    ),
-    ObjectType(
-        "racks",
-        "dcim/racks",
-        key=("name", "site"),
-        optional_key=("location",),
-        references={"site": "sites", "location": "locations"},
-        ensured=False,
-    ),
-    ObjectType("tenants", "tenancy/tenants", slug_from="name", ensured=False, unique=(("name",), ("slug",))),
-    ObjectType("vrfs", "ipam/vrfs", ensured=False),
     ObjectType("tags", "extras/tags", slug_from="name", ensured=False, unique=(("name",), ("slug",))),
     ObjectType("custom_fields", "extras/custom-fields", ensured=False, unique=(("name",),)),
 )

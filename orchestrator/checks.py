@@ -19,9 +19,6 @@ from orchestrator.resolve import Resolver
 from orchestrator.schema import required_fields
 from orchestrator.values import LookAlikes, live_value, slugify, suggest
 
-# Within what a slug must be unique, for the types that have it: device types and platforms.
-_SLUG_SCOPE = "manufacturer"
-
 
 class Checks:
     """The checks of a document; each looks at every Node."""
@@ -59,7 +56,7 @@ class Checks:
                 continue
             given = node.values.get("slug")
             slug = given or slugify(str(node.values.get(row.slug_from) or ""))
-            place = (row.name, node.values.get(_SLUG_SCOPE), slug)
+            place = (row.name, *(node.values.get(name) for name in row.slug_scope), slug)
             owner = taken.get(place) if slug else None
             if not slug and self._untold(node, faulty):
                 continue
@@ -76,14 +73,14 @@ class Checks:
                     derived.add(node)
         return derived
 
-    def _live_slugs(self) -> dict[tuple[str, Any, str], str]:
-        taken: dict[tuple[str, Any, str], str] = {}
+    def _live_slugs(self) -> dict[tuple[Any, ...], str]:
+        taken: dict[tuple[Any, ...], str] = {}
         for name, table in self.live.tables.items():
             row = OBJECT_TYPES[name]
             if row.slug_from:
                 for one in table.by_id.values():
-                    place = (name, live_value(one.get(_SLUG_SCOPE)), str(one.get("slug")))
-                    taken[place] = str(one.get(row.label))
+                    scope = (live_value(one.get(field)) for field in row.slug_scope)
+                    taken[name, *scope, str(one.get("slug"))] = str(one.get(row.label))
         return taken
 
     def require_fields(self) -> None:
@@ -134,7 +131,7 @@ class Checks:
         return bool(faulty.get(node.path) or {f"{node.path}.match", f"{node.path}.id"} & faulty.keys())
 
     def warn_of_near_misses(self) -> None:
-        """A declared object is created as asked, but a look-alike is worth a word."""
+        """A declared object is created as asked, but a look-alike or a namesake is worth a word."""
         known: dict[str, LookAlikes] = {}
         for node in self.register.in_order():
             row = node.row
@@ -147,6 +144,13 @@ class Checks:
                 self.warnings.append(
                     f"{node.path}: creates the {row.noun} {node.label!r}, though NetBox has {near!r}"
                 )
+            for field in row.optional_key:
+                free = [one for one in self._namesakes(node) if not one.get(field)]
+                if free and node.values.get(field) is not None:
+                    self.warnings.append(
+                        f"{node.path}: creates a second {row.noun} {node.label!r}, since that in NetBox has "
+                        f"no {field} (match: {{id: {free[0]['id']}}} would give it one)"
+                    )
 
 
 def _with_prefixes(paths: Iterable[str]) -> dict[str, bool]:

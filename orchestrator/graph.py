@@ -10,8 +10,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.desired import Entry, Reference
 from orchestrator.models import Action, Change, Pass, Stage
 
 
@@ -25,11 +27,35 @@ def types_in_order(types: Mapping[str, ObjectType]) -> tuple[str, ...]:
     """The types of any table in that order. Raises ValueError naming the cycle of their references."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for row in types.values():
-        sorter.add(row.name, *row.references.values(), *row.generic.values())
+        others = {*row.references.values(), *row.generic.values()} - {row.name}
+        sorter.add(row.name, *others)
     try:
         return tuple(sorter.static_order())
     except CycleError as error:
         raise ValueError(f"references form a cycle: {' -> '.join(error.args[1])}") from error
+
+
+def parents_first(row: ObjectType, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The entries of a tree, each after the one that it says it is below; as they were where that is a circle."""
+    if not row.tree or not any(row.tree in entry.fields for entry in entries):
+        return entries
+    named: dict[Any, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        for name in (row.label, "slug"):
+            named[entry.fields.get(name)].append(entry)
+    above = {entry: named.get(_name_of(row, entry.fields.get(row.tree)), ()) for entry in entries}
+    try:
+        return list(TopologicalSorter(above).static_order())
+    except CycleError:
+        return entries
+
+
+def _name_of(row: ObjectType, reference: Any) -> str:
+    """The name or slug by which an entry refers to another one of its type."""
+    if not isinstance(reference, Reference):
+        return ""
+    parts = reference.parts or {}
+    return reference.name or str(parts.get(row.label) or parts.get("slug") or "")
 
 
 def build_stages(changes: Sequence[Change]) -> list[Stage]:

@@ -16,7 +16,7 @@ from orchestrator.checks import Checks
 from orchestrator.desired import Desired, Entry, Reference
 from orchestrator.diff import Fields, compare, fingerprint
 from orchestrator.errors import DocumentError
-from orchestrator.graph import type_order
+from orchestrator.graph import parents_first, type_order
 from orchestrator.live import Live, canonical_field
 from orchestrator.metadata import Metadata, read_metadata
 from orchestrator.models import NOTHING, Action, Change, Pass, Plan
@@ -98,7 +98,8 @@ class _Draft:
     def pair_objects(self) -> None:
         """Types in reference order, so that what an entry refers to is known before the entry."""
         for name in type_order():
-            for entry in _telling_first(OBJECT_TYPES[name], self.desired.entries.get(name, ())):
+            row = OBJECT_TYPES[name]
+            for entry in parents_first(row, _telling_first(row, self.desired.entries.get(name, ()))):
                 self.resolver.declare(entry)
         self.resolver.refuse_names_given_up()
         for node in self.register.in_order():
@@ -119,15 +120,23 @@ class _Draft:
 
     def _refuse_cycles(self) -> None:
         """A parent that is its own descendant, which NetBox would refuse row by row."""
-        for node in self.links:
-            seen, above = {node}, self.links[node].get("parent")
+        below = [node for node in self.register.in_order() if node.row.tree in node.values]
+        for node in (*self.links, *below):
+            seen, above = {node}, self._above(node)
             while above is not None and above not in seen:
                 seen.add(above)
-                above = self.links.get(above, {}).get("parent")
+                above = self._above(above)
             if above is node:
                 self._problem(
                     f"{node.path}.parent", f"{node.label!r} would be its own parent", "break the cycle"
                 )
+
+    def _above(self, node: Node) -> Node | None:
+        """What it is below in a tree, as the document has it or else as it is."""
+        if not node.row.tree:
+            return self.links.get(node, {}).get("parent")
+        token = node.fact(node.row.tree)
+        return self.register.with_id(node.row, token) if isinstance(token, int) else token
 
     def _link_target(self, node: Node, reference: Reference) -> Node | None:
         scope = {node.row.child_of: node.parent} if node.row.child_of else {}

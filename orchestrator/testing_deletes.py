@@ -58,8 +58,24 @@ _ON_DELETE: Mapping[str, Mapping[str, OnDelete]] = {
         "vrf": OnDelete.PROTECT,
         "tenant": OnDelete.PROTECT,
     },
-    "locations": {"site": OnDelete.CASCADE},
-    "racks": {"site": OnDelete.PROTECT, "location": OnDelete.SET_NULL},
+    "regions": {"parent": OnDelete.CASCADE},
+    "site_groups": {"parent": OnDelete.CASCADE},
+    "tenant_groups": {"parent": OnDelete.CASCADE},
+    "tenants": {"group": OnDelete.SET_NULL},
+    "locations": {
+        "site": OnDelete.CASCADE,
+        "parent": OnDelete.CASCADE,
+        "tenant": OnDelete.PROTECT,
+    },
+    "rack_types": {"manufacturer": OnDelete.PROTECT},
+    "racks": {
+        "site": OnDelete.PROTECT,
+        "location": OnDelete.SET_NULL,
+        "role": OnDelete.PROTECT,
+        "rack_type": OnDelete.PROTECT,
+        "tenant": OnDelete.PROTECT,
+    },
+    "vrfs": {"tenant": OnDelete.PROTECT},
 }
 # NetBox clears these by a save of its own, even on a device that is about to go.
 _SAVED_ANYHOW = frozenset({"primary_ip4", "primary_ip6", "oob_ip"})

@@ -54,21 +54,65 @@ _ON_ANYTHING = (
     Attachment("extras/journal-entries", "journal entry", "assigned_object"),
     Attachment("extras/image-attachments", "image attachment", "object"),
 )
+# What NetBox lets lie in any of them (dcim/constants.py, LOCATION_SCOPE_TYPES), and circuits end there.
+_IN_A_PLACE = (
+    Attachment("ipam/vlan-groups", "VLAN group", "scope"),
+    Attachment("ipam/prefixes", "prefix", "scope"),
+    Attachment("virtualization/clusters", "cluster", "scope"),
+    Attachment("wireless/wireless-lans", "wireless LAN", "scope"),
+    Attachment("circuits/circuit-terminations", "circuit termination", "termination"),
+)
 _PORTS = ("console-port", "console-server-port", "power-port", "power-outlet", "front-port", "rear-port")
 _ON: Mapping[str, tuple[Attachment, ...]] = {
     "manufacturers": (
         Attachment("dcim/module-types", "module type", "manufacturer", generic=False),
         Attachment("dcim/inventory-items", "inventory item", "manufacturer", generic=False),
     ),
+    "regions": _IN_A_PLACE,
+    "site_groups": _IN_A_PLACE,
     "sites": (
-        Attachment("ipam/vlan-groups", "VLAN group", "scope"),
-        Attachment("ipam/prefixes", "prefix", "scope"),
+        *_IN_A_PLACE,
         Attachment("ipam/vlans", "VLAN", "site", generic=False),
-        Attachment("virtualization/clusters", "cluster", "scope"),
         Attachment("virtualization/virtual-machines", "virtual machine", "site", generic=False),
-        Attachment("wireless/wireless-lans", "wireless LAN", "scope"),
-        Attachment("circuits/circuit-terminations", "circuit termination", "termination"),
         Attachment("dcim/power-panels", "power panel", "site", generic=False),
+    ),
+    "locations": (
+        *_IN_A_PLACE,
+        Attachment("dcim/power-panels", "power panel", "location", generic=False),
+    ),
+    "racks": (
+        Attachment("ipam/vlan-groups", "VLAN group", "scope"),
+        Attachment("dcim/rack-reservations", "rack reservation", "rack", generic=False),
+        Attachment("dcim/power-feeds", "power feed", "rack", generic=False),
+    ),
+    "tenants": tuple(
+        Attachment(path, noun, "tenant", generic=False)
+        for path, noun in (
+            ("circuits/circuits", "circuit"),
+            ("dcim/cables", "cable"),
+            ("dcim/power-feeds", "power feed"),
+            ("dcim/rack-reservations", "rack reservation"),
+            ("dcim/virtual-device-contexts", "virtual device context"),
+            ("ipam/aggregates", "aggregate"),
+            ("ipam/asn-ranges", "ASN range"),
+            ("ipam/asns", "ASN"),
+            ("ipam/ip-ranges", "IP range"),
+            ("ipam/prefixes", "prefix"),
+            ("ipam/route-targets", "route target"),
+            ("ipam/vlan-groups", "VLAN group"),
+            ("ipam/vlans", "VLAN"),
+            ("virtualization/clusters", "cluster"),
+            ("virtualization/virtual-machines", "virtual machine"),
+            ("vpn/l2vpns", "L2VPN"),
+            ("vpn/tunnels", "tunnel"),
+            ("wireless/wireless-lans", "wireless LAN"),
+            ("wireless/wireless-links", "wireless link"),
+        )
+    ),
+    "vrfs": (
+        Attachment("ipam/prefixes", "prefix", "vrf", generic=False),
+        Attachment("ipam/ip-ranges", "IP range", "vrf", generic=False),
+        Attachment("virtualization/interfaces", "interface of a virtual machine", "vrf", generic=False),
     ),
     "device_roles": (
         Attachment("virtualization/virtual-machines", "virtual machine", "role", generic=False),
