@@ -86,7 +86,7 @@ class ObjectType:
 
     @property
     def tree(self) -> str:
-        """The field that points to another object of the same type, where that is part of what it is called."""
+        """The field that points to another object of the type, where it is part of what an object is called."""
         return next((name for name in self.optional_key if self.references.get(name) == self.name), "")
 
     @property
@@ -94,6 +94,11 @@ class ObjectType:
         """Within what a slug must be unique, as far as it is known when an object is made."""
         scope = next((fields[:-1] for fields in self.unique if fields[-1] == "slug"), ())
         return tuple(name for name in scope if name not in self.links)
+
+    @property
+    def template_count(self) -> str:
+        """Where a device type counts the templates that make components of this type along with a device."""
+        return f"{self.noun.replace(' ', '_')}_template_count" if self.child_of == "device" else ""
 
     def all_references(self) -> dict[str, str]:
         """Every field that points to another object, with its type."""
@@ -259,23 +264,22 @@ _ROWS = (
             "rack": "racks",
         },
         links={"primary_ip4": "ip_addresses", "primary_ip6": "ip_addresses", "oob_ip": "ip_addresses"},
-        children={"interfaces": "device", "ip_addresses": "device"},
+        children={
+            "interfaces": "device",
+            "console_ports": "device",
+            "console_server_ports": "device",
+            "power_ports": "device",
+            "power_outlets": "device",
+            "rear_ports": "device",
+            "module_bays": "device",
+            "ip_addresses": "device",
+        },
         fold_case=True,
         reading=Reading.BY_NAME,
         lane="device_type",
         create_seconds=0.06,
         delete_seconds=0.12,
-        counted=(
-            "console_port_count",
-            "console_server_port_count",
-            "power_port_count",
-            "power_outlet_count",
-            "front_port_count",
-            "rear_port_count",
-            "device_bay_count",
-            "module_bay_count",
-            "inventory_item_count",
-        ),
+        counted=("front_port_count", "device_bay_count", "inventory_item_count"),
     ),
     ObjectType(
         "interfaces",
@@ -284,6 +288,67 @@ _ROWS = (
         key=("device", "name"),
         references={"device": "devices", "vrf": "vrfs"},
         links={"parent": "interfaces", "bridge": "interfaces", "lag": "interfaces"},
+        child_of="device",
+        reading=Reading.BY_PARENT,
+        lane="device",
+    ),
+    ObjectType(
+        "console_ports",
+        "dcim/console-ports",
+        unique=(("device", "name"),),
+        key=("device", "name"),
+        references={"device": "devices"},
+        child_of="device",
+        reading=Reading.BY_PARENT,
+        lane="device",
+    ),
+    ObjectType(
+        "console_server_ports",
+        "dcim/console-server-ports",
+        unique=(("device", "name"),),
+        key=("device", "name"),
+        references={"device": "devices"},
+        child_of="device",
+        reading=Reading.BY_PARENT,
+        lane="device",
+    ),
+    ObjectType(
+        "power_ports",
+        "dcim/power-ports",
+        unique=(("device", "name"),),
+        key=("device", "name"),
+        references={"device": "devices"},
+        child_of="device",
+        reading=Reading.BY_PARENT,
+        lane="device",
+    ),
+    ObjectType(
+        "power_outlets",
+        "dcim/power-outlets",
+        unique=(("device", "name"),),
+        key=("device", "name"),
+        references={"device": "devices"},
+        links={"power_port": "power_ports"},
+        child_of="device",
+        reading=Reading.BY_PARENT,
+        lane="device",
+    ),
+    ObjectType(
+        "rear_ports",
+        "dcim/rear-ports",
+        unique=(("device", "name"),),
+        key=("device", "name"),
+        references={"device": "devices"},
+        child_of="device",
+        reading=Reading.BY_PARENT,
+        lane="device",
+    ),
+    ObjectType(
+        "module_bays",
+        "dcim/module-bays",
+        unique=(("device", "name"),),
+        key=("device", "name"),
+        references={"device": "devices"},
         child_of="device",
         reading=Reading.BY_PARENT,
         lane="device",
@@ -313,3 +378,6 @@ OBJECT_TYPES: Mapping[str, ObjectType] = {row.name: row for row in _ROWS}
 
 ENSURED: tuple[str, ...] = tuple(row.name for row in _ROWS if row.ensured)
 """The types that a document may declare."""
+
+TEMPLATE_COUNTS: tuple[str, ...] = tuple(row.template_count for row in _ROWS if row.template_count)
+"""The fields in which a device type counts what comes along with each of its devices."""

@@ -36,7 +36,7 @@ def types_in_order(types: Mapping[str, ObjectType]) -> tuple[str, ...]:
 
 
 def parents_first(row: ObjectType, entries: Sequence[Entry]) -> Sequence[Entry]:
-    """The entries of a tree, each after the one that it says it is below; as they were where that is a circle."""
+    """The entries of a tree, each after the one that it says it is below; unsorted where that is a circle."""
     if not row.tree or not any(row.tree in entry.fields for entry in entries):
         return entries
     named: dict[Any, list[Entry]] = defaultdict(list)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType
 from orchestrator.generic import generic_value
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.schema import load_schema
@@ -162,7 +162,7 @@ def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
         fields.discard("assigned_object")
         fields |= {"assigned_object_type", "assigned_object_id", "assigned_object"}
     if row.name == "device_types":
-        fields |= {"interface_template_count", "manufacturer"}
+        fields |= {*TEMPLATE_COUNTS, "manufacturer"}
     return tuple(sorted(fields))
 
 

@@ -6,12 +6,12 @@ Filled by resolve.py while it pairs and resolves; read by plan.py afterwards.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType
 from orchestrator.desired import Reference
 from orchestrator.graph import type_order
 from orchestrator.live import Live, canonical_field, canonical_row, label_key
@@ -203,18 +203,20 @@ class Register:
         nested = (address.live or {}).get("assigned_object") or {}
         return (nested.get("device") or {}).get("id")
 
-    def component_count(self, node: Node) -> int:
+    def component_count(self, node: Node, counts: Iterable[str] = TEMPLATE_COUNTS) -> int:
         """How many components NetBox instantiates along with this object, from its type's templates."""
         device_type = node.values.get("device_type")
         if not isinstance(device_type, int):
             return 0  # a type that is new has no templates
         live = self.live.table("device_types").by_id.get(device_type, {})
-        return int(live.get("interface_template_count") or 0)
+        return sum(int(live.get(count) or 0) for count in counts)
 
     def comes_with_parent(self, node: Node) -> bool:
         """Whether NetBox may create this component along with its new parent."""
         parent = node.parent
-        return node.live is None and isinstance(parent, Node) and self.component_count(parent) > 0
+        if node.live is not None or not isinstance(parent, Node):
+            return False
+        return self.component_count(parent, (node.row.template_count,)) > 0
 
     def _both(self, row: ObjectType, nodes: list[Node], rows: list[Row]) -> list[Node]:
         if not rows:
