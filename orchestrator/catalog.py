@@ -86,7 +86,7 @@ class ObjectType:
 
     @property
     def tree(self) -> str:
-        """The field that points to another object of the type, where it is part of what an object is called."""
+        """The field that points to another object of the type, where that is part of what it is called."""
         return next((name for name in self.optional_key if self.references.get(name) == self.name), "")
 
     @property

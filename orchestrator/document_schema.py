@@ -96,7 +96,7 @@ def _field(spec: FieldSpec) -> dict[str, Any]:
         return _REFERENCE
     shape: dict[str, Any] = {"type": _KINDS[spec.kind]} if spec.kind in _KINDS else {}
     limits = {
-        "enum": list(spec.choices),
+        "enum": [int(one) if spec.kind == "integer" else one for one in spec.choices],
         "maxLength": spec.max_length,
         "minimum": spec.minimum,
         "maximum": spec.maximum,

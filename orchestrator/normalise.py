@@ -247,7 +247,7 @@ def _quick_check(spec: FieldSpec) -> Callable[[Any], bool] | None:
     """Tells at a glance which values `coerce` would return as they are; None where it takes a closer look."""
     if spec.kind == "boolean":
         return lambda value: type(value) is bool
-    if spec.kind == "integer":
+    if spec.kind == "integer" and not spec.choices:
         low = -math.inf if spec.minimum is None else spec.minimum
         high = math.inf if spec.maximum is None else spec.maximum
         return lambda value: type(value) is int and low <= value <= high

@@ -14,7 +14,7 @@ from copy import deepcopy
 from enum import StrEnum
 from functools import cache
 
-from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType
 from orchestrator.errors import (
     AccessError,
     DryRunError,
@@ -273,6 +273,7 @@ class MemoryNetBox:
             if isinstance(there, int):
                 shown[name] = self._nested(target, there)
         if row.name == "device_types":
+            shown |= dict.fromkeys(TEMPLATE_COUNTS, 0)
             shown["interface_template_count"] = len(self.interface_templates[live["id"]])
         return shown
 

@@ -52,6 +52,11 @@ _ON_DELETE: Mapping[str, Mapping[str, OnDelete]] = {
         "bridge": OnDelete.SET_NULL,
         "vrf": OnDelete.SET_NULL,
     },
+    **{
+        name: {"device": OnDelete.CASCADE}
+        for name in ("console_ports", "console_server_ports", "power_ports", "rear_ports", "module_bays")
+    },
+    "power_outlets": {"device": OnDelete.CASCADE, "power_port": OnDelete.SET_NULL},
     "ip_addresses": {
         "assigned_object": OnDelete.CASCADE,
         "nat_inside": OnDelete.SET_NULL,

@@ -156,7 +156,7 @@ class ListWrite:
             raise RefusalError(f"{name}: This field may not be blank.")
         if spec.max_length and isinstance(value, str) and len(value) > spec.max_length:
             raise RefusalError(f"{name}: Ensure this field has no more than {spec.max_length} characters.")
-        if spec.choices and value and value not in spec.choices:
+        if spec.choices and value and str(value) not in spec.choices:
             raise RefusalError(f"{name}: {value} is not a valid choice.")
 
     def _key(self, constraint: tuple[str, ...], live: Row) -> tuple[Any, ...] | None:

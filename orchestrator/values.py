@@ -79,6 +79,8 @@ def _number(field: str, spec: FieldSpec, value: Any) -> int | float:
     if (low is not None and value < low) or (high is not None and value > high):
         raise BadValueError(f"{value} is outside {low:g} to {high:g}" if low is not None and high is not None
                            else f"{value} is out of range")  # fmt: skip
+    if spec.choices and str(value) not in spec.choices:
+        raise BadValueError(f"{value} is not a choice of {field}", suggest_choice(str(value), spec.choices))
     return _plain_number(value)
 
 

@@ -54,9 +54,9 @@ def _spec(key: str, raw: dict[str, Any], required: bool, is_reference: bool) -> 
         "minimum": raw.get("minimum"),
         "maximum": raw.get("maximum"),
     }
-    if kind == "choice":
+    if "enum" in raw and kind in ("choice", "integer"):
         labels = {m["value"]: m["label"] for m in _LABEL.finditer(raw.get("description", ""))}
-        spec["choices"] = {value: labels.get(value, value) for value in raw["enum"] if value}
+        spec["choices"] = {str(value): labels.get(str(value), str(value)) for value in raw["enum"] if value}
         spec["blank"] = "" in raw["enum"]
     return {name: value for name, value in spec.items() if value not in (None, False, {})}
 
@@ -65,7 +65,7 @@ def _kind(key: str, raw: dict[str, Any], variants: list[dict[str, Any]]) -> str:
     if key == "tags":
         return "tags"
     if "enum" in raw:
-        return "choice"
+        return "integer" if raw.get("type") == "integer" else "choice"
     if any(variant.get("type") == "integer" for variant in variants):
         return "reference"
     if variants:

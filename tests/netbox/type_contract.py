@@ -23,7 +23,7 @@ _HOST = "192.0.2.77/24"
 
 
 def specimen(object_type: str, mark: str) -> Document:
-    """A document with one object of the type, and all that it cannot be without; marked, so that it is ours."""
+    """A document with one object of the type, and all that it cannot be without, marked as ours."""
     document: Document = {}
     _declare(OBJECT_TYPES[object_type], mark, document)
     return document
@@ -42,17 +42,14 @@ def _declare(row: ObjectType, mark: str, document: Document) -> None:
             continue
         elif OBJECT_TYPES[target].ensured and name in (*row.key, *required_fields(row.name)):
             _declare(OBJECT_TYPES[target], mark, document)
-            entry[name] = {
-                OBJECT_TYPES[target].label: f"{mark} {target}",
-                **_above(OBJECT_TYPES[target], mark),
-            }
+            entry[name] = _reference(OBJECT_TYPES[target], mark)
     document.setdefault(row.name, []).append(entry)
 
 
-def _above(row: ObjectType, mark: str) -> dict[str, Any]:
-    """What a reference must say of an object beside its label, lest it mean any of that name."""
+def _reference(row: ObjectType, mark: str) -> dict[str, Any]:
+    """All that tells the object apart: its label, and what it hangs on."""
     targets = {name: row.references[name] for name in row.key if name in row.references}
-    return {name: f"{mark} {target}" for name, target in targets.items()}
+    return {row.label: f"{mark} {row.name}", **{name: f"{mark} {target}" for name, target in targets.items()}}
 
 
 def check_type(netbox: NetBox, object_type: str, mark: str) -> None:
