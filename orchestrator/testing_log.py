@@ -99,6 +99,6 @@ def _logged_value(tables: Tables, row: ObjectType, name: str, value: Any) -> Any
         return "" if name in _EMPTY_TEXT else None
     if name == "object_types":
         return sorted(_MODELS.get(model, 0) for model in value)
-    if name in _DECIMAL_PLACES:
+    if name in _DECIMAL_PLACES and not isinstance(value, str):  # module bays have a position, too, in words
         return f"{float(value):.{_DECIMAL_PLACES[name]}f}"
     return value
