@@ -6,6 +6,7 @@ same function runs against the real NetBox and the one in memory.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
@@ -22,10 +23,11 @@ _FITTING = {("interfaces", "type"): "1000base-t", ("rack_types", "form_factor"):
 _HOST = "192.0.2.77/24"
 
 
-def specimen(object_type: str, mark: str) -> Document:
-    """A document with one object of the type, and all that it cannot be without, marked as ours."""
+def specimens(object_types: Iterable[str], mark: str) -> Document:
+    """A document with one object of each of these types, and all that they cannot be without, marked."""
     document: Document = {}
-    _declare(OBJECT_TYPES[object_type], mark, document)
+    for object_type in object_types:
+        _declare(OBJECT_TYPES[object_type], mark, document)
     return document
 
 
@@ -52,28 +54,29 @@ def _reference(row: ObjectType, mark: str) -> dict[str, Any]:
     return {row.label: f"{mark} {row.name}", **{name: f"{mark} {target}" for name, target in targets.items()}}
 
 
-def check_type(netbox: NetBox, object_type: str, mark: str) -> None:
-    """The whole life of one object: two batches make and change it, two rollbacks take them back."""
+def check_types(netbox: NetBox, object_types: Iterable[str], mark: str) -> None:
+    """The whole life of one object of each type: three batches make and change them, and are taken back."""
     engine = NetBoxBulkOrchestrator(netbox, settle_seconds=0)
-    row, document = OBJECT_TYPES[object_type], specimen(object_type, mark)
-    made = _apply(engine, document, f"b-{mark}-{object_type}-made")
+    document = specimens(object_types, mark)
+    made = _apply(engine, document, f"b-{mark}-made")
     assert _writes(engine.plan(document)) == []
 
-    entry = document[object_type][-1]
-    entry["description"] = f"{mark} changed"
-    assert _writes(engine.plan(document)) == [(object_type, {"description": f"{mark} changed"})]
-    changed = _apply(engine, document, f"b-{mark}-{object_type}-changed")
+    new = {"description": f"{mark} changed"}
+    for (entry,) in document.values():
+        entry |= new
+    assert sorted(_writes(engine.plan(document)), key=str) == [(name, new) for name in sorted(document)]
+    changed = _apply(engine, document, f"b-{mark}-changed")
     assert _writes(engine.plan(document)) == []
 
-    if row.tree:
-        entry[row.tree] = None
-        below = {**entry, row.label: f"{mark} below", row.tree: entry[row.label]}
-        document[object_type].insert(0, below)
-        nested = _apply(engine, document, f"b-{mark}-{object_type}-nested")
-        assert _writes(engine.plan(document)) == []
-        _roll_back(engine, nested)
-    _roll_back(engine, changed)
-    _roll_back(engine, made)
+    for name in document:
+        if tree := OBJECT_TYPES[name].tree:
+            (above,) = document[name]
+            document[name].insert(0, {**above, "name": f"{mark} below", tree: above["name"]})
+    nested = _apply(engine, document, f"b-{mark}-nested")
+    assert _writes(engine.plan(document)) == []
+
+    for batch in (nested, changed, made):
+        _roll_back(engine, batch)
     left = [change.id for change in engine.plan(document).changes if change.live_id is not None]
     assert left == []
 

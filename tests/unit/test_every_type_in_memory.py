@@ -6,9 +6,9 @@ import pytest
 
 from orchestrator.catalog import ENSURED
 from orchestrator.testing import MemoryNetBox
-from tests.netbox.type_contract import check_type
+from tests.netbox.type_contract import check_types
 
 
 @pytest.mark.parametrize("object_type", ENSURED)
 def test_objects_are_made_and_made_again_and_changed_and_taken_back(object_type: str) -> None:
-    check_type(MemoryNetBox(), object_type, "t1")
+    check_types(MemoryNetBox(), [object_type], "t1")
