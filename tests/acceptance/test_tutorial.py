@@ -6,7 +6,7 @@ prints, stdout and stderr together, character by character, save for this:
 - ids of plans, tasks and batches, and NetBox's address, are examples. Each stands for what the run has in
   its place, from there on and also in the commands that follow, as for somebody who copies it off the screen;
 - `...` stands for the password and the token, and on a line by itself for lines that are left out;
-- lines of progress, which a terminal wipes off again, are not shown.
+- lines of progress are not shown: those that a terminal wipes off again, and the one that each stage leaves.
 
 A block without output block may print nothing but progress.
 """
@@ -31,7 +31,7 @@ EXAMPLE = re.compile(r"\b[pt]-[0-9a-f]{12}\b|\bb-\d{8}-[0-9a-f]{8}\b|http://127\
 SECRET = re.compile(r"(?<=Login: admin / )\S+|(?<=nbt_)\S+")
 # What progress.py prints line by line where there is no terminal: work that counts, and the sandbox's steps.
 PROGRESS = re.compile(
-    r"^(.*: \d+ of \d+(, .*)?|(queued|planning|running|cancelling)\b.*"
+    r"^(.*: \d+ of \d+(, .*)?|.* \(\d+ of \d+\): \d+ in .*|(queued|planning|running|cancelling)\b.*"
     r"|(Starting|Stopping|Restoring|Making|Installing|Migrating|Waiting|NetBox's database)\b.*)\n",
     re.MULTILINE,
 )
