@@ -5,7 +5,7 @@ prints, stdout and stderr together, character by character, save for this:
 
 - ids of plans, tasks and batches, and NetBox's address, are examples. Each stands for what the run has in
   its place, from there on and also in the commands that follow, as for somebody who copies it off the screen;
-- `...` stands for the password and the token, and on a line by itself for lines that are left out;
+- `...` stands for passwords and the token, and on a line by itself for lines that are left out;
 - lines of progress are not shown: those that a terminal wipes off again, and the one that each stage leaves.
 
 A block without output block may print nothing but progress.
@@ -28,7 +28,7 @@ from netbox_mcp.sandbox import Sandbox
 TUTORIAL = Path(__file__).parents[2] / "docs/tutorial.md"
 STEP = re.compile(r"^```sh\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 EXAMPLE = re.compile(r"\b[pt]-[0-9a-f]{12}\b|\bb-\d{8}-[0-9a-f]{8}\b|http://127\.0\.0\.1:\d+")
-SECRET = re.compile(r"(?<=Login: admin / )\S+|(?<=nbt_)\S+")
+SECRET = re.compile(r"(?<=Login: admin / )\S+|(?<=nbt_)\S+|(?<=redis://:)\S+")
 # What progress.py prints line by line where there is no terminal: work that counts, and the sandbox's steps.
 PROGRESS = re.compile(
     r"^(.*: \d+ of \d+(, .*)?|.* \(\d+ of \d+\): \d+ in .*|(queued|planning|running|cancelling)\b.*"
