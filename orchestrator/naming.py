@@ -92,7 +92,9 @@ def _full_name(register: Register, node: Node) -> tuple[str, ...]:
     parents, more = _naming_fields(node.row.name)
     for name, object_type in parents:
         token = values.get(name)
-        if isinstance(token, Node):
+        if isinstance(token, Node) and name == node.row.tree:
+            found = [*_full_name(register, token)]  # which begins with all that the two have in common
+        elif isinstance(token, Node):
             found += _full_name(register, token)
         elif token is not None:
             found.append(label_of(register, object_type, token))
@@ -109,7 +111,9 @@ def _naming_fields(object_type: str) -> tuple[list[tuple[str, str]], list[tuple[
     row = OBJECT_TYPES[object_type]
     pointers = row.all_references()
     parents = [(name, pointers[name]) for name in row.key if name != row.label and name in pointers]
-    return parents, [(name, pointers[name]) for name in row.optional_key]
+    if row.tree:
+        parents.append((row.tree, row.name))
+    return parents, [(name, pointers[name]) for name in row.optional_key if name != row.tree]
 
 
 def _looks(node: Node) -> str:
