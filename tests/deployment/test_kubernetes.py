@@ -302,9 +302,9 @@ def test_the_redis_for_trying_out_keeps_what_it_is_told_and_asks_for_the_passwor
     (redis,) = [one for one in ALL if not one.is_ours]
     port, (shell, option, script) = choose_port(()), redis.container["command"]
     assert (shell, option) == ("sh", "-c")
-    here = script.replace("valkey-server", str(find_redis_binary())).replace("/data", str(tmp_path))
+    here = script.replace("valkey-server -", f"{find_redis_binary()} - --port {port} --bind 127.0.0.1")
     process = subprocess.Popen(
-        [shell, option, f"{here} --port {port} --bind 127.0.0.1"],
+        [shell, option, here.replace("/data", str(tmp_path))],
         env={"PATH": "/usr/bin:/bin", "REDIS_PASSWORD": "sesame-open"},
         stdout=subprocess.DEVNULL,
         preexec_fn=end_with_parent,
@@ -319,4 +319,6 @@ def test_the_redis_for_trying_out_keeps_what_it_is_told_and_asks_for_the_passwor
             assert not answers(stranger)
     finally:
         process.terminate()
-        process.wait(10)
+    assert process.wait(20) == 0  # it is told to stop itself, not a shell around it
+    with Redis(port=port, password="sesame-open") as client:
+        assert not answers(client)
