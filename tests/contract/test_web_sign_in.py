@@ -35,6 +35,8 @@ ELSEWHERE = (
     "\t//evil.example",
     "/\n/evil.example",
     "/plans\r\nSet-Cookie: a=b",
+    "/plans/\r\nSet-Cookie: a=b",
+    "/plans/\\evil.example",
     "javascript:alert(1)",
     "http:plans",
     "plans",
