@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -22,8 +23,10 @@ def installed(program: str) -> str:
 
 
 @contextmanager
-def open_browser(folder: Path, runs_scripts: bool = True) -> Iterator[WebDriver]:
-    """A browser with a profile of its own in this folder."""
+def open_browser(
+    folder: Path, runs_scripts: bool = True, notes_requests: bool = False
+) -> Iterator[WebDriver]:
+    """A browser with a profile of its own in this folder; it can note each request (`requested`)."""
     options = webdriver.ChromeOptions()
     if not runs_scripts:
         options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
@@ -39,7 +42,8 @@ def open_browser(folder: Path, runs_scripts: bool = True) -> Iterator[WebDriver]
         f"--user-data-dir={folder / 'chromium'}",
     ):
         options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    logs = ["browser", *(["performance"] if notes_requests else [])]
+    options.set_capability("goog:loggingPrefs", dict.fromkeys(logs, "ALL"))
     driver = webdriver.Chrome(options, webdriver.ChromeService(installed("chromedriver")))
     driver.set_page_load_timeout(60)
     try:
@@ -51,6 +55,13 @@ def open_browser(folder: Path, runs_scripts: bool = True) -> Iterator[WebDriver]
 def complaints(browser: WebDriver) -> list[str]:
     """What the browser found wrong with pages and scripts since it was last asked."""
     return [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+def requested(browser: WebDriver, page: str) -> set[str]:
+    """What a page has asked for since the last look, itself among it; not what the start page has."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    sent = [one["params"] for one in messages if one["method"] == "Network.requestWillBeSent"]
+    return {str(one["request"]["url"]) for one in sent if one["documentURL"] == page}
 
 
 def pictures_folder(own: Path) -> Path:

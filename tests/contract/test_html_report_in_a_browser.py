@@ -6,18 +6,16 @@ Pictures stay in the test's own folder, for a person to look at.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium import webdriver
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 
+from tests.contract.browser import open_browser, pictures_folder, requested
 from tests.contract.clients import CommandLine
-from tests.contract.test_dashboard import installed
 from tests.contract.test_html_report import SCRIPT, apply, hostile
 from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam
 
@@ -26,33 +24,9 @@ BACKGROUND = "return getComputedStyle(document.body).backgroundColor"
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[WebDriver]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = installed("chromium")
-    for flag in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-        "--window-size=1100,1400",
-        f"--user-data-dir={tmp_path / 'chromium'}",
-    ):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(installed("chromedriver")))
-    driver.set_page_load_timeout(60)
-    yield driver
-    driver.quit()
-
-
-def requested(browser: WebDriver, page: str) -> set[str]:
-    """What a page has asked for since the last look, itself among it; not what the start page has."""
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    sent = [one["params"] for one in messages if one["method"] == "Network.requestWillBeSent"]
-    return {str(one["request"]["url"]) for one in sent if one["documentURL"] == page}
+    with open_browser(tmp_path, notes_requests=True) as browser:
+        browser.set_window_size(1100, 1400)
+        yield browser
 
 
 def look(browser: WebDriver, **media: str) -> None:
@@ -101,13 +75,12 @@ def test_it_needs_nothing_but_itself(
     assert columns == [3, 1, 1]
     browser.find_element(By.TAG_NAME, "summary").click()
 
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+    pictures = pictures_folder(tmp_path)
     seen = {}
     for scheme in ("light", "dark"):
         look(browser, prefers_color_scheme=scheme)
         seen[scheme] = evaluate(browser, BACKGROUND)
-        browser.save_screenshot(str(pictures / f"{scheme}.png"))
+        browser.save_screenshot(str(pictures / f"report-{scheme}.png"))
     assert seen == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 24, 28)"}
     look(browser, medium="print", prefers_color_scheme="dark")
     assert evaluate(browser, BACKGROUND) == "rgb(255, 255, 255)"
@@ -117,11 +90,11 @@ def test_it_needs_nothing_but_itself(
     phone = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
     assert evaluate(browser, "return document.documentElement.scrollWidth") == 360
-    browser.save_screenshot(str(pictures / "narrow.png"))
+    browser.save_screenshot(str(pictures / "report-narrow.png"))
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     paper = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": False})["data"])
-    (pictures / "printed.pdf").write_bytes(paper)
+    (pictures / "report-printed.pdf").write_bytes(paper)
     assert paper.startswith(b"%PDF-")
     assert requested(browser, address) == set()
     assert browser.get_log("browser") == []
