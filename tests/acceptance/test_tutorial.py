@@ -3,10 +3,10 @@
 The rule of comparison. The `sh` blocks are run in order. A `text` block is what the `sh` block before it
 prints, stdout and stderr together, character by character, save for this:
 
-- ids of plans, tasks and batches, and NetBox's address, are examples. Each stands for what the run has in
-  its place, from there on and also in the commands that follow, as for somebody who copies it off the screen;
+- ids of plans, tasks and batches, and addresses on loopback, are examples. Each stands for what the run has
+  in its place, from there on and also in the commands that follow, as for one who copies it off the screen;
 - `...` stands for passwords and the token, and on a line by itself for lines that are left out;
-- lines of progress are not shown: those that a terminal wipes off again, and the one that each stage leaves.
+- lines of progress (what is being done, how far it is, how long a stage took) are not shown.
 
 A block without output block may print nothing but progress.
 """
@@ -27,11 +27,13 @@ from netbox_mcp.sandbox import Sandbox
 
 TUTORIAL = Path(__file__).parents[2] / "docs/tutorial.md"
 STEP = re.compile(r"^```sh\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
-EXAMPLE = re.compile(r"\b[pt]-[0-9a-f]{12}\b|\bb-\d{8}-[0-9a-f]{8}\b|http://127\.0\.0\.1:\d+")
-SECRET = re.compile(r"(?<=Login: admin / )\S+|(?<=nbt_)\S+|(?<=redis://:)\S+")
-# What progress.py prints line by line where there is no terminal: work that counts, and the sandbox's steps.
+EXAMPLE = re.compile(
+    r"\b[pt]-[0-9a-f]{12}\b|\bb-\d{8}-[0-9a-f]{8}\b|(?:http://|redis://:\.\.\.@)127\.0\.0\.1:\d+"
+)
+SECRET = re.compile(r"(?<=Login: admin / )\S+|(?<=nbt_)\S+|(?<=redis://:)[^@]+")
+# What progress.py prints: work that counts, stages that have passed, and the sandbox's steps.
 PROGRESS = re.compile(
-    r"^(.*: \d+ of \d+(, .*)?|.* \(\d+ of \d+\): \d+ in .*|(queued|planning|running|cancelling)\b.*"
+    r"^(.*: \d+ (of \d+(, .*)?|in (\d+ (min|s)|less than).*)|(queued|planning|running|cancelling)\b.*"
     r"|(Starting|Stopping|Restoring|Making|Installing|Migrating|Waiting|NetBox's database)\b.*)\n",
     re.MULTILINE,
 )
