@@ -51,7 +51,7 @@ def test_what_the_token_may_not_do_is_told_by_type(netbox: NetBoxOverHttp, cli: 
     checks = found(run)
     assert run.code == ExitCode.ERROR
     told = checks["rights"]["found"]
-    assert told.startswith("the token may not read interfaces; create manufacturers, device_roles, ")
+    assert told.startswith("the token may not read interfaces; create manufacturers, regions, ")
     assert "sites" not in told
     assert "object permissions" in checks["rights"]["hint"]
     assert "to which documents can point" not in told
