@@ -27,6 +27,7 @@ from bench.contests import (
     SHARDED,
     Times,
     create_and_delete,
+    create_with_lanes,
     no_change,
     objects_in,
 )
@@ -55,23 +56,40 @@ def main() -> None:
 def _creation(chosen: argparse.Namespace) -> Measured:
     with _arena() as arena:
         took = create_and_delete(arena, chosen.rounds, chosen.devices)
-    serial, count = took[SERIAL], f"{chosen.devices:,}"
+    return [
+        *_lane_rows(took, chosen.devices),
+        speed_ratio("the same with one lane", 0.95, took[ONE_LANE], took[SERIAL]),
+        speed_ratio(
+            f"rollback of {chosen.devices:,} creates, to bare list DELETEs",
+            0.95,
+            took[ROLLBACK],
+            took[BARE_DELETES],
+        ),
+    ], took
+
+
+def _lanes(chosen: argparse.Namespace) -> Measured:
+    with _arena() as arena:
+        took = create_with_lanes(arena, chosen.rounds, chosen.devices)
+    return _lane_rows(took, chosen.devices), took
+
+
+def _lane_rows(took: Times, count: int) -> list[Row]:
     return [
         speed_ratio(
-            f"create {count} devices of 8 types, 2 lanes, to bare list POSTs", 1.15, took[LANES], serial
+            f"create {count:,} devices of 8 types, 2 lanes, to bare list POSTs",
+            1.15,
+            took[LANES],
+            took[SERIAL],
         ),
-        speed_ratio("the same with one lane", 0.95, took[ONE_LANE], serial),
         speed_ratio("2 lanes, to bare list POSTs sharded over 2 threads", 0.95, took[LANES], took[SHARDED]),
         speed_ratio(
             "what this machine has to give: these sharded ones, to one after another",
             None,
             took[SHARDED],
-            serial,
+            took[SERIAL],
         ),
-        speed_ratio(
-            f"rollback of {count} creates, to bare list DELETEs", 0.95, took[ROLLBACK], took[BARE_DELETES]
-        ),
-    ], took
+    ]
 
 
 def _no_change(chosen: argparse.Namespace) -> Measured:
@@ -150,6 +168,7 @@ def _latency(what: str, taken: Sequence[float], share: float, must: float = 50) 
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], Measured]] = {
     "creation": _creation,
+    "lanes": _lanes,
     "no-change": _no_change,
     "planning": _planning,
     "memory": _memory,
@@ -158,6 +177,10 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], Measured]] = {
     "queue": _queue,
     "pickup": _pickup,
 }
+
+
+WHOLE = [name for name in PARTS if name != "lanes"]
+"""What a run measures unless told otherwise: `creation` has all that `lanes` has."""
 
 
 @contextmanager
@@ -184,13 +207,13 @@ def _report(message: str, done: int | None = None, total: int | None = None) -> 
 def _shortened(chosen: argparse.Namespace) -> str:
     """In which way this run is less than it should be; empty when it is all of it."""
     less = []
-    if chosen.devices < DEVICES and "creation" in chosen.only:
+    if chosen.devices < DEVICES and {"creation", "lanes"} & set(chosen.only):
         less.append(f"{chosen.devices} devices created instead of {DEVICES}")
     if chosen.unchanged < DEVICES and "no-change" in chosen.only:
         less.append(f"{chosen.unchanged} devices read instead of {DEVICES}")
     if chosen.rounds < ROUNDS:
         less.append(f"{chosen.rounds} rounds instead of {ROUNDS}")
-    if missing := [name for name in PARTS if name not in chosen.only]:
+    if missing := [name for name in WHOLE if name not in chosen.only]:
         less.append(f"without {', '.join(missing)}")
     return ", ".join(less)
 
@@ -202,7 +225,7 @@ def _arguments() -> argparse.Namespace:
         "--unchanged", type=int, default=DEVICES, help="how many a run without changes has (%(default)s)"
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each is measured (%(default)s)")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="measure these alone")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=WHOLE, help="measure these alone")
     return parser.parse_args()
 
 
