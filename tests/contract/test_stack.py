@@ -22,7 +22,7 @@ from tests.contract.clients import ask, over_http
 
 NETBOX = SandboxInfo(
     name="none", version="", url="http://127.0.0.1:1", username="", password="", token_v1="",
-    token_v2="0" * 40, database_url="", redis_url="", processes={},
+    token_v2="0" * 40, database_url="", redis_url="", queue_url="", processes={},
 )  # fmt: skip
 MAKE_ONE_AND_WAIT = """
 import sys, time
