@@ -35,8 +35,9 @@ class ObjectType:
     is empty, and text is compared as `fold_case` says; `unique_by_setting` are those that
     hold where NetBox is configured so (release.py). `counted` are fields in
     which NetBox counts what hangs on an object and is of no type in this
-    catalog. `lane` names the field whose
-    row in the database concurrent writers would fight for.
+    catalog. `copied_from` has, by reference, the fields that NetBox copies from what it points to at every
+    save, whatever was sent. `lane` names the field whose row in the
+    database concurrent writers would fight for.
 
     The costs are seconds of NetBox's work per row, measured on NetBox 4.7 with
     two cores; they only decide how long a list write becomes.
@@ -56,6 +57,7 @@ class ObjectType:
     unique: tuple[tuple[str, ...], ...] = ()
     unique_by_setting: tuple[tuple[str, ...], ...] = ()
     counted: tuple[str, ...] = ()
+    copied_from: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     child_of: str = ""
     slug_from: str = ""
     fold_case: bool = False
@@ -141,10 +143,9 @@ _ROWS = (
     ObjectType(
         "tenant_groups",
         "tenancy/tenant-groups",
-        unique=(("parent", "name"), ("parent", "slug")),
-        optional_key=("parent",),
+        unique=(("name",), ("slug",)),
         slug_from="name",
-        references={"parent": "tenant_groups"},
+        links={"parent": "tenant_groups"},
     ),
     ObjectType(
         "tenants",
@@ -197,6 +198,25 @@ _ROWS = (
             "role": "rack_roles",
             "rack_type": "rack_types",
             "tenant": "tenants",
+        },
+        copied_from={
+            "rack_type": (
+                "form_factor",
+                "width",
+                "u_height",
+                "starting_unit",
+                "desc_units",
+                "outer_width",
+                "outer_height",
+                "outer_depth",
+                "outer_unit",
+                "mounting_depth",
+                "weight",
+                "weight_unit",
+                "max_weight",
+                "cooling_capability",
+                "cooling_capacity",
+            )
         },
         key_enforced=False,
         lane="site",
@@ -270,7 +290,6 @@ _ROWS = (
             "console_server_ports": "device",
             "power_ports": "device",
             "power_outlets": "device",
-            "rear_ports": "device",
             "module_bays": "device",
             "ip_addresses": "device",
         },
@@ -279,7 +298,7 @@ _ROWS = (
         lane="device_type",
         create_seconds=0.06,
         delete_seconds=0.12,
-        counted=("front_port_count", "device_bay_count", "inventory_item_count"),
+        counted=("front_port_count", "rear_port_count", "device_bay_count", "inventory_item_count"),
     ),
     ObjectType(
         "interfaces",
@@ -329,16 +348,6 @@ _ROWS = (
         key=("device", "name"),
         references={"device": "devices"},
         links={"power_port": "power_ports"},
-        child_of="device",
-        reading=Reading.BY_PARENT,
-        lane="device",
-    ),
-    ObjectType(
-        "rear_ports",
-        "dcim/rear-ports",
-        unique=(("device", "name"),),
-        key=("device", "name"),
-        references={"device": "devices"},
         child_of="device",
         reading=Reading.BY_PARENT,
         lane="device",

@@ -13,6 +13,7 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.live import canonical_field
 from orchestrator.metadata import METADATA_FIELDS
+from orchestrator.narrowing import shares_key
 from orchestrator.ports import Row
 from orchestrator.register import Node
 from orchestrator.resolve import Resolver
@@ -135,7 +136,10 @@ class Checks:
         known: dict[str, LookAlikes] = {}
         for node in self.register.in_order():
             row = node.row
-            if node.live is not None or not row.slug_from:
+            if node.live is not None:
+                continue
+            self._warn_of_namesakes(node)
+            if not row.slug_from:
                 continue
             if row.name not in known:
                 known[row.name] = LookAlikes(self.live.table(row.name).labels())
@@ -144,13 +148,30 @@ class Checks:
                 self.warnings.append(
                     f"{node.path}: creates the {row.noun} {node.label!r}, though NetBox has {near!r}"
                 )
-            for field in row.optional_key:
-                free = [one for one in self._namesakes(node) if not one.get(field)]
-                if free and node.values.get(field) is not None:
-                    self.warnings.append(
-                        f"{node.path}: creates a second {row.noun} {node.label!r}, since that in NetBox has "
-                        f"no {field} (match: {{id: {free[0]['id']}}} would give it one)"
-                    )
+
+    def _warn_of_namesakes(self, node: Node) -> None:
+        """One that has no parent or group yet may be the one that is meant to get it."""
+        row = node.row
+        if row.by_host:
+            return
+        for field in row.optional_key:
+            alike = [] if node.values.get(field) is None else self._namesakes(node)
+            free = [one for one in alike if not one.get(field) and shares_key(row, node.values, one)]
+            if free:
+                self.warnings.append(
+                    f"{node.path}: creates a second {row.noun} {node.label!r}, since that in NetBox has "
+                    f"no {field} (match: {{id: {free[0]['id']}}} would give it one)"
+                )
+
+    def refuse_copied_fields(self) -> None:
+        """What NetBox takes from elsewhere at every save would be an update for ever."""
+        for node in self.register.in_order():
+            for source, names in node.row.copied_from.items():
+                if node.fact(source) is None:
+                    continue
+                for name in (name for name in names if name in node.values):
+                    message = f"is that of its {source}, whatever is sent"
+                    self.problem(f"{node.path}.{name}", message, f"leave it out, or write {source}: null")
 
 
 def _with_prefixes(paths: Iterable[str]) -> dict[str, bool]:

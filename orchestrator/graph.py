@@ -36,18 +36,21 @@ def types_in_order(types: Mapping[str, ObjectType]) -> tuple[str, ...]:
 
 
 def parents_first(row: ObjectType, entries: Sequence[Entry]) -> Sequence[Entry]:
-    """The entries of a tree, each after the one that it says it is below; unsorted where that is a circle."""
+    """The entries of a tree, each after those that it may be below by name, otherwise in the order given."""
     if not row.tree or not any(row.tree in entry.fields for entry in entries):
         return entries
     named: dict[Any, list[Entry]] = defaultdict(list)
     for entry in entries:
         for name in (row.label, "slug"):
             named[entry.fields.get(name)].append(entry)
-    above = {entry: named.get(_name_of(row, entry.fields.get(row.tree)), ()) for entry in entries}
-    try:
-        return list(TopologicalSorter(above).static_order())
-    except CycleError:
-        return entries
+    ordered: dict[Entry, None] = {}
+    for entry in entries:
+        line = [entry]  # what is above it, as far as it has not come yet
+        for one in line:  # grows while it is walked
+            above = named.get(_name_of(row, one.fields.get(row.tree)), ())
+            line += [other for other in above if other not in line and other not in ordered]
+        ordered.update(dict.fromkeys(reversed(line)))
+    return list(ordered)
 
 
 def _name_of(row: ObjectType, reference: Any) -> str:

@@ -155,7 +155,7 @@ def _verbatim(object_type: str) -> frozenset[str]:
 
 def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
     """What every comparison needs: identity, what the document manages, what the planner looks at."""
-    fields = {"id", row.label, *row.key, *row.optional_key, *row.other_keys, *managed}
+    fields = {"id", row.label, *row.key, *row.optional_key, *row.other_keys, *row.copied_from, *managed}
     if row.slug_from:
         fields.add("slug")
     if row.generic:

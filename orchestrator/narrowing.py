@@ -30,6 +30,19 @@ def agrees(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
     return not shared or canonical_field(row, live, "assigned_object") == values["assigned_object"]
 
 
+def shares_key(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
+    """Whether a live row with the same label has all else that must be the same of the key."""
+    names = (name for name in row.key if name != row.label)
+    return all(canonical_field(row, live, name) == values.get(name) for name in names)
+
+
+def fits(node: Node, scope: Mapping[str, Any]) -> bool:
+    """Whether an object is where the one is that refers to it: a rack's location is at the rack's site."""
+    row = node.row
+    names = (name for name in row.key if name in row.references and name != row.child_of and name in scope)
+    return all(node.fact(name) == scope[name] for name in names)
+
+
 def narrow_addresses(row: ObjectType, values: Mapping[str, Any], rows: list[Row]) -> list[Row]:
     """Where NetBox allows duplicates: the one on the same interface, then the one with the same mask."""
     for name in ("assigned_object", "role", "address"):

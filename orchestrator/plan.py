@@ -162,6 +162,7 @@ class _Draft:
         checks.check_custom_fields()
         self.derived_slugs = checks.derive_slugs()
         checks.require_fields()
+        checks.refuse_copied_fields()
         checks.warn_of_near_misses()
 
     def prepare_metadata(self) -> None:

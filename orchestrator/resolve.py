@@ -15,7 +15,7 @@ from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Options, Reference
 from orchestrator.errors import Problem
 from orchestrator.live import Live, canonical_field, label_key
-from orchestrator.narrowing import agrees, narrow, narrow_addresses
+from orchestrator.narrowing import agrees, fits, narrow, narrow_addresses, shares_key
 from orchestrator.ports import Row
 from orchestrator.register import Node, Register, identity_of
 from orchestrator.values import is_address, suggest
@@ -231,14 +231,16 @@ class Resolver:
         if reference.id is not None:
             return self._by_id(reference)
         known = self._meant[reference.object_type].get(reference.name)
-        if known is not None:
+        if known is not None and fits(known, scope):
             self._refuse_old_name(reference, known)
             return known
         found = self._named(reference, scope) if reference.name else self._matching(reference, scope)
         if found is None:
             return None
         self._remember(reference, found)
-        found = narrow(found, scope)
+        found = self._fitting(reference, narrow(found, scope), scope)
+        if found is None:
+            return None
         if len(found) > 1 and owner is not None:
             found = [node for node in found if self.register.holder(node) == owner.token] or found
         if len(found) == 1:
@@ -248,6 +250,20 @@ class Resolver:
             self._ambiguous(reference, found)
             return None
         return self._imply(reference, scope)
+
+    def _fitting(
+        self, reference: Reference, found: list[Node], scope: Mapping[str, Any]
+    ) -> list[Node] | None:
+        """Those that NetBox lets be pointed to from there; None, with the problem noted, where none is."""
+        left = [node for node in found if fits(node, scope)] if reference.name else found
+        if found and not left:
+            row = found[0].row
+            where = " and ".join(name for name in row.key if name in row.references and name in scope)
+            message = f"the {row.noun} {reference.name!r} is of another {where}"
+            hint = f"name one of the same {where}, or declare it under {row.name}"
+            self.problem(reference.path, message, hint)
+            return None
+        return left
 
     def _remember(self, reference: Reference, found: list[Node]) -> None:
         """A site is named by thousands of devices. What a component's name means depends on where it is."""
@@ -330,9 +346,7 @@ class Resolver:
         if self.register.comes_with_parent(component):
             node = component
         elif row.can_be_implied and self.options.create_parents != "false" and set(row.key) <= set(values):
-            if self.options.create_parents == "guarded" and self._near_miss(
-                row, reference, values[row.label]
-            ):
+            if self.options.create_parents == "guarded" and self._near_miss(row, reference, values):
                 return None
             node = Node(row, reference.path, values)
         else:
@@ -351,8 +365,16 @@ class Resolver:
             return {row.label: reference.name, **inherited}
         return self._expected(reference, scope)
 
-    def _near_miss(self, row: ObjectType, reference: Reference, name: str) -> bool:
-        near = self.register.look_alike(row, str(name))
+    def _near_miss(self, row: ObjectType, reference: Reference, values: Mapping[str, Any]) -> bool:
+        name = str(values[row.label])
+        namesakes = self.register.live.table(row.name).labelled(name, values.get(row.child_of))
+        if alike := [live for live in namesakes if shares_key(row, values, live)]:
+            others = " and ".join(key for key in row.optional_key if key in values)
+            message = f"there is a {row.noun} {name!r} in NetBox (id {alike[0]['id']}), of another {others}"
+            hint = f"name it by id, or declare the new one under {row.name}"
+            self.problem(reference.path, message, hint)
+            return True
+        near = self.register.look_alike(row, name)
         if not near:
             return False
         message = f"there is no {row.noun} {name!r}, but one called {near!r}"

@@ -54,7 +54,7 @@ _ON_DELETE: Mapping[str, Mapping[str, OnDelete]] = {
     },
     **{
         name: {"device": OnDelete.CASCADE}
-        for name in ("console_ports", "console_server_ports", "power_ports", "rear_ports", "module_bays")
+        for name in ("console_ports", "console_server_ports", "power_ports", "module_bays")
     },
     "power_outlets": {"device": OnDelete.CASCADE, "power_port": OnDelete.SET_NULL},
     "ip_addresses": {

@@ -246,7 +246,7 @@ class BarProgress(SyncProgress):
 
     def _show(self) -> None:
         rate = self._rate.per_second(self._written)
-        left = round((self._writes - self._written) / rate) if rate else None
+        left = max(0, round((self._writes - self._written) / rate)) if rate else None
         self._display.show(self.stage_name, self.done, self.total, pace_text(rate, left))
 
 

@@ -8,7 +8,7 @@ filters that it does not know.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,7 @@ _IN_A_PLACE = (
     Attachment("circuits/circuit-terminations", "circuit termination", "termination"),
 )
 _PORTS = ("console-port", "console-server-port", "power-port", "power-outlet", "front-port", "rear-port")
-_ON: Mapping[str, tuple[Attachment, ...]] = {
+_ON: dict[str, tuple[Attachment, ...]] = {
     "manufacturers": (
         Attachment("dcim/module-types", "module type", "manufacturer", generic=False),
         Attachment("dcim/inventory-items", "inventory item", "manufacturer", generic=False),
@@ -88,7 +88,9 @@ _ON: Mapping[str, tuple[Attachment, ...]] = {
     "tenants": tuple(
         Attachment(path, noun, "tenant", generic=False)
         for path, noun in (
+            ("circuits/circuit-groups", "circuit group"),
             ("circuits/circuits", "circuit"),
+            ("circuits/virtual-circuits", "virtual circuit"),
             ("dcim/cables", "cable"),
             ("dcim/power-feeds", "power feed"),
             ("dcim/rack-reservations", "rack reservation"),
@@ -143,6 +145,18 @@ _ON: Mapping[str, tuple[Attachment, ...]] = {
         Attachment("dcim/interfaces", "cable at the interface", "id", generic=False, cabled=True),
     ),
 }
+
+
+_ON |= {
+    f"{kind.replace('-', '_')}s": (
+        Attachment("dcim/inventory-items", "inventory item", "component"),
+        Attachment(
+            f"dcim/{kind}s", f"cable at the {kind.replace('-', ' ')}", "id", generic=False, cabled=True
+        ),
+    )
+    for kind in ("console-port", "console-server-port", "power-port", "power-outlet")
+}
+_ON["module_bays"] = (Attachment("dcim/modules", "module", "module_bay", generic=False),)
 
 
 def attachments_of(object_type: str) -> Iterator[Attachment]:
