@@ -111,6 +111,38 @@ def test_on_a_device_and_its_interfaces(web: NetBoxOverHttp, netbox: RestNetBox,
     assert kinds(found) == ["L2VPN termination", "MAC address", "cable at the interface", "inventory item"]
 
 
+def test_on_a_module_bay_and_its_ports(web: NetBoxOverHttp, netbox: RestNetBox, name: str) -> None:
+    maker = slugged(web, "dcim/manufacturers", name)
+    kind = web.create("dcim/device-types", manufacturer=maker, model=name, slug=name)["id"]
+    role, site = slugged(web, "dcim/device-roles", name), slugged(web, "dcim/sites", name)
+    device = web.create("dcim/devices", name=name, device_type=kind, role=role, site=site)["id"]
+    bay = int(web.create("dcim/module-bays", device=device, name="slot 1")["id"])
+    card = web.create("dcim/module-types", manufacturer=maker, model=name)["id"]
+    web.create("dcim/modules", device=device, module_bay=bay, module_type=card)
+    assert kinds(netbox.attached("module_bays", [bay])) == ["module"]
+
+    port = int(web.create("dcim/console-ports", device=device, name="con")["id"])
+    server = int(web.create("dcim/console-server-ports", device=device, name="srv")["id"])
+    part = {"component_type": "dcim.consoleport", "component_id": port}
+    web.create("dcim/inventory-items", device=device, name="plug", **part)
+    cable(web, ("dcim.consoleport", port), ("dcim.consoleserverport", server))
+    assert kinds(netbox.attached("console_ports", [port])) == ["cable at the console port", "inventory item"]
+    assert kinds(netbox.attached("console_server_ports", [server])) == ["cable at the console server port"]
+
+
+def test_on_a_tenant_a_rack_and_a_vrf(web: NetBoxOverHttp, netbox: RestNetBox, name: str) -> None:
+    tenant, site = slugged(web, "tenancy/tenants", name), slugged(web, "dcim/sites", name)
+    rack = int(web.create("dcim/racks", name=name, site=site)["id"])
+    vrf = int(web.create("ipam/vrfs", name=name)["id"])
+    web.create("ipam/prefixes", prefix="198.51.100.0/24", tenant=tenant, vrf=vrf)
+    web.create("ipam/ip-ranges", start_address="10.9.0.1/24", end_address="10.9.0.9/24", vrf=vrf)
+    panel = web.create("dcim/power-panels", name=name, site=site)["id"]
+    web.create("dcim/power-feeds", name=name, power_panel=panel, rack=rack, tenant=tenant)
+    assert kinds(netbox.attached("tenants", [tenant])) == ["power feed", "prefix"]
+    assert kinds(netbox.attached("racks", [rack])) == ["power feed"]
+    assert kinds(netbox.attached("vrfs", [vrf])) == ["IP range", "prefix"]
+
+
 def cable(web: NetBoxOverHttp, left: tuple[str, int], right: tuple[str, int]) -> None:
     ends = [[{"object_type": kind, "object_id": object_id}] for kind, object_id in (left, right)]
     web.create("dcim/cables", a_terminations=ends[0], b_terminations=ends[1])
