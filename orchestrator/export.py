@@ -104,6 +104,7 @@ class _Writer:
         self._exported.objects += 1
         values, entry = canonical_row(row, live), Document()
         skipped = {*_SAID_OTHERWISE, row.child_of, *(self._own_alone(row) if self._template else ())}
+        skipped.update(*(copied for source, copied in row.copied_from.items() if values.get(source)))
         for name, spec in load_schema()[row.name].items():
             if name not in skipped and values.get(name) not in _EMPTY:
                 said = self._said(row, name, spec, live, values[name])

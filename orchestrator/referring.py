@@ -66,9 +66,19 @@ class Names:
         said: dict[str, Any] = {
             name: None for name in self._row.optional_key if alike and live_value(row.get(name)) is None
         }
-        if alike and self._row.key == (self._row.label,) and row.get("slug") and not self._row.optional_key:
-            said["match"] = {"slug": row["slug"]}
+        if alike and self._row.key == (self._row.label,) and not self._row.optional_key:
+            said |= self._apart_from_namesakes(row)
         return said
+
+    def _apart_from_namesakes(self, row: Row) -> dict[str, Any]:
+        """By the slug, by another field that only this one has, or else by the id."""
+        if row.get("slug"):
+            return {"match": {"slug": row["slug"]}}
+        for name in self._row.other_keys:
+            if row.get(name) and self._other_keys[name, row[name]] == 1:
+                return {"match": {name: row[name]}}
+        self._by_id[self._row.name] += 1
+        return {"id": row["id"]}
 
     def identifies(self, row: Row) -> bool:
         """Whether a document can say which object this is without its id."""

@@ -287,16 +287,16 @@ def test_a_namesake_at_another_place_is_another_object(netbox: NetBoxOverHttp, p
     first, second = (
         netbox.create("dcim/sites", name=f"{prefix} {n}", slug=f"{prefix}-{n}")["id"] for n in "ab"
     )
-    room = {"name": "Room 1", "slug": "room-1"}
-    netbox.create("dcim/locations", **room, site=first)
-    asked = {"object_type": "dcim.location", "fields": {**room, "site": second}, "confirm": True}
+    panel = {"name": "Panel 1"}
+    netbox.create("dcim/power-panels", **panel, site=first)
+    asked = {"object_type": "dcim.powerpanel", "fields": {**panel, "site": second}, "confirm": True}
     unclear = call("netbox_ensure_object", **asked)
     assert unclear.data["code"] == "invalid_arguments"
     assert "another site" in unclear.data["message"]
-    assert netbox.count("dcim/locations", site_id=first) == 1
-    match = {"slug": "room-1", "site_id": second}
+    assert netbox.count("dcim/power-panels", site_id=first) == 1
+    match = {"name": "Panel 1", "site_id": second}
     assert call("netbox_ensure_object", **asked, match=match).data["action"] == "created"
-    again = {**asked, "fields": {**room, "site": {"name": f"{prefix} b"}}}
+    again = {**asked, "fields": {**panel, "site": {"name": f"{prefix} b"}}}
     assert call("netbox_ensure_object", **again).data["action"] == "unchanged"
 
 
