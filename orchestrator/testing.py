@@ -187,7 +187,7 @@ class MemoryNetBox:
     def choices(self, object_type: str) -> Mapping[str, Mapping[str, str]]:
         """Field -> {value: label}, from the schema snapshot."""
         specs = load_schema()[object_type]
-        return {name: dict(spec.choices) for name, spec in specs.items() if spec.kind == "choice"}
+        return {name: dict(spec.choices) for name, spec in specs.items() if spec.choices}
 
     # -- one write request ---------------------------------------------------------
 
