@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class Reading(StrEnum):
@@ -115,6 +116,26 @@ class ObjectType:
         if name in self.generic:
             return f"{self.generic[name].removesuffix('s')}_id"
         return f"{name}_id" if name in self.all_references() else ""
+
+
+def _component(
+    name: str,
+    path: str,
+    references: Mapping[str, str] = MappingProxyType({}),
+    links: Mapping[str, str] = MappingProxyType({}),
+) -> ObjectType:
+    """What hangs on a device: told apart by its name there, and read along with it."""
+    return ObjectType(
+        name,
+        path,
+        unique=(("device", "name"),),
+        key=("device", "name"),
+        references={"device": "devices", **references},
+        links=links,
+        child_of="device",
+        reading=Reading.BY_PARENT,
+        lane="device",
+    )
 
 
 _ROWS = (
@@ -300,68 +321,17 @@ _ROWS = (
         delete_seconds=0.12,
         counted=("front_port_count", "rear_port_count", "device_bay_count", "inventory_item_count"),
     ),
-    ObjectType(
+    _component(
         "interfaces",
         "dcim/interfaces",
-        unique=(("device", "name"),),
-        key=("device", "name"),
-        references={"device": "devices", "vrf": "vrfs"},
+        references={"vrf": "vrfs"},
         links={"parent": "interfaces", "bridge": "interfaces", "lag": "interfaces"},
-        child_of="device",
-        reading=Reading.BY_PARENT,
-        lane="device",
     ),
-    ObjectType(
-        "console_ports",
-        "dcim/console-ports",
-        unique=(("device", "name"),),
-        key=("device", "name"),
-        references={"device": "devices"},
-        child_of="device",
-        reading=Reading.BY_PARENT,
-        lane="device",
-    ),
-    ObjectType(
-        "console_server_ports",
-        "dcim/console-server-ports",
-        unique=(("device", "name"),),
-        key=("device", "name"),
-        references={"device": "devices"},
-        child_of="device",
-        reading=Reading.BY_PARENT,
-        lane="device",
-    ),
-    ObjectType(
-        "power_ports",
-        "dcim/power-ports",
-        unique=(("device", "name"),),
-        key=("device", "name"),
-        references={"device": "devices"},
-        child_of="device",
-        reading=Reading.BY_PARENT,
-        lane="device",
-    ),
-    ObjectType(
-        "power_outlets",
-        "dcim/power-outlets",
-        unique=(("device", "name"),),
-        key=("device", "name"),
-        references={"device": "devices"},
-        links={"power_port": "power_ports"},
-        child_of="device",
-        reading=Reading.BY_PARENT,
-        lane="device",
-    ),
-    ObjectType(
-        "module_bays",
-        "dcim/module-bays",
-        unique=(("device", "name"),),
-        key=("device", "name"),
-        references={"device": "devices"},
-        child_of="device",
-        reading=Reading.BY_PARENT,
-        lane="device",
-    ),
+    _component("console_ports", "dcim/console-ports"),
+    _component("console_server_ports", "dcim/console-server-ports"),
+    _component("power_ports", "dcim/power-ports"),
+    _component("power_outlets", "dcim/power-outlets", links={"power_port": "power_ports"}),
+    _component("module_bays", "dcim/module-bays"),
     ObjectType(
         "ip_addresses",
         "ipam/ip-addresses",

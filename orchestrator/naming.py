@@ -92,7 +92,7 @@ def _full_name(register: Register, node: Node) -> tuple[str, ...]:
     parents, more = _naming_fields(node.row.name)
     for name, object_type in parents:
         token = values.get(name)
-        if isinstance(token, Node) and name == node.row.tree:
+        if isinstance(token, Node) and token.row is node.row:
             found = [*_full_name(register, token)]  # which begins with all that the two have in common
         elif isinstance(token, Node):
             found += _full_name(register, token)

@@ -6,9 +6,10 @@ Used by resolve.py, where a name alone does not tell.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from orchestrator.catalog import ObjectType
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.live import canonical_field
 from orchestrator.ports import Row
 from orchestrator.register import SHARED_ROLES, Node
@@ -38,9 +39,13 @@ def shares_key(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
 
 def fits(node: Node, scope: Mapping[str, Any]) -> bool:
     """Whether an object is where the one is that refers to it: a rack's location is at the rack's site."""
-    row = node.row
-    names = (name for name in row.key if name in row.references and name != row.child_of and name in scope)
-    return all(node.fact(name) == scope[name] for name in names)
+    return all(node.fact(name) == scope[name] for name in _places(node.row.name) if name in scope)
+
+
+@cache
+def _places(object_type: str) -> tuple[str, ...]:
+    row = OBJECT_TYPES[object_type]
+    return tuple(name for name in row.key if name in row.references and name != row.child_of)
 
 
 def narrow_addresses(row: ObjectType, values: Mapping[str, Any], rows: list[Row]) -> list[Row]:

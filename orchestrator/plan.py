@@ -120,7 +120,8 @@ class _Draft:
 
     def _refuse_cycles(self) -> None:
         """A parent that is its own descendant, which NetBox would refuse row by row."""
-        below = [node for node in self.register.in_order() if node.row.tree in node.values]
+        trees = [name for name in type_order() if OBJECT_TYPES[name].tree]
+        below = [n for name in trees for n in self.register.nodes.get(name, ()) if n.row.tree in n.values]
         for node in (*self.links, *below):
             seen, above = {node}, self._above(node)
             while above is not None and above not in seen:

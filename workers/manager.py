@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -67,6 +68,13 @@ class ReportPage:
     next_cursor: str | None
     counts: Counts
     in_flight: int = 0
+
+    def totals(self) -> Counter[str]:
+        """The numbers of all outcomes by result, over all types."""
+        totals: Counter[str] = Counter()
+        for per_type in self.counts.values():
+            totals.update(per_type)
+        return totals
 
 
 @dataclass(frozen=True, slots=True)

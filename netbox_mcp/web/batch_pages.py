@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
@@ -38,9 +37,6 @@ def show_batch(request: Request) -> Response:
             task = manager.status(batch.task_id)
         except UnknownTaskError:  # forgotten sooner than its batch
             task = None
-    totals: Counter[str] = Counter()
-    for per_type in rows.counts.values():
-        totals.update(per_type)
     return page(
         request,
         "batch.html",
@@ -48,7 +44,7 @@ def show_batch(request: Request) -> Response:
         task=task,
         rows=rows.rows,
         in_flight=rows.in_flight,
-        totals=totals,
+        totals=rows.totals(),
         results=_RESULTS,
         types=[name for name in OBJECT_TYPES if name in rows.counts],
         outcome=outcome or "",

@@ -13,19 +13,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
 from netbox_mcp import __version__
 from netbox_mcp.background import background
-from netbox_mcp.dependencies import get_netbox_config, get_settings
+from netbox_mcp.dependencies import get_settings
 from netbox_mcp.times import moment, span
 from netbox_mcp.web.chart import pace_chart
+from netbox_mcp.web.links import Link, address_of, objects_in
 from netbox_mcp.web.names import isolated, plain
-from netbox_mcp.web.rendering import ENVIRONMENT, render
-from orchestrator.catalog import OBJECT_TYPES
-from orchestrator.errors import OrchestratorError
+from netbox_mcp.web.rendering import ENVIRONMENT, render, words
 from orchestrator.models import Outcome, Result
 from workers.manager import ReportPage
 from workers.pace import Pace
@@ -104,13 +102,10 @@ def _digest(css: str) -> str:
 
 def _values(status: TaskStatus, record: TaskRecord, page: ReportPage, pace: Pace) -> dict[str, object]:
     """What the template is filled with."""
-    netbox = _address(status.target)
-    totals: Counter[str] = Counter()
-    for per_type in page.counts.values():
-        totals.update(per_type)
+    netbox, totals = address_of(status.target), page.totals()
     return {
         "status": status,
-        "state": status.status.value.replace("_", " "),
+        "state": words(status.status.value),
         "bad": status.status not in (TaskState.COMPLETED, TaskState.ROLLED_BACK) and status.ended,
         "title": f"{status.kind.capitalize()} {status.batch_id or status.task_id}",
         "facts": _facts(status, record, netbox),
@@ -122,7 +117,7 @@ def _values(status: TaskStatus, record: TaskRecord, page: ReportPage, pace: Pace
         "counts": page.counts,
         "in_flight": page.in_flight,
         "chart": pace_chart(pace),
-        "sections": list(_sections(status, totals, netbox)),
+        "sections": list(_sections(status, totals)),
         "back": _way_back(status, totals),
         "kept_days": get_settings().journal_retention_seconds // DAY_SECONDS,
         "made_at": moment(datetime.now(UTC)),
@@ -149,18 +144,9 @@ def _facts(status: TaskStatus, record: TaskRecord, netbox: str) -> list[tuple[st
     return [(name, plain(text)) for name, text in facts.items() if text]
 
 
-def _address(target: str) -> str:
-    """Where people find the NetBox; empty where that is not known here, or no address for a browser."""
-    try:
-        url = get_netbox_config(target).url
-    except OrchestratorError:
-        return ""
-    return url if urlsplit(url).scheme in ("http", "https") else ""
-
-
-def _sections(status: TaskStatus, totals: Counter[str], netbox: str) -> Iterator[Section]:
+def _sections(status: TaskStatus, totals: Counter[str]) -> Iterator[Section]:
     """What went wrong first; the rows are read when they are asked for."""
-    left = MAX_ROWS
+    left, link = MAX_ROWS, objects_in(status.target)
     for result in ORDER:
         count = totals[result.value]
         if not count:
@@ -168,13 +154,18 @@ def _sections(status: TaskStatus, totals: Counter[str], netbox: str) -> Iterator
         listed = min(count, left)
         left -= listed
         gone = result is Result.DELETED or status.status is TaskState.ROLLED_BACK
-        rows = _rows(status.task_id, result.value, listed, "" if gone else netbox)
+        rows = _rows(status.task_id, result.value, listed, _no_link if gone else link)
         yield Section(result.value, count, listed, rows)
 
 
-def _rows(task_id: str, result: str, limit: int, netbox: str) -> Iterator[Row]:
+def _no_link(object_type: str, object_id: int | None) -> str:
+    """What is gone has no page."""
+    return ""
+
+
+def _rows(task_id: str, result: str, limit: int, link: Link) -> Iterator[Row]:
     outcomes = _outcomes(task_id, result)
-    return (_row(outcome, netbox) for outcome in islice(outcomes, limit))
+    return (_row(outcome, link) for outcome in islice(outcomes, limit))
 
 
 def _outcomes(task_id: str, result: str) -> Iterable[Outcome]:
@@ -188,13 +179,11 @@ def _outcomes(task_id: str, result: str) -> Iterable[Outcome]:
             return
 
 
-def _row(outcome: Outcome, netbox: str) -> Row:
-    known = OBJECT_TYPES.get(outcome.object_type)
-    found = bool(netbox and known and outcome.object_id)
+def _row(outcome: Outcome, link: Link) -> Row:
     return Row(
         outcome.object_type,
         isolated(outcome.label) or Markup("(no name)"),
-        f"{netbox}/{known.path}/{outcome.object_id}/" if found and known else "",
+        link(outcome.object_type, outcome.object_id),
         isolated(outcome.path),
         isolated(outcome.message),
     )

@@ -14,7 +14,7 @@ Link = Callable[[str, int | None], str]
 
 def objects_in(target: str) -> Link:
     """A function from object type and id to the object's address; empty where there is none."""
-    base = _address(target)
+    base = address_of(target)
 
     def link(object_type: str, object_id: int | None) -> str:
         known = OBJECT_TYPES.get(object_type)
@@ -25,11 +25,11 @@ def objects_in(target: str) -> Link:
 
 def changelog_of(target: str, batch_id: str) -> str:
     """NetBox's list of changes that name the batch; empty where NetBox's address is not known here."""
-    base = _address(target)
+    base = address_of(target)
     return f"{base}/core/changelog/?q={quote(batch_id, safe='')}" if base else ""
 
 
-def _address(target: str) -> str:
+def address_of(target: str) -> str:
     """NetBox as a browser finds it. A target that only workers know has none here."""
     try:
         url = get_netbox_config(target).url.rstrip("/")

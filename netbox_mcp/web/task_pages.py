@@ -21,7 +21,7 @@ from netbox_mcp.web.batch_report import open_report
 from netbox_mcp.web.chart import pace_chart
 from netbox_mcp.web.gate import session_of
 from netbox_mcp.web.permission import Form, acts, looks
-from netbox_mcp.web.rendering import render
+from netbox_mcp.web.rendering import render, words
 from netbox_mcp.web.sessions import Sessions
 from netbox_mcp.web.streams import Look, Streams, View
 from workers.journal_entries import Counts
@@ -157,7 +157,7 @@ async def _view_task(task_id: str) -> View:
 
 def say(status: TaskStatus) -> str:
     """Where a task stands, for screen readers: they hear of its state, and of each quarter that is done."""
-    state = status.status.value.replace("_", " ")
+    state = words(status.status.value)
     if status.status is not TaskState.RUNNING:
         return f"{state}. {status.message}" if status.ended else state
     return f"{state}, {status.percent // _SAY_EVERY_PERCENT * _SAY_EVERY_PERCENT} percent"
@@ -165,7 +165,7 @@ def say(status: TaskStatus) -> str:
 
 def title(status: TaskStatus) -> str:
     """The same for the title of the window."""
-    state = status.status.value.replace("_", " ")
+    state = words(status.status.value)
     return f"{status.percent}% {state}" if status.status is TaskState.RUNNING else state.capitalize()
 
 

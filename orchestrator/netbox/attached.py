@@ -8,7 +8,7 @@ filters that it does not know.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +63,17 @@ _IN_A_PLACE = (
     Attachment("circuits/circuit-terminations", "circuit termination", "termination"),
 )
 _PORTS = ("console-port", "console-server-port", "power-port", "power-outlet", "front-port", "rear-port")
-_ON: dict[str, tuple[Attachment, ...]] = {
+
+
+def _at_port(kind: str) -> tuple[Attachment, Attachment]:
+    noun = kind.replace("-", " ")
+    return (
+        Attachment("dcim/inventory-items", "inventory item", "component"),
+        Attachment(f"dcim/{kind}s", f"cable at the {noun}", "id", generic=False, cabled=True),
+    )
+
+
+_ON: Mapping[str, tuple[Attachment, ...]] = {
     "manufacturers": (
         Attachment("dcim/module-types", "module type", "manufacturer", generic=False),
         Attachment("dcim/inventory-items", "inventory item", "manufacturer", generic=False),
@@ -138,25 +148,17 @@ _ON: dict[str, tuple[Attachment, ...]] = {
     ),
     "interfaces": (
         Attachment("dcim/mac-addresses", "MAC address", "assigned_object"),
-        Attachment("dcim/inventory-items", "inventory item", "component"),
+        *_at_port("interface"),
         Attachment("ipam/fhrp-group-assignments", "FHRP group assignment", "interface"),
         Attachment("vpn/l2vpn-terminations", "L2VPN termination", "assigned_object"),
         Attachment("vpn/tunnel-terminations", "tunnel termination", "termination"),
-        Attachment("dcim/interfaces", "cable at the interface", "id", generic=False, cabled=True),
     ),
+    **{
+        f"{kind.replace('-', '_')}s": _at_port(kind)
+        for kind in ("console-port", "console-server-port", "power-port", "power-outlet")
+    },
+    "module_bays": (Attachment("dcim/modules", "module", "module_bay", generic=False),),
 }
-
-
-_ON |= {
-    f"{kind.replace('-', '_')}s": (
-        Attachment("dcim/inventory-items", "inventory item", "component"),
-        Attachment(
-            f"dcim/{kind}s", f"cable at the {kind.replace('-', ' ')}", "id", generic=False, cabled=True
-        ),
-    )
-    for kind in ("console-port", "console-server-port", "power-port", "power-outlet")
-}
-_ON["module_bays"] = (Attachment("dcim/modules", "module", "module_bay", generic=False),)
 
 
 def attachments_of(object_type: str) -> Iterator[Attachment]:
