@@ -33,7 +33,7 @@ def test_every_key_of_a_task_lapses(
     assert batch_id is not None
     manager.resume(task_id)
     assert wait_until_ended(manager, task_id, 120).counts == {"created": NUMBER}
-    failing = manager.start_apply({"sites": [{"name": prefix, "tenant": "nobody"}]}, "default", 1)
+    failing = manager.start_apply({"sites": [{"name": prefix, "tags": ["nowhere"]}]}, "default", 1)
     assert wait_until_ended(manager, failing.task_id).status == "failed"
     back = manager.start_rollback(batch_id, "default", False, NUMBER)
     assert wait_until_ended(manager, back.task_id, 180).status == "completed"
