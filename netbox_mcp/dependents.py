@@ -74,9 +74,10 @@ def _count(other: EndpointWrapper, name: str, object_id: int) -> int | None:
 def _pointers(endpoint: Endpoint, other: Endpoint) -> list[str]:
     """The filters by which objects of another type are found that point at one of these, or at what does."""
     row = next((row for row in OBJECT_TYPES.values() if row.path == other.path), None)
-    references = row.all_references().items() if row is not None else ()
-    own = [name for name, pointed in references if OBJECT_TYPES[pointed].path == endpoint.path]
-    names = {row.pointer_filter(name) for name in own} if row is not None else set()
+    names: set[str] = set()
+    for name, targets in row.pointers().items() if row is not None else ():
+        if row is not None and any(OBJECT_TYPES[target].path == endpoint.path for target in targets):
+            names |= {row.pointer_filter(name)} if name not in row.generic else set()
     if other.path == endpoint.path:
         names.add("parent_id")
     else:

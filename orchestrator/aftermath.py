@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.deeds import Deed, Key
 from orchestrator.dependents import Dependents, read_dependents
 from orchestrator.errors import AccessError
 from orchestrator.footprints import Footprints, changed_since
-from orchestrator.live import Live, all_fields
+from orchestrator.generic import pointed
+from orchestrator.live import Live, all_fields, canonical_field
 from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.surroundings import read_holders
@@ -78,11 +78,12 @@ def _read_names(netbox: NetBox, deeds: Iterable[Deed], live: Live) -> dict[str, 
     """Labels of what the values before the batch and now refer to, so that people need not read ids."""
     wanted: dict[str, set[int]] = defaultdict(set)
     for deed in deeds:
-        pointers = {**OBJECT_TYPES[deed.object_type].all_references(), "tags": "tags"}
-        row = live.table(deed.object_type).by_id.get(deed.object_id, {})
-        for name, target in pointers.items():
-            if name in deed.before:
-                wanted[target].update(_ids(deed.before[name]), _ids(row.get(name)))
+        row = OBJECT_TYPES[deed.object_type]
+        there = live.table(deed.object_type).by_id.get(deed.object_id, {})
+        for name in (name for name in deed.before if name in row.pointers() or name == "tags"):
+            for value in (deed.before[name], canonical_field(row, there, name)):
+                for target, one in pointed(row, name, value):
+                    wanted[target].add(one)
     names = {}
     for name, ids in wanted.items():
         if ids:
@@ -97,12 +98,6 @@ def _read_kinds(netbox: NetBox, deeds: Iterable[Deed], live: Live) -> None:
     if any(deed.before.get("custom_fields", {}).keys() - {*METADATA_FIELDS} for deed in deeds):
         with suppress(AccessError):  # then what a value looks like has to do
             live.table("custom_fields").add(netbox.read(Query("custom_fields", ("name", "type"))))
-
-
-def _ids(value: Any) -> list[int]:
-    """The ids in a reference, or in a list of them, of either side."""
-    values = value if isinstance(value, tuple | list) else (value,)
-    return [one for one in map(live_value, values) if isinstance(one, int)]
 
 
 def _read_holders(netbox: NetBox, addresses: Iterable[Deed], live: Live) -> None:

@@ -18,7 +18,7 @@ from orchestrator.ports import Row
 from orchestrator.register import Node
 from orchestrator.resolve import Resolver
 from orchestrator.schema import required_fields
-from orchestrator.values import LookAlikes, live_value, slugify, suggest
+from orchestrator.values import LookAlikes, slugify, suggest
 
 
 class Checks:
@@ -80,7 +80,7 @@ class Checks:
             row = OBJECT_TYPES[name]
             if row.slug_from:
                 for one in table.by_id.values():
-                    scope = (live_value(one.get(field)) for field in row.slug_scope)
+                    scope = (canonical_field(row, one, field) for field in row.slug_scope)
                     taken[name, *scope, str(one.get("slug"))] = str(one.get(row.label))
         return taken
 
@@ -90,7 +90,8 @@ class Checks:
         for node in self.register.in_order():
             if node.live is not None or node.may_exist or node.unclear:
                 continue
-            missing = [name for name in required_fields(node.row.name) if node.values.get(name) is None]
+            needed = (*required_fields(node.row.name), *node.row.demanded)
+            missing = [name for name in needed if node.values.get(name) is None]
             if not missing:
                 continue
             namesakes = self._namesakes(node)

@@ -15,8 +15,9 @@ from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.deeds import Key
 from orchestrator.errors import AccessError
 from orchestrator.footprints import Footprints, net_change
+from orchestrator.generic import pointed
 from orchestrator.graph import type_order
-from orchestrator.live import canonical_row
+from orchestrator.live import canonical_field, canonical_row
 from orchestrator.ports import NetBox, Query, Row
 
 
@@ -70,7 +71,7 @@ def read_dependents(netbox: NetBox, created: Mapping[Key, Row], footprints: Foot
         if not going[name]:
             continue
         for row, pointer in _pointers_to(name):
-            for target, one in _pointing(netbox, row, pointer, going[name], created, footprints):
+            for target, one in _pointing(netbox, row, pointer, name, going[name], created, footprints):
                 found.pointing[name, target].append(one)
                 if one.came_along:
                     going[row.name].add(one.object_id)
@@ -84,8 +85,8 @@ def read_dependents(netbox: NetBox, created: Mapping[Key, Row], footprints: Foot
 
 def _pointers_to(object_type: str) -> Iterator[tuple[ObjectType, str]]:
     for row in OBJECT_TYPES.values():
-        for name, target in row.all_references().items():
-            if target == object_type and row.pointer_filter(name):
+        for name, targets in row.pointers().items():
+            if object_type in targets and row.pointer_filter(name):
                 yield row, name
 
 
@@ -93,11 +94,12 @@ def _pointing(
     netbox: NetBox,
     row: ObjectType,
     pointer: str,
+    object_type: str,
     ids: set[int],
     created: Mapping[Key, Row],
     footprints: Footprints,
 ) -> Iterator[tuple[int, Dependent]]:
-    """Who points at these objects by one field, with the id of what it points at."""
+    """Who points at these objects of one type by one field, with the id of what it points at."""
     pair = {f"{pointer}_type", f"{pointer}_id"} if pointer in row.generic else set()
     fields = tuple(sorted({"id", row.label, pointer, *pair}))
     rows = netbox.read(Query(row.name, fields, row.pointer_filter(pointer), sorted(ids)))
@@ -109,7 +111,9 @@ def _pointing(
         one = Dependent(row.name, live["id"], label, pointer)
         if live["id"] in came:
             one = replace(one, came_along=True, changed=came[live["id"]])
-        yield canonical_row(row, live)[pointer], one
+        for target, target_id in pointed(row, pointer, canonical_field(row, live, pointer)):
+            if target == object_type and target_id in ids:
+                yield target_id, one
 
 
 def _came_along(row: ObjectType, ids: Iterable[int], footprints: Footprints) -> dict[int, str]:

@@ -64,7 +64,10 @@ def catalog_in_short() -> list[dict[str, Any]]:
         {
             "object_type": row.name,
             "key": list(row.key),
-            "references": row.all_references(),
+            "references": {
+                name: targets[0] if len(targets) == 1 else list(targets)
+                for name, targets in row.pointers().items()
+            },
             "holds": list(row.children),
             "declarable": row.ensured,
         }

@@ -17,7 +17,7 @@ import orjson
 
 from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
 from orchestrator.gathering import Gathered, Ids, gather
-from orchestrator.generic import generic_value
+from orchestrator.generic import generic_value, pointed
 from orchestrator.live import canonical_row
 from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.ports import NetBox, Row
@@ -28,8 +28,6 @@ from orchestrator.values import custom_field_value, host_of, live_value, slugify
 Document = dict[str, Any]
 
 _BY_ID_ONLY = frozenset({"object", "multiobject"})
-# Said in another way: by the place of the entry, or by its own word.
-_SAID_OTHERWISE = frozenset({"assigned_object_type", "assigned_object_id", "slug"})
 # How an entry inside a device says on which of its components it is.
 _WORD_FOR = {"interfaces": "interface"}
 # What the maker has given to this one piece.
@@ -103,7 +101,7 @@ class _Writer:
     def _entry(self, row: ObjectType, live: Row) -> Document:
         self._exported.objects += 1
         values, entry = canonical_row(row, live), Document()
-        skipped = {*_SAID_OTHERWISE, row.child_of, *(self._own_alone(row) if self._template else ())}
+        skipped = {"slug", row.child_of, *_halves(row), *(self._own_alone(row) if self._template else ())}
         skipped.update(*(copied for source, copied in row.copied_from.items() if values.get(source)))
         for name, spec in load_schema()[row.name].items():
             if name not in skipped and values.get(name) not in _EMPTY:
@@ -123,11 +121,22 @@ class _Writer:
         """That an address is on no interface, where another one like it is on one."""
         said: Document = {}
         for name in row.generic:
-            if not isinstance(values[name], int | None):  # on a virtual machine
+            if not row.by_host:
+                said |= self._generic(row, name, live, values[name])
+            elif not isinstance(values[name], int | None):  # on a virtual machine
                 self._leave_out(row, name)
             elif values[name] is None and self._shared[_host_and_vrf(live)] > 1:
                 said[name] = None
         return said
+
+    def _generic(self, row: ObjectType, name: str, live: Row, value: Any) -> Document:
+        for target, one in pointed(row, name, value):
+            named = self._names[target].of(one, live)
+            if named is not None:
+                return {name: {OBJECT_TYPES[target].word: named}}
+        if value is not None:
+            self._leave_out(row, name)
+        return {}
 
     def _held(self, row: ObjectType, live: Row) -> Document:
         """The lists of what stands inside of an entry."""
@@ -145,7 +154,7 @@ class _Writer:
 
     def _said(self, row: ObjectType, name: str, spec: FieldSpec, live: Row, value: Any) -> Any:
         """How a document says the value of a field; None where it cannot."""
-        target = row.all_references().get(name)
+        target = row.references.get(name) or row.links.get(name)
         if spec.kind == "tags":
             return [self._names["tags"].of(tag["id"], live) for tag in sorted(live[name], key=_name)]
         if name == "custom_fields":
@@ -155,8 +164,13 @@ class _Writer:
                 return None  # the address of a device that is merely referred to stays where it is
             said = self._names[target].of(value, live)
             return self._leave_out(row, name) if said is None else said
+        if name in row.lists:
+            said = [self._names[row.lists[name]].of(one, live) for one in value]
+            return self._leave_out(row, name) if None in said else said
         if spec.kind in ("reference", "list"):
             return self._leave_out(row, name)
+        if isinstance(value, tuple):
+            return list(value)
         return value
 
     def _declares(self, object_type: str, object_id: int) -> bool:
@@ -188,12 +202,18 @@ def _inside(found: Gathered) -> dict[str, dict[int, list[tuple[Row, Document]]]]
         for live in found.rows.table(name).by_id.values():
             if row.child_of:
                 placed[name][live[row.child_of]["id"]].append((live, {}))
-            for pointer, target in row.generic.items():
-                holder = found.rows.table(target).by_id.get(generic_value(row, pointer, live))
-                if holder is not None:
-                    above = holder[OBJECT_TYPES[target].child_of]["id"]
-                    placed[name][above].append((live, {_WORD_FOR[target]: holder["name"]}))
+            for pointer in row.generic if row.by_host else ():
+                for target, one in pointed(row, pointer, generic_value(row, pointer, live)):
+                    holder = found.rows.table(target).by_id.get(one)
+                    if holder is not None and target in _WORD_FOR:
+                        above = holder[OBJECT_TYPES[target].child_of]["id"]
+                        placed[name][above].append((live, {_WORD_FOR[target]: holder["name"]}))
     return placed
+
+
+def _halves(row: ObjectType) -> set[str]:
+    """The two fields of each pointer to one of several types."""
+    return {f"{name}_{half}" for name in row.generic for half in ("type", "id")}
 
 
 def _all_entries(lists: Mapping[str, Any]) -> Iterator[tuple[str, Document]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType, Reading
 from orchestrator.errors import AccessError
+from orchestrator.generic import pointed
 from orchestrator.graph import type_order
 from orchestrator.live import Live, canonical_field
 from orchestrator.ports import NetBox, Query, Row
@@ -72,13 +73,17 @@ def _take_components(netbox: NetBox, found: Gathered) -> None:
         row, above = OBJECT_TYPES[name], found.rows.tables
         if not row.ensured:
             continue
-        pointers = [row.child_of] if row.child_of else list(row.generic)
-        for pointer in pointers:
-            owner = row.all_references()[pointer]
-            ids = sorted(above[owner].by_id) if owner in above else []
-            if ids:
-                query = Query(name, _fields(row), row.pointer_filter(pointer), ids)
-                _read(netbox, found.rows, [query])
+        pointer = row.child_of or next(iter(row.generic if row.by_host else ()), "")
+        owner = next(iter(row.pointers().get(pointer, ())), "")
+        ids = sorted(above[owner].by_id) if owner in above else []
+        if ids:
+            rows = netbox.read(Query(name, _fields(row), row.pointer_filter(pointer), ids))
+            found.rows.table(name).add(one for one in rows if _on(row, pointer, one, owner))
+
+
+def _on(row: ObjectType, pointer: str, live: Row, owner: str) -> bool:
+    """Whether a row is on one of this type: an interface of a virtual machine may have the same id."""
+    return any(target == owner for target, _ in pointed(row, pointer, canonical_field(row, live, pointer)))
 
 
 def _untried(wanted: Ids, tried: dict[str, set[int]], rows: Live) -> dict[str, set[int]]:
@@ -98,15 +103,15 @@ def _referred_to(rows: Live, with_links: bool = False) -> dict[str, set[int]]:
     found: dict[str, set[int]] = defaultdict(set)
     for name, table in list(rows.tables.items()):
         row = OBJECT_TYPES[name]
-        links = {one: target for one, target in row.links.items() if with_links or target == name}
-        for pointer, target in {**row.references, **row.generic, **links}.items():
-            found[target] |= _targets(row, pointer, table.by_id.values())
+        left_out = {one for one, target in row.links.items() if not with_links and target != name}
+        for pointer in row.pointers().keys() - left_out:
+            for target, one in _targets(row, pointer, table.by_id.values()):
+                found[target].add(one)
     return found
 
 
-def _targets(row: ObjectType, pointer: str, rows: Iterable[Row]) -> set[int]:
-    values = (canonical_field(row, one, pointer) for one in rows)
-    return {value for value in values if isinstance(value, int)}
+def _targets(row: ObjectType, pointer: str, rows: Iterable[Row]) -> set[tuple[str, int]]:
+    return {target for one in rows for target in pointed(row, pointer, canonical_field(row, one, pointer))}
 
 
 def _read_names(netbox: NetBox, found: Gathered) -> None:
@@ -131,7 +136,8 @@ def _with_parts(names: set[str]) -> set[str]:
     parts = {
         target
         for name in names
-        for pointer, target in OBJECT_TYPES[name].all_references().items()
+        for pointer, targets in OBJECT_TYPES[name].pointers().items()
+        for target in targets
         if pointer in (*OBJECT_TYPES[name].key, *OBJECT_TYPES[name].optional_key)
     }
     return names if parts <= names else _with_parts(names | parts)
@@ -139,4 +145,5 @@ def _with_parts(names: set[str]) -> set[str]:
 
 def _names_of(row: ObjectType) -> tuple[str, ...]:
     slug = ("slug",) if row.slug_from else ()
-    return tuple(dict.fromkeys((row.label, *slug, *row.key, *row.optional_key, *row.other_keys)))
+    halves = (f"{name}_{half}" for name in row.generic for half in ("type", "id"))
+    return tuple(dict.fromkeys((row.label, *halves, *slug, *row.key, *row.optional_key, *row.other_keys)))

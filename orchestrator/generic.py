@@ -1,13 +1,14 @@
-"""Generic references, which NetBox keeps in two fields: the type of what they point to, and its id.
+"""What the value of a field points to; above all generic references, which NetBox keeps in two fields.
 
-Canonical is one value: the id where they point to the type that the catalog
-has for them (`7` for an interface of a device), and type and id otherwise
+Of those, the type of what they point to and its id, canonical is one value: the id where they point to the
+first of the types that the catalog has for them (`7` for an interface of a device), and type and id otherwise
 (`virtualization.vminterface 7`), so that the two are never taken for each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
@@ -16,15 +17,56 @@ from orchestrator.catalog import OBJECT_TYPES, ObjectType
 def generic_value(row: ObjectType, name: str, raw: Mapping[str, Any]) -> Any:
     """The canonical value of a field, from a row with `<name>_type` (`dcim.interface`) and `<name>_id`."""
     kind, object_id = raw.get(f"{name}_type"), raw.get(f"{name}_id")
-    if object_id is None or kind in (None, OBJECT_TYPES[row.generic[name]].model):
+    if object_id is None or kind in (None, _first(row, name)):
         return object_id
     return f"{kind} {object_id}"
 
 
+def generic_token(row: ObjectType, name: str, object_type: str, object_id: int) -> int | str:
+    """The canonical value of a field that points to an object of a type of the catalog."""
+    kind = OBJECT_TYPES[object_type].model
+    return object_id if kind == _first(row, name) else f"{kind} {object_id}"
+
+
+def generic_target(row: ObjectType, name: str, value: Any) -> tuple[str, int | None]:
+    """The same the other way round: object type and id; no type where the catalog has not that one."""
+    if not isinstance(value, str):
+        return row.generic[name][0], value
+    kind, _, number = value.rpartition(" ")
+    return next((one for one in row.generic[name] if OBJECT_TYPES[one].model == kind), ""), int(number)
+
+
 def generic_fields(row: ObjectType, name: str, value: Any) -> dict[str, Any]:
-    """The same the other way round: the two fields as NetBox wants them."""
-    kind: Any = None if value is None else OBJECT_TYPES[row.generic[name]].model
+    """The two fields as NetBox wants them."""
+    kind: Any = None if value is None else _first(row, name)
     if isinstance(value, str):
         kind, _, number = value.rpartition(" ")
         value = int(number)
     return {f"{name}_type": kind, f"{name}_id": value}
+
+
+def pointed(row: ObjectType, name: str, value: Any) -> Iterator[tuple[str, int]]:
+    """Type and id of everything that a canonical value points to; nothing where that is yet to be created."""
+    if name in row.generic:
+        object_type, object_id = (
+            generic_target(row, name, value) if isinstance(value, int | str) else ("", None)
+        )
+        if object_type and object_id is not None:
+            yield object_type, object_id
+    elif target := _target(row.name, name):
+        for one in value if isinstance(value, tuple | list) else (value,):
+            if type(one) is int:
+                yield target, one
+
+
+@cache
+def _target(object_type: str, name: str) -> str:
+    """The one type that a field points to; empty for what is no pointer, or points to several types."""
+    if name == "tags":
+        return "tags"
+    targets = OBJECT_TYPES[object_type].pointers().get(name, ())
+    return targets[0] if len(targets) == 1 else ""
+
+
+def _first(row: ObjectType, name: str) -> str:
+    return OBJECT_TYPES[row.generic[name][0]].model

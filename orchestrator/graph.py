@@ -27,8 +27,8 @@ def types_in_order(types: Mapping[str, ObjectType]) -> tuple[str, ...]:
     """The types of any table in that order. Raises ValueError naming the cycle of their references."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for row in types.values():
-        others = {*row.references.values(), *row.generic.values()} - {row.name}
-        sorter.add(row.name, *others)
+        before = (types for name, types in row.pointers().items() if name not in row.links)
+        sorter.add(row.name, *({target for types in before for target in types} - {row.name}))
     try:
         return tuple(sorter.static_order())
     except CycleError as error:

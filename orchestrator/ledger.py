@@ -6,6 +6,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.generic import generic_token
 from orchestrator.models import Change, Outcome, Planned, Report, Result
 from orchestrator.ports import Journal, Progress
 
@@ -83,12 +85,19 @@ class Ledger:
         """The id of the object that an update is about."""
         return change.live_id if change.live_id is not None else self._ids[change.subject]
 
-    def fill_in(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields with the ids of objects that this batch has made."""
-        return {
-            name: self._ids[value.change_id] if isinstance(value, Planned) else value
-            for name, value in fields.items()
-        }
+    def fill_in(self, object_type: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of an object of a type with the ids of objects that this batch has made."""
+        row = OBJECT_TYPES[object_type]
+        return {name: self._filled(row, name, value) for name, value in fields.items()}
+
+    def _filled(self, row: ObjectType, name: str, value: Any) -> Any:
+        if isinstance(value, Planned):
+            object_id = self._ids[value.change_id]
+            is_generic = name in row.generic
+            return generic_token(row, name, value.object_type, object_id) if is_generic else object_id
+        if isinstance(value, tuple) and any(isinstance(one, Planned) for one in value):
+            return tuple(sorted(self._filled(row, name, one) for one in value))
+        return value
 
 
 def outcome_of(change: Change, result: Result, object_id: int | None = None, message: str = "") -> Outcome:

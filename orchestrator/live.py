@@ -8,7 +8,7 @@ in for a document.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -17,7 +17,7 @@ from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType
 from orchestrator.generic import generic_value
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.schema import load_schema
-from orchestrator.values import has_notation, host_of, live_value
+from orchestrator.values import host_of, live_value
 
 
 class Table:
@@ -27,7 +27,7 @@ class Table:
         self.row = row
         self.by_id: dict[int, Row] = {}
         self._by_label: dict[Any, list[Row]] = defaultdict(list)
-        self._by_slug: dict[str, list[Row]] = defaultdict(list)
+        self._by_alias: dict[str, list[Row]] = defaultdict(list)
         self._by_other: dict[tuple[str, str], list[Row]] = defaultdict(list)
 
     def add(self, rows: Iterable[Row]) -> None:
@@ -39,8 +39,8 @@ class Table:
             self.by_id[row["id"]] = row
             parent = live_value(row.get(child_of)) if child_of else None
             self._by_label[label_key(self.row, row.get(label), parent)].append(row)
-            if row.get("slug"):
-                self._by_slug[row["slug"]].append(row)
+            if self.row.alias and row.get(self.row.alias):
+                self._by_alias[row[self.row.alias]].append(row)
             for name in self.row.other_keys:
                 if row.get(name):
                     self._by_other[name, str(row[name])].append(row)
@@ -53,9 +53,9 @@ class Table:
         """The same, by what `label_key` makes of label and parent."""
         return self._by_label.get(place, [])
 
-    def slugged(self, slug: str) -> list[Row]:
-        """Rows with this slug."""
-        return self._by_slug.get(slug, [])
+    def also_called(self, alias: str) -> list[Row]:
+        """Rows with this slug, or what else they are called by (`ObjectType.alias`)."""
+        return self._by_alias.get(alias, [])
 
     def with_other_key(self, name: str, value: Any) -> list[Row]:
         """Rows whose field `name`, one that can stand in for a missing label, has this value."""
@@ -82,15 +82,16 @@ def label_key(row: ObjectType, label: Any, parent: Any = None) -> Any:
 class Live:
     """What was read, by object type. Types that the document does not mention are absent.
 
-    `stamps` are the custom fields of the objects that are to be updated, by type
-    and id (metadata.py). `holders` are the devices that an address of the document may have to leave
-    (release.py). `may_define` tells whether the token may make those definitions of custom fields
-    fit that are not (metadata.py), `sees_definitions` whether it may look at them.
+    `mentioned` are the types that the document names. `stamps` are the custom fields of the objects that are
+    to be updated, by type and id (metadata.py). `holders` are the devices that an address of the document
+    may have to leave (release.py). `may_define` tells whether the token may make those definitions of custom
+    fields fit that are not (metadata.py), `sees_definitions` whether it may look at them.
     """
 
     tables: dict[str, Table] = field(default_factory=dict)
     stamps: dict[tuple[str, int], Row] = field(default_factory=dict)
     holders: dict[int, Row] = field(default_factory=dict)
+    mentioned: frozenset[str] = frozenset()
     may_define: bool = True
     sees_definitions: bool = True
 
@@ -108,8 +109,10 @@ class Live:
 
 def canonical_row(row: ObjectType, live: Row) -> dict[str, Any]:
     """A live row with every value in canonical form, generic references as one field."""
-    verbatim = _verbatim(row.name)
-    values = {key: raw if key in verbatim else live_value(raw, key) for key, raw in live.items()}
+    verbatim, notations = _verbatim(row.name), _notations(row.name)
+    values = {
+        key: raw if key in verbatim else live_value(raw, notations.get(key, "")) for key, raw in live.items()
+    }
     values["custom_fields"] = live.get("custom_fields") or {}
     for name in row.generic:
         values[name] = generic_value(row, name, live)
@@ -123,7 +126,9 @@ def canonical_field(row: ObjectType, live: Row, name: str) -> Any:
     raw = live.get(name)
     if name == "custom_fields":
         return raw or {}
-    return raw if type(raw) in _CANONICAL or name in _verbatim(row.name) else live_value(raw, name)
+    if type(raw) in _CANONICAL or name in _verbatim(row.name):
+        return raw
+    return live_value(raw, _notations(row.name).get(name, ""))
 
 
 def canonical_fields(row: ObjectType, live: Row, names: Iterable[str]) -> dict[str, Any]:
@@ -137,7 +142,7 @@ def canonical_fields(row: ObjectType, live: Row, names: Iterable[str]) -> dict[s
         elif type(raw) is str:
             raw = raw.strip() or None
         elif type(raw) not in _CANONICAL:
-            raw = live_value(raw, name)
+            raw = live_value(raw)
         found[name] = raw
     return found
 
@@ -156,11 +161,13 @@ def _verbatim(object_type: str) -> frozenset[str]:
 def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
     """What every comparison needs: identity, what the document manages, what the planner looks at."""
     fields = {"id", row.label, *row.key, *row.optional_key, *row.other_keys, *row.copied_from, *managed}
-    if row.slug_from:
-        fields.add("slug")
-    if row.generic:
-        fields.discard("assigned_object")
-        fields |= {"assigned_object_type", "assigned_object_id", "assigned_object"}
+    if row.alias:
+        fields.add(row.alias)
+    for name in row.generic:
+        fields |= {f"{name}_type", f"{name}_id"}
+        fields.discard(name)
+        if row.by_host:  # of an address, what it is on tells on which device it is
+            fields.add(name)
     if row.name == "device_types":
         fields |= {*TEMPLATE_COUNTS, "manufacturer"}
     return tuple(sorted(fields))
@@ -169,8 +176,15 @@ def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
 @cache
 def _apart(object_type: str) -> frozenset[str]:
     """Fields that a look at the type of their value does not settle."""
-    noted = {name for name in load_schema().get(object_type, {}) if has_notation(name)}
-    return _verbatim(object_type) | OBJECT_TYPES[object_type].generic.keys() | noted
+    row = OBJECT_TYPES[object_type]
+    return frozenset({*_verbatim(object_type), *row.generic, *_notations(object_type)})
+
+
+@cache
+def _notations(object_type: str) -> Mapping[str, str]:
+    """Fields whose text NetBox stores in a notation of its own, with the name of that."""
+    specs = load_schema().get(object_type, {})
+    return {name: spec.notation for name, spec in specs.items() if spec.notation}
 
 
 def find_by_id(netbox: NetBox, row: ObjectType, ids: Sequence[int]) -> list[Row | None]:

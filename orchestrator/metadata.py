@@ -194,7 +194,7 @@ def read_metadata(live: Live, active: bool, on_drift: str) -> Metadata:
 def missing_definitions(live: Live) -> list[Change]:
     """What makes the two custom fields, or makes them fit for all object types that can be stamped."""
     rows = {row["name"]: row for row in live.table("custom_fields").by_id.values()}
-    models = tuple(sorted(OBJECT_TYPES[name].model for name in ENSURED if has_custom_fields(name)))
+    models = tuple(sorted(_stamped_models(live)))
     changes = []
     for name, attributes in _DEFINITIONS.items():
         if name not in rows:
@@ -202,6 +202,13 @@ def missing_definitions(live: Live) -> list[Change]:
         elif missing := set(models) - set(rows[name].get("object_types") or ()):
             changes.append(_widen(rows[name], missing))
     return changes
+
+
+def _stamped_models(live: Live) -> Iterator[str]:
+    """What can be stamped; of the types that an older NetBox may not have, those that the document names."""
+    for row in map(OBJECT_TYPES.__getitem__, ENSURED):
+        if has_custom_fields(row.name) and (not row.since or row.name in live.mentioned):
+            yield row.model
 
 
 def _off(on_drift: str, why: str, remedy: str) -> Metadata:

@@ -49,6 +49,11 @@ class Planned:
 
     change_id: str
 
+    @property
+    def object_type(self) -> str:
+        """Of which type that object is: ids of changes begin with it."""
+        return self.change_id.partition("/")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Stamp:

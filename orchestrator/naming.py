@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.diff import fingerprint
+from orchestrator.generic import pointed
 from orchestrator.graph import type_order
 from orchestrator.models import Change
 from orchestrator.register import Node, Register
@@ -57,22 +58,13 @@ def names_in(register: Register, changes: Sequence[Change]) -> dict[str, dict[in
     """Labels of the live objects that the changes refer to."""
     names: dict[str, dict[int, str]] = defaultdict(dict)
     for change in changes:
-        pointers = _pointers(change.object_type)
+        row = OBJECT_TYPES[change.object_type]
         for fields in (change.before, change.after):
-            for field in fields:
-                if field not in pointers:
-                    continue
-                known, value = names[pointers[field]], fields[field]
-                for one in value if isinstance(value, tuple) else (value,):
-                    if isinstance(one, int) and one not in known:
-                        known[one] = label_of(register, pointers[field], one)
+            for field, value in fields.items():
+                for object_type, one in pointed(row, field, value):
+                    if one not in names[object_type]:
+                        names[object_type][one] = label_of(register, object_type, one)
     return {object_type: known for object_type, known in names.items() if known}
-
-
-@cache
-def _pointers(object_type: str) -> dict[str, str]:
-    """The fields that may hold ids, with the type of what they point to."""
-    return {**OBJECT_TYPES[object_type].all_references(), "tags": "tags"}
 
 
 def label_of(register: Register, object_type: str, token: Any) -> str:
@@ -90,30 +82,37 @@ def _full_name(register: Register, node: Node) -> tuple[str, ...]:
     values = node.values
     found: list[str] = []
     parents, more = _naming_fields(node.row.name)
-    for name, object_type in parents:
+    for name in parents:
         token = values.get(name)
         if isinstance(token, Node) and token.row is node.row:
             found = [*_full_name(register, token)]  # which begins with all that the two have in common
         elif isinstance(token, Node):
             found += _full_name(register, token)
         elif token is not None:
-            found.append(label_of(register, object_type, token))
+            found.append(_called(register, node, name))
     found.append(node.label)
-    for name, object_type in more:
-        if values.get(name) is not None:
-            found.append(label_of(register, object_type, values[name]))
+    found += [_called(register, node, name) for name in more if values.get(name) is not None]
     return tuple(found)
 
 
+def _called(register: Register, node: Node, name: str) -> str:
+    """How what a field points to is called; a part of the key that points to nothing is called by itself."""
+    value = node.values[name]
+    if isinstance(value, Node):
+        return value.label
+    return next((label_of(register, *target) for target in pointed(node.row, name, value)), str(value))
+
+
 @cache
-def _naming_fields(object_type: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """References that stand before the label, and those that follow it where they are set."""
+def _naming_fields(object_type: str) -> tuple[list[str], list[str]]:
+    """References that stand before the label, and what else of the key follows it where that is set."""
     row = OBJECT_TYPES[object_type]
-    pointers = row.all_references()
-    parents = [(name, pointers[name]) for name in row.key if name != row.label and name in pointers]
+    pointers = row.pointers()
+    parents = [name for name in row.key if name != row.label and name in pointers]
     if row.tree:
-        parents.append((row.tree, row.name))
-    return parents, [(name, pointers[name]) for name in row.optional_key if name != row.tree]
+        parents.append(row.tree)
+    rest = [name for name in row.key if name != row.label and name not in pointers]
+    return parents, [*rest, *(name for name in row.optional_key if name != row.tree)]
 
 
 def _looks(node: Node) -> str:

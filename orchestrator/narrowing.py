@@ -23,8 +23,8 @@ def agrees(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
         if name in values and canonical_field(row, live, name) != values[name]:
             return False
     for name in row.optional_key:
-        # An address without a VRF means the global table; elsewhere what is left out matches anything.
-        given = name in values or row.by_host
+        # Without a VRF the global table is meant; elsewhere what is left out matches anything.
+        given = name in values or row.by_vrf
         if given and canonical_field(row, live, name) != values.get(name):
             return False
     shared = row.by_host and values.get("role") in SHARED_ROLES and "assigned_object" in values

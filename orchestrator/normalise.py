@@ -21,7 +21,7 @@ from orchestrator.expand import RangeError, expand_entry
 from orchestrator.references import ReferenceReader
 from orchestrator.schema import FieldSpec, load_schema
 from orchestrator.shorthand import SUGAR, Defaults, short_names
-from orchestrator.values import BadValueError, coerce, has_notation, suggest
+from orchestrator.values import BadValueError, coerce, suggest
 
 MAX_OBJECTS = 500_000
 
@@ -76,7 +76,7 @@ class _Reader:
         """Read the entries of one list; `parent` refers to the entry that they stand in."""
         for index, item in enumerate(items):
             place = f"{path}[{index}]"
-            if isinstance(item, str):
+            if isinstance(item, str) or (row.numbered and type(item) is int):
                 item = {row.label: item}
             if not isinstance(item, dict):
                 self.problem(place, f"must be a mapping of fields, not {type(item).__name__}")
@@ -89,7 +89,7 @@ class _Reader:
                 self.problem(f"{place}.{row.label}", str(error), "options.expand: false turns ranges off")
                 continue
             for one in expanded:
-                self.read_entry(row, one, place, parent)
+                self.read_entry(row, _numbered(row, one) if row.numbered else one, place, parent)
 
     def read_entry(
         self, row: ObjectType, item: Mapping[str, Any], path: str, parent: Reference | None
@@ -101,12 +101,13 @@ class _Reader:
         entry = Entry(row.name, path)
         if parent is not None:
             self.hang_on(row, raw, parent, path)
-        if row.name == "ip_addresses":
-            raw = read_assignment(raw, path, self.references)
+        if row.by_host:
+            raw = read_assignment(row, raw, path, self.references)
         children = {name: raw.pop(name) for name in row.children if name in raw} if row.children else {}
         if "match" in raw or "id" in raw:
             entry.match = self.read_match(row, raw, path)
         plain, fields = self.plain[row.name], entry.fields
+        self.fold_halves(row, raw, path)
         for key, value in raw.items():
             if type(value) is Reference or (key in plain and plain[key](value)):
                 fields[key] = value
@@ -136,6 +137,18 @@ class _Reader:
             self.problem(f"{path}.{field}", f"the entry stands inside another {above.noun}", "leave it out")
         raw[field] = parent
 
+    def fold_halves(self, row: ObjectType, raw: dict[str, Any], path: str) -> None:
+        """One pointer in place of the two fields that NetBox has for it, `scope_type` and `scope_id`."""
+        for field in row.generic:
+            halves = {name: raw.pop(name) for name in (f"{field}_type", f"{field}_id") if name in raw}
+            if halves and field in raw:
+                first = next(iter(halves))
+                self.problem(f"{path}.{first}", f"given twice: {field} and {first}", "keep one of them")
+            elif halves:
+                found = self.references.generic_by_id(row, field, halves, path)
+                if found is not None or not any(halves.values()):
+                    raw[field] = found
+
     def read_match(self, row: ObjectType, raw: dict[str, Any], path: str) -> Reference | None:
         given, object_id = raw.pop("match", None), raw.pop("id", None)
         if given is not None and object_id is not None:
@@ -154,21 +167,26 @@ class _Reader:
         """Put one field of the document into the entry, unless something is wrong with it."""
         field = short_names(row.name).get(key, key)
         spec = self.schema[row.name].get(field)
-        if value is None and field in row.generic:
-            found: Any = None
-        elif field in row.generic:
-            path = f"{entry.path}.{key}"
-            found = self.references.reference(row.generic[field], value, path) or _ABSENT
+        if field in row.generic:
+            found: Any = self.read_generic(row, field, value, f"{entry.path}.{key}")
         elif spec is None:
             found = self.unknown_field(row, key, f"{entry.path}.{key}")
         elif spec.kind == "reference":
             found = self.read_reference(row, field, key, value, f"{entry.path}.{key}")
-        elif spec.kind == "tags":
-            found = self.references.tags(value, f"{entry.path}.{key}") or ()
+        elif spec.kind == "tags" or field in row.lists:
+            found = self.references.several(row.lists.get(field, "tags"), value, f"{entry.path}.{key}")
+            found = _ABSENT if found is None else found
         else:
             found = self.read_plain(row, field, spec, value, entry.path, key)
         if found is not _ABSENT:
             entry.fields[field] = found
+
+    def read_generic(self, row: ObjectType, field: str, value: Any, path: str) -> Any:
+        """A Reference, or None to clear."""
+        if value is None or isinstance(value, Reference):
+            return value
+        found = self.references.generic(row, field, value, path)
+        return _ABSENT if found is None else found
 
     def unknown_field(self, row: ObjectType, key: str, path: str) -> Any:
         specs = self.schema[row.name]
@@ -225,6 +243,12 @@ class _Reader:
             self.problem(path, f"{row.label} is missing", f"or identify the object by {others}")
 
 
+def _numbered(row: ObjectType, item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An entry whose label has come out of a range as text, `[100-199]`, with the number that it is."""
+    label = item.get(row.label)
+    return {**item, row.label: int(label)} if type(label) is str and label.strip().isdecimal() else item
+
+
 def _own_parent(row: ObjectType, raw: Mapping[str, Any]) -> dict[str, Any]:
     """What an entry says of what it hangs on, in the one spelling that a reference takes."""
     if row.child_of and row.child_of in raw:
@@ -238,7 +262,7 @@ def _quick_checks(row: ObjectType, specs: Mapping[str, FieldSpec]) -> Mapping[st
     checks = {
         field: _quick_check(spec)
         for field, spec in specs.items()
-        if not has_notation(field) and field not in row.generic
+        if not spec.notation and field not in row.generic
     }
     return {field: check for field, check in checks.items() if check is not None}
 

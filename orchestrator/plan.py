@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
@@ -75,6 +76,8 @@ def digest_of(plan: Plan) -> str:
 
 # Whether a colon in the address is what the field asks for.
 _FAMILIES = {"primary_ip4": False, "primary_ip6": True}
+# What has addresses of its own.
+_HOSTS = ("devices", "virtual_machines")
 
 
 class _Draft:
@@ -141,7 +144,7 @@ class _Draft:
 
     def _link_target(self, node: Node, reference: Reference) -> Node | None:
         scope = {node.row.child_of: node.parent} if node.row.child_of else {}
-        owner = node if node.row.name == "devices" else None
+        owner = node if node.row.name in _HOSTS and reference.object_type == "ip_addresses" else None
         target = self.resolver.resolve(reference, scope, owner=owner)
         if target is not None and owner is not None:
             self._check_own_address(node, reference, target)
@@ -153,8 +156,8 @@ class _Draft:
         text = str(address.fact("address"))
         if name in _FAMILIES and _FAMILIES[name] != (":" in text):
             self._problem(reference.path, f"{text} is of the other address family", "use the other field")
-        elif not address.unclear and self.register.holder(address) != device.token:
-            hint = "assign it to one of the device's interfaces"
+        elif not address.unclear and self.register.holder(address) != device.as_host:
+            hint = f"assign it to one of the {device.row.noun}'s interfaces"
             self._problem(reference.path, f"{text} is not on {device.label!r}", hint)
 
     def check(self) -> None:
@@ -325,7 +328,9 @@ def _telling_first(row: ObjectType, entries: Sequence[Entry]) -> Sequence[Entry]
 
 
 def _nodes_in(values: Any) -> list[Node]:
-    return [value for value in values.values() if type(value) is Node]
+    found = [value for value in values.values() if type(value) is Node]
+    several = [value for value in values.values() if type(value) is tuple]
+    return [*found, *(one for value in several for one in value if type(one) is Node)]
 
 
 def _ids(nodes: list[Node]) -> tuple[str, ...]:
@@ -343,5 +348,14 @@ def _sent(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _frozen(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """What goes into a change: in place of each Node what stands for it in a plan."""
-    nodes = {name: value.planned for name, value in values.items() if type(value) is Node}
+    nodes: dict[str, Any] = {name: value.planned for name, value in values.items() if type(value) is Node}
+    for name, value in values.items():
+        if type(value) is tuple and any(type(one) is Node for one in value):
+            nodes[name] = _several(value)
     return {**values, **nodes} if nodes else values
+
+
+def _several(tokens: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Ids in order, then what the plan makes, by its name: the order of the document says nothing."""
+    ids = [one for one in tokens if type(one) is not Node]
+    return (*ids, *sorted((one.planned for one in tokens if type(one) is Node), key=attrgetter("change_id")))

@@ -140,4 +140,4 @@ def _revive(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _value(value: Any) -> Any:
     if isinstance(value, dict) and set(value) == {_PLANNED}:
         return Planned(value[_PLANNED])
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_value, value)) if isinstance(value, list) else value

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.generic import pointed
 from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.models import Action, Change, Pass, Plan, Planned
 
@@ -24,7 +25,9 @@ _HEADINGS = {Pass.RELEASE: " (let go first)", Pass.BUILD: "", Pass.LINK: " (link
 _DRIFT = {"netbox": "changed in NetBox since our last apply", "both": "changed here and in NetBox"}
 KEPT = "kept as changed in NetBox since our last apply"
 # Fields that say little beside the label, which is printed anyway.
-_QUIET = frozenset({"slug", "name", "model", "address"})
+_QUIET = frozenset({"slug", *(row.label for row in OBJECT_TYPES.values())})
+# So many of a list are shown, and the number of the others.
+_MANY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +133,24 @@ def _change_lines(change: Change, names: Names) -> Iterator[str]:
 
 def told_fields(change: Change, names: Names) -> Iterator[ToldField]:
     """The fields of a change that say something; `names` has the labels of what they point to."""
-    pointers = {**OBJECT_TYPES[change.object_type].all_references(), "tags": "tags"}
-    before = _told(change.before)
+    row, before = OBJECT_TYPES[change.object_type], _told(change.before)
     for name, value in sorted(_told(change.after).items()):
-        known = names.get(pointers.get(name, ""), {})
+        shown = _shown(value, _labels(row, name, value, names))
         if change.action is not Action.CREATE:
-            was = _shown(before.get(name), known)
-            yield ToldField(name, was, _shown(value, known), _drift_mark(change, name))
+            was = before.get(name)
+            told = _shown(was, _labels(row, name, was, names))
+            yield ToldField(name, told, shown, _drift_mark(change, name))
         elif name not in _QUIET:
-            yield ToldField(name, None, _shown(value, known))
+            yield ToldField(name, None, shown)
+
+
+def _labels(row: ObjectType, name: str, value: Any, names: Names) -> Mapping[Any, str]:
+    """What the ids in a value stand for, as far as that is known."""
+    known = {one: names.get(object_type, {}).get(one, "") for object_type, one in pointed(row, name, value)}
+    labels: dict[Any, str] = {one: label for one, label in known.items() if label}
+    if type(value) is str and labels:  # one of several types, which it names
+        labels[value] = f"{value.partition(' ')[0]} {next(iter(labels.values()))}"
+    return labels
 
 
 def _told(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,13 +171,14 @@ def _drift_mark(change: Change, name: str) -> str:
     return "; ".join(f"{field}: {_DRIFT[kind]}" for field, kind in drift.items() if kind)
 
 
-def _shown(value: Any, known: Mapping[int, str]) -> str:
+def _shown(value: Any, known: Mapping[Any, str]) -> str:
     if value is None:
         return "(none)"
     if isinstance(value, Planned):
         return value.change_id.partition("/")[2]
     if isinstance(value, tuple):
-        return "[" + ", ".join(_shown(item, known) for item in value) + "]"
-    if isinstance(value, int) and value in known:
+        shown = [_shown(item, known) for item in value[:_MANY]]
+        return f"[{', '.join(shown)}{f', and {len(value) - _MANY} more' if len(value) > _MANY else ''}]"
+    if type(value) in (int, str) and value in known:
         return known[value]
     return repr(value) if isinstance(value, str) else str(value)

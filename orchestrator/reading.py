@@ -29,7 +29,7 @@ def read_live(desired: Desired, netbox: NetBox) -> Live:
     wanted = _Collector(desired).collect()
     left = [OBJECT_TYPES[name] for name in type_order() if name in wanted]
     whole = _cheaper_whole(left, wanted, netbox)
-    live = Live()
+    live = Live(mentioned=frozenset(wanted))
     while left:
         ready = [row for row in left if row.name in whole or not _asks_parents(row, left)]
         queries = [query for row in ready for query in _queries(row, wanted[row.name], live, whole)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Reference
 from orchestrator.json_shape import shorten
 from orchestrator.values import suggest
@@ -43,6 +43,8 @@ class ReferenceReader:
         """A reference by name or by a mapping."""
         if isinstance(value, str) and value.strip():
             return Reference(object_type, path, name=value.strip())
+        if type(value) is int and OBJECT_TYPES[object_type].numbered:
+            return Reference(object_type, path, name=str(value))
         if isinstance(value, Mapping) and value:
             return self._mapped(object_type, value, path)
         if isinstance(value, int) and not isinstance(value, bool):
@@ -53,20 +55,52 @@ class ReferenceReader:
             self.problem(path, f"expected a name or a mapping, got {shorten(value)}", hint)
         return None
 
-    def tags(self, value: Any, path: str) -> tuple[Reference, ...] | None:
-        """References to a list of tags."""
+    def several(self, object_type: str, value: Any, path: str) -> tuple[Reference, ...] | None:
+        """References to each of a list of objects."""
         if not isinstance(value, list):
-            self.problem(path, "must be a list of tag names")
+            noun = OBJECT_TYPES[object_type].noun
+            self.problem(path, f"must be a list of {noun} names", f"write [{shorten(value)}]")
             return None
-        found = [self.reference("tags", item, f"{path}[{index}]") for index, item in enumerate(value)]
+        found = [self.reference(object_type, item, f"{path}[{index}]") for index, item in enumerate(value)]
         return tuple(reference for reference in found if reference is not None)
+
+    def generic(self, row: ObjectType, field: str, value: Any, path: str) -> Reference | None:
+        """A reference to an object of one of several types: `{site: AMS1}`.
+
+        Where addresses are assigned, what stands there without a type is an interface.
+        """
+        kinds = {OBJECT_TYPES[name].word: name for name in row.generic[field]}
+        if isinstance(value, Mapping) and len(value) == 1 and (kind := next(iter(value))) in kinds:
+            return self.reference(kinds[kind], value[kind], f"{path}.{kind}")
+        if row.by_host and isinstance(value, Mapping):
+            return self.reference(row.generic[field][0], value, path)
+        hint = f"write {{{next(iter(kinds))}: NAME}}; it may be a {' or '.join(kinds)}"
+        self.problem(path, f"expected a mapping that says what {field} is, got {shorten(value)}", hint)
+        return None
+
+    def generic_by_id(self, row: ObjectType, field: str, raw: Mapping[str, Any], path: str) -> Any:
+        """The same, said as NetBox does, by `scope_type` and `scope_id`; both null for none."""
+        names = [f"{field}_{half}" for half in ("type", "id")]
+        kind, object_id = (raw.get(name) for name in names)
+        if kind is None and object_id is None:
+            return None
+        types = {OBJECT_TYPES[name].model: name for name in row.generic[field]}
+        if kind is None or object_id is None:
+            missing, given = names if kind is None else reversed(names)
+            self.problem(f"{path}.{given}", f"needs {missing} beside it", "give both, or name what it is")
+        elif kind not in types:
+            message = f"{shorten(kind)} cannot be the {field} of {row.name}"
+            self.problem(f"{path}.{names[0]}", message, f"one of: {', '.join(types)}")
+        else:
+            return self.by_id(types[kind], object_id, f"{path}.{names[1]}")
+        return None
 
     def _mapped(self, object_type: str, value: Mapping[str, Any], path: str) -> Reference | None:
         if set(value) == {"id"}:
             found = self.object_id(value["id"], f"{path}.id")
             return None if found is None else Reference(object_type, path, id=found)
         row = OBJECT_TYPES[object_type]
-        allowed = [row.label, "slug", *row.key, *row.optional_key, *row.other_keys]
+        allowed = [row.label, row.alias or "slug", *row.key, *row.optional_key, *row.other_keys]
         parts: dict[str, Any] = {}
         for key, part in value.items():
             place = f"{path}.{key}"
@@ -79,16 +113,19 @@ class ReferenceReader:
             if part is None and key in row.optional_key:
                 parts[key] = None  # the one that has none: `vrf: null` is the global table
                 continue
-            read = self._part(row.all_references().get(key), part, place)
+            read = self._part(row, key, part, place)
             if read is None:
                 return None
             parts[key] = read
         return Reference(object_type, path, parts=parts)
 
-    def _part(self, object_type: str | None, part: Any, path: str) -> Reference | str | None:
+    def _part(self, row: ObjectType, key: str, part: Any, path: str) -> Reference | str | None:
         if isinstance(part, Reference):  # to the entry that this one stands in
             return part
-        return self.reference(object_type, part, path) if object_type else self._text(part, path)
+        if key in row.generic:
+            return self.generic(row, key, part, path)
+        target = row.references.get(key)
+        return self.reference(target, part, path) if target else self._text(part, path)
 
     def _text(self, part: Any, path: str) -> str | None:
         """What identifies an object besides references is text, though it may look like a number."""

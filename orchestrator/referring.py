@@ -8,7 +8,8 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.gathering import Gathered
-from orchestrator.live import label_key
+from orchestrator.generic import pointed
+from orchestrator.live import canonical_field, label_key
 from orchestrator.ports import Row
 from orchestrator.values import live_value
 
@@ -92,12 +93,17 @@ class Names:
 
     def _key(self, row: Row, names: tuple[str, ...]) -> tuple[Any, ...]:
         label = self._row.label
-        return tuple(self._label(row) if name == label else live_value(row.get(name), name) for name in names)
+        return tuple(
+            self._label(row) if name == label else canonical_field(self._row, row, name) for name in names
+        )
 
     def _part(self, name: str, row: Row) -> Any:
-        value = live_value(row.get(name), name)
-        target = self._row.all_references().get(name)
-        return self._others[target].of(value, row) if target and value is not None else value
+        value = canonical_field(self._row, row, name)
+        for target, one in pointed(self._row, name, value):
+            named = self._others[target].of(one, row)
+            generic = name in self._row.generic
+            return {OBJECT_TYPES[target].word: named} if generic else named
+        return value
 
 
 def all_names(found: Gathered, by_id: Counter[str]) -> dict[str, Names]:

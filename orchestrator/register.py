@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType
 from orchestrator.desired import Reference
+from orchestrator.generic import generic_target
 from orchestrator.graph import type_order
 from orchestrator.live import Live, canonical_field, canonical_row, label_key
 from orchestrator.models import Planned
@@ -67,6 +68,11 @@ class Node:
         return self.live["id"] if self.live is not None else self
 
     @property
+    def as_host(self) -> tuple[str, Any]:
+        """What `Register.holder` says of the addresses on its interfaces."""
+        return self.row.word, self.token
+
+    @property
     def label(self) -> str:
         """How people call it."""
         name = self.values.get(self.row.label) or (self.live or {}).get(self.row.label)
@@ -99,26 +105,26 @@ class Register:
         self.nodes: dict[str, list[Node]] = defaultdict(list)
         self._of_live: dict[tuple[str, int], Node] = {}
         self._by_label: dict[str, dict[Any, list[Node]]] = defaultdict(dict)
-        self._by_slug: dict[tuple[str, str], list[Node]] = defaultdict(list)
+        self._by_alias: dict[tuple[str, str], list[Node]] = defaultdict(list)
         self._by_key: dict[Identity, Node] = {}
         self._look_alikes: dict[str, LookAlikes] = {}
 
     def forget_lookups(self) -> None:
         """No object will be looked for by label, slug or key any more."""
-        for lookup in (self._by_label, self._by_slug, self._by_key, self._look_alikes):
+        for lookup in (self._by_label, self._by_alias, self._by_key, self._look_alikes):
             lookup.clear()
 
     def add(self, node: Node, identity: Identity) -> None:
         """Take in an object that the document declares or implies."""
-        row, label, slug = node.row, node.values.get(node.row.label), node.values.get("slug")
+        row, label, alias = node.row, node.values.get(node.row.label), node.values.get(node.row.alias)
         self.nodes[row.name].append(node)
         self._by_key.setdefault(identity, node)
-        if row.slug_from and not slug:
-            slug = slugify(str(label or ""))
+        if row.slug_from and not alias:
+            alias = slugify(str(label or ""))
         if label is not None:
             self._by_label[row.name].setdefault(node.place, []).append(node)
-        if slug:
-            self._by_slug[row.name, slug].append(node)
+        if alias:
+            self._by_alias[row.name, alias].append(node)
         if label is not None and row.name in self._look_alikes:
             self._look_alikes[row.name].add(str(label))
 
@@ -138,7 +144,7 @@ class Register:
             return []
         if (exact := self._by_key.get(identity)) is not None:
             return [exact]
-        if label is None or node.live is not None or node.row.by_host:
+        if label is None or node.live is not None or node.row.by_vrf:
             return []
         known = self._by_label[node.row.name].get(node.place, ())
         return [other for other in known if not other.unclear and _compatible(node, other)]
@@ -169,13 +175,15 @@ class Register:
             return []
         return self._both(row, self._by_label[row.name].get(key, []), self.live.table(row.name).at(key))
 
-    def slugged(self, row: ObjectType, slug: str) -> list[Node]:
-        """Objects with this slug."""
+    def also_called(self, row: ObjectType, alias: str) -> list[Node]:
+        """Objects with this slug, or what else they are called by (`ObjectType.alias`)."""
         # A derived slug counts only for objects that are new: what exists keeps its own.
         nodes = [
-            node for node in self._by_slug.get((row.name, slug), []) if node.fact("slug") in (None, slug)
+            node
+            for node in self._by_alias.get((row.name, alias), [])
+            if node.fact(row.alias) in (None, alias)
         ]
-        return self._both(row, nodes, self.live.table(row.name).slugged(slug))
+        return self._both(row, nodes, self.live.table(row.name).also_called(alias))
 
     def rows_by_other_keys(self, row: ObjectType, values: Mapping[str, Any]) -> list[Row]:
         """Live rows found by a unique field that can stand in for a missing name."""
@@ -194,14 +202,15 @@ class Register:
         """Every label there is, for suggestions."""
         return [*self.live.table(row.name).labels(), *(node.label for node in self.nodes[row.name])]
 
-    def holder(self, address: Node) -> Any:
-        """The token of the device that an address is on, through its interface."""
+    def holder(self, address: Node) -> tuple[str, Any]:
+        """What an address is on through its interface: the field that names it there, and its token."""
         assigned = address.values.get("assigned_object")
-        known = assigned if isinstance(assigned, Node) else self._of_live.get(("interfaces", assigned or 0))
+        known = assigned if isinstance(assigned, Node) else self._of_live.get(_interface(address, assigned))
         if known is not None:
-            return known.parent
+            return known.row.child_of, known.parent
         nested = (address.live or {}).get("assigned_object") or {}
-        return (nested.get("device") or {}).get("id")
+        above = next((name for name in ("device", "virtual_machine") if nested.get(name)), "")
+        return above, (nested.get(above) or {}).get("id")
 
     def component_count(self, node: Node, counts: Iterable[str] = TEMPLATE_COUNTS) -> int:
         """How many components NetBox instantiates along with this object, from its type's templates."""
@@ -223,6 +232,11 @@ class Register:
             return list(nodes)
         found = [*nodes, *(self.of_live(row, live) for live in rows)]
         return list(dict.fromkeys(found))
+
+
+def _interface(address: Node, assigned: Any) -> tuple[str, int]:
+    object_type, object_id = generic_target(address.row, "assigned_object", assigned)
+    return object_type, object_id or 0
 
 
 def _compatible(node: Node, other: Node) -> bool:

@@ -122,7 +122,8 @@ def _holder(change: Change, live: Live, interfaces: Mapping[str, Change]) -> Row
 def _device_of(interface: Any, live: Live, interfaces: Mapping[str, Change]) -> Any:
     if isinstance(interface, Planned):
         return interfaces[interface.change_id].after.get("device")
-    return live_value(live.table("interfaces").by_id.get(interface or 0, {}).get("device"))
+    interface_id = interface if isinstance(interface, int) else 0  # not of a virtual machine
+    return live_value(live.table("interfaces").by_id.get(interface_id, {}).get("device"))
 
 
 # -- names that swap, or move on from one object to the next --------------------------

@@ -6,6 +6,7 @@ that when a reference is looked at, everything it may mean is already known.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -14,6 +15,7 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Options, Reference
 from orchestrator.errors import Problem
+from orchestrator.generic import generic_token
 from orchestrator.live import Live, canonical_field, label_key
 from orchestrator.narrowing import agrees, fits, narrow, narrow_addresses, shares_key
 from orchestrator.ports import Row
@@ -98,7 +100,7 @@ class Resolver:
                 self._resolve_value(node, name, fields[name])
         for name, value in fields.items():
             if name not in apart:
-                values[name] = self._resolve_tags(value) if name == "tags" else value
+                values[name] = self._resolve_several(value, {}) if name == "tags" else value
 
     def _resolve_value(self, node: Node, name: str, value: Any) -> None:
         if isinstance(value, Reference):
@@ -108,11 +110,17 @@ class Resolver:
                 node.unclear = node.unclear or name in (*node.row.key, *node.row.optional_key)
                 return
             value = target.token
+            if name in node.row.generic and isinstance(value, int):
+                value = generic_token(node.row, name, target.row.name, value)
+        elif name in node.row.lists:
+            value = self._resolve_several(value, node.values)
         node.values[name] = value
 
-    def _resolve_tags(self, references: Iterable[Reference]) -> tuple[int, ...]:
-        found = (self.resolve(reference, {}) for reference in references)
-        return tuple(sorted({tag.token for tag in found if tag is not None}))
+    def _resolve_several(self, references: Iterable[Reference], scope: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The tokens of several objects, each once: ids in order, then what is still to be created."""
+        found = (self.resolve(reference, scope) for reference in references)
+        tokens = dict.fromkeys(node.token for node in found if node is not None)
+        return tuple(sorted(tokens, key=lambda token: token if isinstance(token, int) else math.inf))
 
     def _merge(self, twin: Node, node: Node) -> None:
         """The same object declared twice: identical is fine, contradictory is an error naming both places."""
@@ -183,8 +191,8 @@ class Resolver:
         try:
             if row.label in expected:
                 rows = table.labelled(expected[row.label], expected.get(row.child_of))
-            elif "slug" in expected:
-                rows = table.slugged(str(expected["slug"]))
+            elif row.alias in expected:
+                rows = table.also_called(str(expected[row.alias]))
             else:
                 rows = self.register.rows_by_other_keys(row, expected)
         except ValueError:  # not an address, so nobody has it
@@ -242,7 +250,7 @@ class Resolver:
         if found is None:
             return None
         if len(found) > 1 and owner is not None:
-            found = [node for node in found if self.register.holder(node) == owner.token] or found
+            found = [node for node in found if self.register.holder(node) == owner.as_host] or found
         if len(found) == 1:
             self._refuse_old_name(reference, found[0])
             return found[0]
@@ -294,12 +302,14 @@ class Resolver:
     def _named(self, reference: Reference, scope: Mapping[str, Any]) -> list[Node] | None:
         row = OBJECT_TYPES[reference.object_type]
         named = self.register.labelled(row, reference.name, scope.get(row.child_of))
-        slugged = self.register.slugged(row, reference.name) if row.slug_from else []
-        if named and slugged and not set(map(id, named)) & set(map(id, slugged)):
-            message = f"{reference.name!r} is the name of one {row.noun} and the slug of another"
-            self.problem(reference.path, message, f"use {{slug: ...}} or {{{row.label}: ...}}")
+        alike = self.register.also_called(row, reference.name) if row.alias else []
+        if named and alike and not set(map(id, named)) & set(map(id, alike)):
+            message = (
+                f"{reference.name!r} is the {row.label} of one {row.noun} and the {row.alias} of another"
+            )
+            self.problem(reference.path, message, f"use {{{row.alias}: ...}} or {{{row.label}: ...}}")
             return None
-        return named or slugged
+        return named or alike
 
     def _matching(self, reference: Reference, scope: Mapping[str, Any]) -> list[Node]:
         row, expected = OBJECT_TYPES[reference.object_type], self._expected(reference, scope)
@@ -308,9 +318,9 @@ class Resolver:
         known_by = row.label
         if row.label in expected:
             found = self.register.labelled(row, str(expected[row.label]), expected.get(row.child_of))
-        elif "slug" in expected:
-            known_by = "slug"  # that of a new object is derived later on
-            found = self.register.slugged(row, str(expected["slug"]))
+        elif row.alias in expected:
+            known_by = row.alias  # the slug of a new object is derived later on
+            found = self.register.also_called(row, str(expected[row.alias]))
         else:
             rows = self.register.rows_by_other_keys(row, expected)
             found = [self.register.of_live(row, live) for live in rows]
@@ -326,6 +336,9 @@ class Resolver:
                 if target is None:
                     return None
                 part = target.token
+                row = OBJECT_TYPES[reference.object_type]
+                if name in row.generic and isinstance(part, int):
+                    part = generic_token(row, name, target.row.name, part)
             found[name] = part
         return found
 
@@ -420,5 +433,5 @@ def _live_place(node: Node) -> Any:
 def _pointers(object_type: str) -> tuple[tuple[str, ...], frozenset[str]]:
     """The fields that may point to what the entry hangs on or needs, and those with the links as well."""
     row = OBJECT_TYPES[object_type]
-    pointers = (*row.references, *row.generic)
+    pointers = (*row.references, *row.lists, *row.generic)
     return pointers, frozenset((*pointers, *row.links))

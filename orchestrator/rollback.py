@@ -16,6 +16,7 @@ from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.deeds import Deed, Key
 from orchestrator.dependents import Dependent
 from orchestrator.diff import Fields, same
+from orchestrator.generic import pointed
 from orchestrator.graph import type_order
 from orchestrator.live import canonical_row
 from orchestrator.models import Action, Change, Pass, Plan
@@ -112,10 +113,11 @@ class _Draft:
 
     def _points_nowhere(self, deed: Deed, after: Fields) -> str:
         """Whether a value to be put back points to what is gone; NetBox would refuse it."""
-        for name, target in OBJECT_TYPES[deed.object_type].all_references().items():
-            value = after.get(name)
-            if isinstance(value, int) and value not in self.aftermath.names.get(target, {}):
-                return f"its {name} was {OBJECT_TYPES[target].noun} {value}, which is gone"
+        row = OBJECT_TYPES[deed.object_type]
+        for name in (name for name in after if name in row.pointers()):
+            for target, one in pointed(row, name, after[name]):
+                if one not in self.aftermath.names.get(target, {}):
+                    return f"its {name} was {OBJECT_TYPES[target].noun} {one}, which is gone"
         return ""
 
     def keep_what_others_need(self) -> None:
@@ -142,7 +144,8 @@ class _Draft:
         if one.key in self.deleted or self.along.get(one.key) in self.deleted:
             return True
         _, after = self.restored.get(one.key, ({}, {}))
-        return one.field in after and after[one.field] != target[1]
+        row = OBJECT_TYPES[one.object_type]
+        return one.field in after and target not in pointed(row, one.field, after[one.field])
 
     def keep_addresses_that_others_need(self) -> None:
         """An address that is primary by now on a device which stays as it is stays there, too."""
@@ -158,8 +161,9 @@ class _Draft:
         fields = [
             name for name in held_as(holder, key[1]) if not self._lets_go(("devices", holder["id"]), name)
         ]
-        goes_back_to = self.restored[key][1]["assigned_object"]
-        home = live.table("interfaces").by_id.get(goes_back_to or 0, {}).get("device") or {}
+        back = pointed(OBJECT_TYPES[key[0]], "assigned_object", self.restored[key][1]["assigned_object"])
+        homes = [live.table(name).by_id.get(one, {}).get("device") or {} for name, one in back]
+        home = homes[0] if homes else {}
         if not fields or home.get("id") == there["id"]:
             return ""
         return f"device {holder.get('name')!r} has it as its {' and '.join(fields)}"

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from orchestrator.assignment import HOSTS
 from orchestrator.assignment import SPELLINGS as ASSIGNED
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.json_shape import shorten
 from orchestrator.references import Note
 from orchestrator.schema import load_schema
 
-SUGAR = {"devices": ("manufacturer", "model"), "ip_addresses": ("interface", "device")}
+SUGAR = {"devices": ("manufacturer", "model"), "ip_addresses": ("interface", *HOSTS, "fhrp_group")}
 """Fields that people write and NetBox does not have."""
 
 _BESIDE = ("manufacturer", "model")
@@ -93,7 +94,7 @@ class Defaults:
         short = short_names(object_type)
         taken = {short.get(key, key) for key in own}
         if object_type == "ip_addresses" and not taken.isdisjoint(ASSIGNED):
-            taken.update(ASSIGNED if "interface" in own else (*ASSIGNED, "device"))
+            taken.update(ASSIGNED if "interface" in own else (*ASSIGNED, *HOSTS))
         if _only_manufacturer(defaults.get("device_type")):
             taken.add("device_type")
         return {key: value for key, value in defaults.items() if short.get(key, key) not in taken}

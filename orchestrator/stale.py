@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.deeds import NOT_UNDONE, Key
 from orchestrator.diff import same
 from orchestrator.errors import NotApplyableError, StalePlanError
+from orchestrator.generic import pointed
 from orchestrator.models import Action, Change, Pass, Plan, Planned
 from orchestrator.resume import NOTHING_DONE, Done
 
@@ -299,21 +300,19 @@ class _Labels:
 
     def told(self, change: Change, fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         """The fields with labels for references; custom fields one by one."""
-        pointers = {**OBJECT_TYPES[change.object_type].all_references(), "tags": "tags"}
+        row = OBJECT_TYPES[change.object_type]
         for name, value in fields.items():
             if name == "custom_fields" and isinstance(value, Mapping):
                 yield from ((f"custom field {inner}", one) for inner, one in value.items())
             elif isinstance(value, list | tuple):
-                yield name, [self._label(pointers.get(name, ""), one) for one in value]
+                yield name, [self._label(row, name, one) for one in value]
             else:
-                yield name, self._label(pointers.get(name, ""), value)
+                yield name, self._label(row, name, value)
 
-    def _label(self, object_type: str, value: Any) -> Any:
+    def _label(self, row: ObjectType, name: str, value: Any) -> Any:
         if isinstance(value, Planned):
             return self._of_changes.get(value.change_id, value.change_id)
-        if object_type and isinstance(value, int):
-            return self._of_ids.get((object_type, value), value)
-        return value
+        return next((self._of_ids.get(key, value) for key in pointed(row, name, value)), value)
 
 
 def _first(sentences: Iterable[str]) -> str:

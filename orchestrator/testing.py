@@ -23,6 +23,7 @@ from orchestrator.errors import (
     UnknownOutcomeError,
     UnreachableError,
 )
+from orchestrator.generic import pointed
 from orchestrator.netbox.changelog import is_message, parse_moment
 from orchestrator.netbox.queries import check_ids, check_query
 from orchestrator.netbox.rest import MAX_MESSAGE_LENGTH, to_wire
@@ -254,24 +255,23 @@ class MemoryNetBox:
 
     def _shown(self, row: ObjectType, live: Row) -> Row:
         specs = load_schema().get(row.name, {})
-        references = row.all_references()
         shown: Row = {"display": str(live.get(row.label))}
         for name, value in live.items():
-            if name in references and value is not None:
-                shown[name] = self._nested(references[name], value)
-            elif name == "tags":
-                shown[name] = [self._nested("tags", tag) for tag in value]
+            if name == "tags" or name in row.lists:
+                shown[name] = [self._nested(*target) for target in pointed(row, name, value)]
+            elif name in row.references or name in row.links:
+                shown[name] = next((self._nested(*target) for target in pointed(row, name, value)), value)
             elif name in specs and specs[name].kind == "choice":
                 shown[name] = {"value": value, "label": specs[name].choices[value]} if value else None
             elif row.name == "custom_fields" and name in CHOICE_LABELS:
                 shown[name] = {"value": value, "label": CHOICE_LABELS[name][value]}
             else:
                 shown[name] = deepcopy(value) if isinstance(value, dict | list) else value
-        for name, target in row.generic.items():
+        for name in row.generic:
             there = points_to(row, name, live)
             shown[name] = {"id": live[f"{name}_id"], "display": there} if there else None
-            if isinstance(there, int):
-                shown[name] = self._nested(target, there)
+            for object_type, one in pointed(row, name, there):
+                shown[name] = self._nested(object_type, one)
         if row.name == "device_types":
             shown |= dict.fromkeys(TEMPLATE_COUNTS, 0)
             shown["interface_template_count"] = len(self.interface_templates[live["id"]])
@@ -319,7 +319,7 @@ def _rejected(refused: Mapping[int, str], sent: int) -> RejectedError:
 def _pointers(object_type: str) -> dict[str, str]:
     """Filter by the id of a target -> field that points to it."""
     row = OBJECT_TYPES[object_type]
-    return {row.pointer_filter(name): name for name in row.all_references()}
+    return {row.pointer_filter(name): name for name in row.pointers()}
 
 
 @cache
@@ -341,6 +341,10 @@ def _matcher(row: ObjectType, name: str, values: Iterable[str | int]) -> Callabl
     if name == "address":
         return lambda live: live["address"] in texts or host_of(live["address"]) in texts
     field = _pointers(row.name).get(name, name.removesuffix("__ie"))
+    if field in row.generic:  # by id, of whichever type
+        return lambda live: str(live.get(f"{field}_id")) in texts
+    if field in row.lists:
+        return lambda live: not texts.isdisjoint(map(str, live.get(field) or ()))
     if name.endswith("__ie") or (row.fold_case and name == row.label):
         folded = {text.lower() for text in texts}
         return lambda live: str(points_to(row, field, live)).lower() in folded

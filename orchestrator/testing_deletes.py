@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.generic import pointed
 from orchestrator.ports import Row
 from orchestrator.testing_rules import MemoryTables, points_to
 
@@ -154,12 +155,12 @@ class ListDelete:
         for object_type, rules in _ON_DELETE.items():
             row = OBJECT_TYPES[object_type]
             for name, rule in rules.items():
-                if row.all_references().get(name) != spot[0]:
+                if spot[0] not in row.pointers().get(name, ()):
                     continue
                 column = f"{name}_id" if name in row.generic else name
                 lives = self._tables.rows[object_type]
                 for id_ in self._index(object_type, column).get(spot[1], ()):
-                    if id_ in lives and points_to(row, name, lives[id_]) == spot[1]:
+                    if id_ in lives and spot in pointed(row, name, points_to(row, name, lives[id_])):
                         yield (object_type, id_), column, rule
 
     def _index(self, object_type: str, column: str) -> dict[int, list[int]]:

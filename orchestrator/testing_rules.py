@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
-from orchestrator.generic import generic_value
+from orchestrator.generic import generic_value, pointed
 from orchestrator.ports import Row
 from orchestrator.schema import FieldSpec, load_schema
 from orchestrator.testing_custom_fields import (
@@ -141,13 +141,11 @@ class ListWrite:
         return {name: value for name, value in merged.items() if name in self._custom_fields}
 
     def _check_value(self, name: str, spec: FieldSpec | None, value: Any) -> None:
-        target = "tags" if name == "tags" else self._row.all_references().get(name)
-        if target and value is not None:
-            for object_id in value if isinstance(value, list) else [value]:
-                if object_id not in self._tables.rows[target]:
-                    raise RefusalError(
-                        f"{name}: Related object not found using the provided numeric ID: {object_id}"
-                    )
+        for target, object_id in pointed(self._row, name, value) if name not in self._row.generic else ():
+            if object_id not in self._tables.rows[target]:
+                raise RefusalError(
+                    f"{name}: Related object not found using the provided numeric ID: {object_id}"
+                )
         if spec is None:
             return
         if value is None and not spec.nullable:
@@ -163,7 +161,8 @@ class ListWrite:
         if live.get(constraint[-1]) in (None, ""):
             return None
         fold = self._row.fold_case
-        return tuple(v.lower() if fold and isinstance(v, str) else v for v in map(live.get, constraint))
+        values = (points_to(self._row, name, live) for name in constraint)
+        return tuple(v.lower() if fold and isinstance(v, str) else v for v in values)
 
     def _claim(self, live: Row) -> None:
         keys = {constraint: self._key(constraint, live) for constraint in self._taken}
@@ -202,7 +201,7 @@ class ListWrite:
 
 
 def _empty(spec: FieldSpec) -> Any:
-    if spec.kind in ("tags", "list"):
+    if spec.kind in ("tags", "list", "references", "texts"):
         return []
     if spec.kind == "object":
         return {}

@@ -49,7 +49,7 @@ def coerce(field: str, spec: FieldSpec, value: Any) -> Any:
 
 
 def has_notation(field: str) -> bool:
-    """Whether NetBox stores the text of a field in a notation of its own."""
+    """Whether NetBox stores the text of fields of this name in a notation of its own."""
     return field in _NOTATIONS
 
 
@@ -61,9 +61,9 @@ def _cleared(field: str, spec: FieldSpec) -> None:
 def _string(field: str, spec: FieldSpec, value: Any) -> str:
     if not isinstance(value, str) and (isinstance(value, bool) or not isinstance(value, int)):
         raise BadValueError(f"expected text, got {_describe(value)}", "put it in quotes if it is text")
-    if field == "address" and "/" not in str(value):
+    if spec.notation == "address" and "/" not in str(value):
         raise BadValueError(f"{value!r} has no mask", f'write it as "{value}/24", with the mask it has')
-    notation = _NOTATIONS.get(field)
+    notation = _NOTATIONS.get(spec.notation)
     text = notation(str(value)) if notation is not None else str(value)
     if spec.max_length is not None and len(text) > spec.max_length:
         raise BadValueError(f"{len(text)} characters, NetBox allows {spec.max_length}")
@@ -105,6 +105,12 @@ def _id_list(field: str, spec: FieldSpec, value: Any) -> tuple[int, ...]:
     return tuple(sorted(set(value)))
 
 
+def _texts(field: str, spec: FieldSpec, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise BadValueError(f"expected a list of texts, got {_describe(value)}")
+    return tuple(sorted({item.strip() for item in value}))
+
+
 def _mapping(field: str, spec: FieldSpec, value: Any) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise BadValueError(f"expected a mapping, got {_describe(value)}")
@@ -118,19 +124,21 @@ _COERCERS: dict[str, Callable[[str, FieldSpec, Any], Any]] = {
     "boolean": _boolean,
     "choice": _choice,
     "list": _id_list,
+    "references": _id_list,
+    "texts": _texts,
     "object": _mapping,
     "json": lambda field, spec, value: value,
 }
 
 
-def live_value(raw: Any, field: str = "") -> Any:
+def live_value(raw: Any, notation_of: str = "") -> Any:
     """The canonical form of a value as NetBox returned it; not for JSON fields, which have none."""
     if isinstance(raw, str):
-        notation = _NOTATIONS.get(field)
+        notation = _NOTATIONS.get(notation_of)
         return (notation(raw.strip()) if notation is not None else raw.strip()) or None
     if isinstance(raw, dict):
         if "value" in raw and len(raw) <= 2:
-            return live_value(raw["value"], field)
+            return live_value(raw["value"], notation_of)
         return raw.get("id", raw)
     if isinstance(raw, list):
         return tuple(sorted(live_value(item) for item in raw))
@@ -207,6 +215,17 @@ def interface_address(text: str) -> str:
         raise BadValueError(f"{text!r} is not an IP address", hint) from error
 
 
+def network_prefix(text: str) -> str:
+    """`192.0.2.0/24` in canonical notation. Raises BadValueError, also for an address within a network."""
+    try:
+        network = ipaddress.ip_interface(text.strip()).network
+    except ValueError as error:
+        raise BadValueError(f"{text!r} is not a prefix", 'write it as "192.0.2.0/24"') from error
+    if ipaddress.ip_interface(text.strip()).ip != network.network_address or "/" not in text:
+        raise BadValueError(f"{text!r} is not a prefix", f'the network that it is in is "{network}"')
+    return str(network)
+
+
 def host_of(address: str) -> str:
     """The host part of an address: `192.0.2.1/24` -> `192.0.2.1`. Raises ValueError for anything else."""
     if _IPV4.fullmatch(address):
@@ -262,6 +281,9 @@ def rgb_color(text: str) -> str:
 # Fields whose text NetBox stores in a notation of its own (ipam/models/ip.py, dcim/fields.py).
 _NOTATIONS: dict[str, Callable[[str], str]] = {
     "address": interface_address,
+    "start_address": interface_address,
+    "end_address": interface_address,
+    "prefix": network_prefix,
     "mac_address": mac_address,
     "color": rgb_color,
     "dns_name": str.lower,

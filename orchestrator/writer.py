@@ -65,10 +65,10 @@ class ListWriter:
             self._send(row, [self._create(change) for change in changes])
 
     def _create(self, change: Change) -> Write:
-        return Write(change, self._stamped(change, self._ledger.fill_in(change.after)))
+        return Write(change, self._stamped(change, self._ledger.fill_in(change.object_type, change.after)))
 
     def _update(self, change: Change) -> Write:
-        fields = self._stamped(change, self._ledger.fill_in(change.after))
+        fields = self._stamped(change, self._ledger.fill_in(change.object_type, change.after))
         return Write(change, {"id": self._ledger.object_id(change), **fields})
 
     def _delete(self, change: Change) -> Write:
@@ -236,7 +236,7 @@ class ListWriter:
 
     def _read_back(self, row: ObjectType, writes: Sequence[Write]) -> list[Row | None]:
         if writes[0].change.action is Action.CREATE:
-            keys = [self._ledger.fill_in(write.change.key) for write in writes]
+            keys = [self._ledger.fill_in(write.change.object_type, write.change.key) for write in writes]
             return find_rows(self._netbox, row, keys)
         return find_by_id(self._netbox, row, [write.row["id"] for write in writes])
 
@@ -258,7 +258,7 @@ class ListWriter:
         """Bring objects that exist after all to what the document wants of them."""
         unchanged, updates = [], []
         for change, live in pairs:
-            wanted = self._ledger.fill_in(change.after)
+            wanted = self._ledger.fill_in(change.object_type, change.after)
             fields = {name: value for name, value in wanted.items() if name not in change.create_only}
             before, after = compare(row, fields, live)
             if not after:

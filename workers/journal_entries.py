@@ -68,10 +68,13 @@ def intent_from(row: Mapping[str, Any]) -> Intent:
 
 
 def _revived(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: Planned(value[_PLANNED]) if isinstance(value, dict) and value.keys() == {_PLANNED} else value
-        for name, value in fields.items()
-    }
+    return {name: _value(value) for name, value in fields.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, dict) and value.keys() == {_PLANNED}:
+        return Planned(value[_PLANNED])
+    return list(map(_value, value)) if isinstance(value, list) else value
 
 
 def outcome_from(row: Mapping[str, Any]) -> Outcome:

@@ -54,15 +54,22 @@ _ON_ANYTHING = (
     Attachment("extras/journal-entries", "journal entry", "assigned_object"),
     Attachment("extras/image-attachments", "image attachment", "object"),
 )
-# What NetBox lets lie in any of them (dcim/constants.py, LOCATION_SCOPE_TYPES), and circuits end there.
-_IN_A_PLACE = (
-    Attachment("ipam/vlan-groups", "VLAN group", "scope"),
-    Attachment("ipam/prefixes", "prefix", "scope"),
-    Attachment("virtualization/clusters", "cluster", "scope"),
-    Attachment("wireless/wireless-lans", "wireless LAN", "scope"),
-    Attachment("circuits/circuit-terminations", "circuit termination", "termination"),
-)
 _PORTS = ("console-port", "console-server-port", "power-port", "power-outlet", "front-port", "rear-port")
+_CIRCUITS_END = Attachment("circuits/circuit-terminations", "circuit termination", "termination")
+_TUNNELS_END = Attachment("vpn/tunnel-terminations", "tunnel termination", "termination")
+_L2VPNS_END = Attachment("vpn/l2vpn-terminations", "L2VPN termination", "assigned_object")
+_ADDRESSED = (
+    Attachment("dcim/mac-addresses", "MAC address", "assigned_object"),
+    Attachment("ipam/fhrp-group-assignments", "FHRP group assignment", "interface"),
+    _L2VPNS_END,
+    _TUNNELS_END,
+)
+_SERVES = Attachment("ipam/services", "service", "parent_object")
+_GROUPED = Attachment("circuits/circuit-group-assignments", "circuit group assignment", "member")
+
+
+def _plain(path: str, noun: str, pointer: str) -> Attachment:
+    return Attachment(path, noun, pointer, generic=False)
 
 
 def _at_port(kind: str) -> tuple[Attachment, Attachment]:
@@ -74,71 +81,27 @@ def _at_port(kind: str) -> tuple[Attachment, Attachment]:
 
 
 _ON: Mapping[str, tuple[Attachment, ...]] = {
-    "manufacturers": (
-        Attachment("dcim/module-types", "module type", "manufacturer", generic=False),
-        Attachment("dcim/inventory-items", "inventory item", "manufacturer", generic=False),
+    "manufacturers": (_plain("dcim/inventory-items", "inventory item", "manufacturer"),),
+    "inventory_item_roles": (_plain("dcim/inventory-items", "inventory item", "role"),),
+    "regions": (_CIRCUITS_END,),
+    "site_groups": (_CIRCUITS_END,),
+    "sites": (_CIRCUITS_END,),
+    "locations": (_CIRCUITS_END,),
+    "racks": (_plain("dcim/rack-reservations", "rack reservation", "rack"),),
+    "power_feeds": (
+        Attachment("dcim/power-feeds", "cable at the power feed", "id", generic=False, cabled=True),
     ),
-    "regions": _IN_A_PLACE,
-    "site_groups": _IN_A_PLACE,
-    "sites": (
-        *_IN_A_PLACE,
-        Attachment("ipam/vlans", "VLAN", "site", generic=False),
-        Attachment("virtualization/virtual-machines", "virtual machine", "site", generic=False),
-        Attachment("dcim/power-panels", "power panel", "site", generic=False),
+    "tenants": (
+        _plain("dcim/cables", "cable", "tenant"),
+        _plain("dcim/rack-reservations", "rack reservation", "tenant"),
+        _plain("wireless/wireless-links", "wireless link", "tenant"),
     ),
-    "locations": (
-        *_IN_A_PLACE,
-        Attachment("dcim/power-panels", "power panel", "location", generic=False),
-    ),
-    "racks": (
-        Attachment("ipam/vlan-groups", "VLAN group", "scope"),
-        Attachment("dcim/rack-reservations", "rack reservation", "rack", generic=False),
-        Attachment("dcim/power-feeds", "power feed", "rack", generic=False),
-    ),
-    "tenants": tuple(
-        Attachment(path, noun, "tenant", generic=False)
-        for path, noun in (
-            ("circuits/circuit-groups", "circuit group"),
-            ("circuits/circuits", "circuit"),
-            ("circuits/virtual-circuits", "virtual circuit"),
-            ("dcim/cables", "cable"),
-            ("dcim/power-feeds", "power feed"),
-            ("dcim/rack-reservations", "rack reservation"),
-            ("dcim/virtual-device-contexts", "virtual device context"),
-            ("ipam/aggregates", "aggregate"),
-            ("ipam/asn-ranges", "ASN range"),
-            ("ipam/asns", "ASN"),
-            ("ipam/ip-ranges", "IP range"),
-            ("ipam/prefixes", "prefix"),
-            ("ipam/route-targets", "route target"),
-            ("ipam/vlan-groups", "VLAN group"),
-            ("ipam/vlans", "VLAN"),
-            ("virtualization/clusters", "cluster"),
-            ("virtualization/virtual-machines", "virtual machine"),
-            ("vpn/l2vpns", "L2VPN"),
-            ("vpn/tunnels", "tunnel"),
-            ("wireless/wireless-lans", "wireless LAN"),
-            ("wireless/wireless-links", "wireless link"),
-        )
-    ),
-    "vrfs": (
-        Attachment("ipam/prefixes", "prefix", "vrf", generic=False),
-        Attachment("ipam/ip-ranges", "IP range", "vrf", generic=False),
-        Attachment("virtualization/interfaces", "interface of a virtual machine", "vrf", generic=False),
-    ),
-    "device_roles": (
-        Attachment("virtualization/virtual-machines", "virtual machine", "role", generic=False),
-    ),
-    "platforms": (
-        Attachment("virtualization/virtual-machines", "virtual machine", "platform", generic=False),
-    ),
+    "contacts": (_plain("tenancy/contact-assignments", "contact assignment", "contact"),),
+    "contact_roles": (_plain("tenancy/contact-assignments", "contact assignment", "role"),),
+    "module_types": (_plain("dcim/modules", "module", "module_type"),),
     "devices": (
-        Attachment("ipam/services", "service", "parent_object"),
-        Attachment("dcim/virtual-device-contexts", "virtual device context", "device", generic=False),
-        Attachment("dcim/modules", "module", "device", generic=False),
-        Attachment("dcim/device-bays", "device bay", "installed_device", generic=False),
-        Attachment("dcim/virtual-chassis", "virtual chassis", "master", generic=False),
-        Attachment("virtualization/virtual-machines", "virtual machine", "device", generic=False),
+        _SERVES,
+        _plain("dcim/modules", "module", "device"),
         *(
             Attachment(
                 f"dcim/{kind}s", f"cabled {kind.replace('-', ' ')}", "device", generic=False, cabled=True
@@ -146,18 +109,28 @@ _ON: Mapping[str, tuple[Attachment, ...]] = {
             for kind in _PORTS
         ),
     ),
-    "interfaces": (
-        Attachment("dcim/mac-addresses", "MAC address", "assigned_object"),
-        *_at_port("interface"),
-        Attachment("ipam/fhrp-group-assignments", "FHRP group assignment", "interface"),
-        Attachment("vpn/l2vpn-terminations", "L2VPN termination", "assigned_object"),
-        Attachment("vpn/tunnel-terminations", "tunnel termination", "termination"),
-    ),
+    "interfaces": (*_ADDRESSED, *_at_port("interface")),
+    "vm_interfaces": _ADDRESSED,
     **{
         f"{kind.replace('-', '_')}s": _at_port(kind)
         for kind in ("console-port", "console-server-port", "power-port", "power-outlet")
     },
-    "module_bays": (Attachment("dcim/modules", "module", "module_bay", generic=False),),
+    "module_bays": (_plain("dcim/modules", "module", "module_bay"),),
+    "virtual_machines": (_SERVES,),
+    "fhrp_groups": (
+        _SERVES,
+        _plain("ipam/fhrp-group-assignments", "FHRP group assignment", "group"),
+    ),
+    "vlans": (_L2VPNS_END,),
+    "l2vpns": (_plain("vpn/l2vpn-terminations", "L2VPN termination", "l2vpn"),),
+    "tunnels": (_plain("vpn/tunnel-terminations", "tunnel termination", "tunnel"),),
+    "provider_networks": (_CIRCUITS_END,),
+    "circuits": (_GROUPED, _plain("circuits/circuit-terminations", "circuit termination", "circuit")),
+    "virtual_circuits": (
+        _GROUPED,
+        _plain("circuits/virtual-circuit-terminations", "virtual circuit termination", "virtual_circuit"),
+    ),
+    "circuit_groups": (_plain("circuits/circuit-group-assignments", "circuit group assignment", "group"),),
 }
 
 

@@ -53,12 +53,12 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 def _name(given: Any) -> str:
     """The catalog's name of the type; NetBox's own for all others."""
     name = normal_name(str(given))
-    if name in _APPS:
+    if name in _APPS and name not in _BY_NAME:
         raise ValueError(f'{name!r} is no object type; write names with a dot in quotes: "{name}.xyz" = 60')
     if name in _BY_NAME:
         return _BY_NAME[name]
     if not _NETBOX_NAME.fullmatch(name):
-        hint = suggest(name, _BY_NAME) or "others are named as NetBox does, like circuits.circuit"
+        hint = suggest(name, _BY_NAME) or "others are named as NetBox does, like dcim.cable"
         raise ValueError(f"{str(given).strip()!r} is no object type that is known ({hint})")
     return name
 

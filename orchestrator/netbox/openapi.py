@@ -8,43 +8,70 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from orchestrator.catalog import ENSURED, OBJECT_TYPES
-from orchestrator.netbox.surface import written
+from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
+from orchestrator.netbox.surface import listed, referred, written
+from orchestrator.values import has_notation
 
 _LABEL = re.compile(r"^\* `(?P<value>[^`]*)` - (?P<label>.*)$", re.MULTILINE)
 # The version label of NetBox's schema reads "4.7.3 (4.7)": only the release line matters.
 _RELEASE_LINE = re.compile(r"\d+\.\d+")
+# Fields of the name of one that has a notation: contacts have postal addresses.
+_PLAIN_TEXT = frozenset({("contacts", "address")})
+# By what an array is made of: ids and numbers, text; anything else is taken as it is.
+_LISTS = {"integer": "list", "string": "texts"}
+# What the document calls the objects of a type: `DeviceType`.
+_TYPES = {row.model.partition(".")[2]: row.name for row in OBJECT_TYPES.values()}
 
 
 def read_fields(openapi: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
     """Object type -> field -> keyword arguments of FieldSpec (defaults left out), for all ensured types."""
-    return {name: _type_fields(openapi, OBJECT_TYPES[name].path) for name in ENSURED}
+    return {name: _type_fields(openapi, OBJECT_TYPES[name]) for name in ENSURED}
 
 
-def _type_fields(openapi: dict[str, Any], path: str) -> dict[str, dict[str, Any]]:
-    component = written(openapi["paths"][f"/api/{path}/"], openapi["components"]["schemas"])
+def _type_fields(openapi: dict[str, Any], row: ObjectType) -> dict[str, dict[str, Any]]:
+    methods, components = openapi["paths"][f"/api/{row.path}/"], openapi["components"]["schemas"]
+    component = written(methods, components)
+    shown = components[listed(methods["get"], components)]["properties"]
+    filters = {parameter["name"] for parameter in methods["get"]["parameters"]}
     required = set(component.get("required", ()))
-    links = OBJECT_TYPES[_name_of(path)].all_references()
-    return {
-        key: _spec(key, raw, key in required, key in links)
-        for key, raw in component["properties"].items()
-        if raw.get("format") != "binary"
-    }
+    found = {}
+    for key, raw in component["properties"].items():
+        if raw.get("format") == "binary":
+            continue
+        spec = _spec(key, raw, key in required)
+        target = row.untold.get(key) or _target(shown.get(key, {}))
+        if target and key != "tags" and spec["kind"] in ("reference", "integer", "list"):
+            spec["kind"] = "references" if spec["kind"] == "list" else "reference"
+            spec["target"] = target
+            spec["filter"] = next((name for name in _filters_for(key) if name in filters), "")
+        if has_notation(key) and (row.name, key) not in _PLAIN_TEXT:
+            spec["notation"] = key
+        found[key] = {name: value for name, value in spec.items() if value != ""}
+    return found
 
 
-def _name_of(path: str) -> str:
-    return next(row.name for row in OBJECT_TYPES.values() if row.path == path)
+def _target(shown: Mapping[str, Any]) -> str:
+    """The object type that a field of an answer shows, briefly or nested; one, or a list of such."""
+    shown = shown.get("items", shown)
+    component = referred(next(iter(shown.get("allOf", [shown]))))
+    return _TYPES.get(re.sub("^(Brief|Nested)", "", component).lower(), "")
 
 
-def _spec(key: str, raw: dict[str, Any], required: bool, is_reference: bool) -> dict[str, Any]:
+def _filters_for(field: str) -> Iterator[str]:
+    """What NetBox calls the filter by the ids that a field points to: `site_id`, `asn_id` for `asns`."""
+    yield from (f"{field.removesuffix('s')}_id", f"{field}_id")
+
+
+def _spec(key: str, raw: dict[str, Any], required: bool) -> dict[str, Any]:
     variants = raw.get("oneOf", [])
     text = next((v for v in variants if v.get("type") == "string"), raw)
-    kind = "reference" if is_reference else _kind(key, raw, variants)
+    kind = _kind(key, raw, variants)
     spec: dict[str, Any] = {
         "kind": kind,
         "required": required,
@@ -70,9 +97,9 @@ def _kind(key: str, raw: dict[str, Any], variants: list[dict[str, Any]]) -> str:
         return "reference"
     if variants:
         return "string"
-    kinds = {"array": "list", None: "json"}
-    declared = raw.get("type")
-    return kinds.get(declared, str(declared))
+    if raw.get("type") == "array":
+        return _LISTS.get(raw["items"].get("type"), "json")
+    return str(raw.get("type", "json"))
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ def call(info: SandboxInfo, method: str, path: str, **kwargs: Any) -> Any:
 
 
 def add_vm_interface(info: SandboxInfo) -> int:
-    """An interface of a new virtual machine, a type that the catalog does not know."""
+    """An interface of a new virtual machine."""
     site = call(info, "POST", "dcim/sites", json={"name": "VM site", "slug": "vm-site"})
     machine = {"name": "vm-1", "site": site["id"]}
     vm = call(info, "POST", "virtualization/virtual-machines", json=machine)

@@ -18,9 +18,33 @@ from tests.unit.batches import MemoryJournal
 
 Document = dict[str, list[dict[str, Any]]]
 
-# A type of interface that can have a LAG, and choices of which not any will do.
-_FITTING = {("interfaces", "type"): "1000base-t", ("rack_types", "form_factor"): "4-post-frame"}
-_HOST = "192.0.2.77/24"
+# What NetBox demands beyond what its schema says, and choices of which not any will do.
+_FITTING: dict[str, dict[str, Any]] = {
+    "aggregates": {"prefix": "203.0.113.0/24"},
+    "asn_ranges": {"start": 4_200_000_000, "end": 4_200_000_099},
+    "config_contexts": {"data": {"ntp": ["192.0.2.1"]}},
+    "config_templates": {"template_code": "hostname {{ device.name }}"},
+    "custom_field_choice_sets": {"extra_choices": [["a", "A"], ["b", "B"]]},
+    "custom_links": {"object_types": ["dcim.site"], "link_text": "at", "link_url": "http://192.0.2.1/"},
+    "data_sources": {"type": "local", "source_url": "file:///srv/data"},
+    "device_types": {"subdevice_role": "parent"},  # that of a device with bays for others
+    "export_templates": {"object_types": ["dcim.site"], "template_code": "{{ queryset }}"},
+    "ike_policies": {"version": 2},  # which needs no mode
+    "interfaces": {"type": "1000base-t"},  # one that can have a LAG
+    "ip_addresses": {"address": "192.0.2.77/24"},
+    "ip_ranges": {"start_address": "198.51.100.8/24", "end_address": "198.51.100.15/24"},
+    "ipsec_proposals": {"encryption_algorithm": "aes-256-gcm"},
+    "prefixes": {"prefix": "198.51.100.0/24"},
+    "rack_types": {"form_factor": "4-post-frame"},
+    "saved_filters": {"object_types": ["dcim.site"], "parameters": {"status": ["active"]}},
+    "service_templates": {"protocol": "tcp", "ports": [22]},
+    "virtual_machines": {"site": "{site}"},
+    "webhooks": {"payload_url": "http://192.0.2.1/hook"},
+}
+# Labels that are numbers: of each type one that nobody else will have.
+_NUMBERS = {"asns": 4_200_000_077, "vlans": 3077, "vlan_translation_rules": 3078, "fhrp_groups": 30_777}
+# What is changed where there is no description.
+_CHANGED = {"custom_links": "group_name"}
 
 
 def specimens(object_types: Iterable[str], mark: str) -> Document:
@@ -34,24 +58,36 @@ def specimens(object_types: Iterable[str], mark: str) -> Document:
 def _declare(row: ObjectType, mark: str, document: Document) -> None:
     if row.name in document:
         return
-    specs = load_schema()[row.name]
-    entry: dict[str, Any] = {row.label: _HOST if row.by_host else f"{mark} {row.name}"}
-    for name in sorted({*required_fields(row.name), *row.key, *row.optional_key} - {row.label}):
-        target = row.all_references().get(name)
-        if target is None:
-            entry[name] = _FITTING.get((row.name, name)) or next(iter(specs[name].choices), None) or 1
-        elif target == row.name:
-            continue
-        elif OBJECT_TYPES[target].ensured and name in (*row.key, *required_fields(row.name)):
-            _declare(OBJECT_TYPES[target], mark, document)
-            entry[name] = _reference(OBJECT_TYPES[target], mark)
-    document.setdefault(row.name, []).append(entry)
+    specs, fitting = load_schema()[row.name], dict(_FITTING.get(row.name, {}))
+    entry: dict[str, Any] = {row.label: _label(row, mark)}
+    if fitting.pop("site", None):
+        entry["site"] = _declared("sites", mark, document)
+    for name in sorted(
+        {*required_fields(row.name), *row.demanded, *row.key, *row.optional_key} - {row.label, *fitting}
+    ):
+        needed = name in (*row.key, *row.demanded, *required_fields(row.name))
+        if name not in row.pointers() and needed:
+            choice = next(iter(specs[name].choices), None) or specs[name].minimum or 1
+            entry[name] = int(choice) if specs[name].kind == "integer" else choice
+        elif needed and row.references[name] != row.name:
+            entry[name] = _declared(row.references[name], mark, document)
+    document.setdefault(row.name, []).append(entry | fitting)
 
 
-def _reference(row: ObjectType, mark: str) -> dict[str, Any]:
-    """All that tells the object apart: its label, and what it hangs on."""
-    targets = {name: row.references[name] for name in row.key if name in row.references}
-    return {row.label: f"{mark} {row.name}", **{name: f"{mark} {target}" for name, target in targets.items()}}
+def _label(row: ObjectType, mark: str) -> Any:
+    return (
+        _NUMBERS[row.name]
+        if row.numbered
+        else _FITTING.get(row.name, {}).get(row.label, f"{mark} {row.name}")
+    )
+
+
+def _declared(object_type: str, mark: str, document: Document) -> dict[str, Any]:
+    """The reference to an object of a type, which is declared as well: its label, and what it hangs on."""
+    row = OBJECT_TYPES[object_type]
+    _declare(row, mark, document)
+    (entry,) = document[object_type]
+    return {name: entry[name] for name in row.key}
 
 
 def check_types(netbox: NetBox, object_types: Iterable[str], mark: str) -> None:
@@ -61,10 +97,10 @@ def check_types(netbox: NetBox, object_types: Iterable[str], mark: str) -> None:
     made = _apply(engine, document, f"b-{mark}-made")
     assert _writes(engine.plan(document)) == []
 
-    new = {"description": f"{mark} changed"}
-    for (entry,) in document.values():
-        entry |= new
-    assert sorted(_writes(engine.plan(document)), key=str) == [(name, new) for name in sorted(document)]
+    changes = [(name, {_CHANGED.get(name, "description"): f"{mark} changed"}) for name in sorted(document)]
+    for name, new in changes:
+        document[name][0].update(new)
+    assert sorted(_writes(engine.plan(document)), key=str) == changes
     changed = _apply(engine, document, f"b-{mark}-changed")
     assert _writes(engine.plan(document)) == []
 
@@ -84,7 +120,7 @@ def check_types(netbox: NetBox, object_types: Iterable[str], mark: str) -> None:
 def _apply(engine: NetBoxBulkOrchestrator, document: Document, batch_id: str) -> tuple[str, MemoryJournal]:
     journal = MemoryJournal()
     report = engine.apply(engine.plan(document), batch_id, journal)
-    assert report.ok, [error.message for error in report.first_errors]
+    assert report.ok, [(error.object_type, error.message) for error in report.first_errors]
     assert report.warnings == []
     return batch_id, journal
 
@@ -92,7 +128,7 @@ def _apply(engine: NetBoxBulkOrchestrator, document: Document, batch_id: str) ->
 def _roll_back(engine: NetBoxBulkOrchestrator, batch: tuple[str, MemoryJournal]) -> None:
     batch_id, journal = batch
     plan = engine.plan_rollback(batch_id, journal)
-    assert plan.conflicts == [], [change.reason for change in plan.conflicts]
+    assert plan.conflicts == [], [(change.id, change.reason) for change in plan.conflicts]
     report = engine.apply(plan, f"{batch_id}-undone", MemoryJournal())
     assert report.ok, [error.message for error in report.first_errors]
 

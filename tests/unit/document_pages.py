@@ -58,8 +58,8 @@ def _pointers(object_type: str) -> Iterator[str]:
     if object_type == "tags":
         yield "`tags`"
     for name in ENSURED:
-        for field, target in OBJECT_TYPES[name].all_references().items():
-            if target == object_type:
+        for field, targets in OBJECT_TYPES[name].pointers().items():
+            if object_type in targets:
                 yield f"`{name}.{field}`"
 
 
@@ -105,19 +105,24 @@ def _field_rows(object_type: str) -> Iterator[str]:
     for name, spec in load_schema()[object_type].items():
         needed = "derived" if spec.required and name == "slug" else "yes" if spec.required else ""
         cleared = "yes" if spec.nullable or spec.blank else ""
-        points_elsewhere = spec.kind == "reference" and name not in row.all_references()
+        points_elsewhere = spec.kind == "reference" and name not in row.pointers()
         shown = f"{name}_id" if points_elsewhere else name
-        yield f"| `{shown}` | {_type_of(name, spec, row)} | {needed} | {cleared} |"
+        if not any(name in (f"{generic}_type", f"{generic}_id") for generic in row.generic):
+            yield f"| `{shown}` | {_type_of(name, spec, row)} | {needed} | {cleared} |"
+    for name, targets in row.generic.items():
+        kinds = ", ".join(f"`{{{OBJECT_TYPES[target].word}: ...}}`" for target in targets)
+        yield f"| `{name}` | one of {kinds} |  | yes |"
     for child in row.children:
         yield f"| `{child}` | list of [{child}](#{child}) of this {row.noun} | | |"
 
 
 def _type_of(name: str, spec: FieldSpec, row: ObjectType) -> str:
-    if spec.kind == "reference":
-        target = row.all_references().get(name)
-        if target is None:
-            return "id"
-        return f"one of [{target}](#{target})" if OBJECT_TYPES[target].ensured else f"one of {target}"
+    target = next(iter(row.pointers().get(name, ())), "")
+    if spec.kind == "reference" and not target:
+        return "id"
+    if target:
+        several = "replacing those there are, list of" if name in row.lists else "one of"
+        return f"{several} [{target}](#{target})" if OBJECT_TYPES[target].ensured else f"{several} {target}"
     if spec.kind == "choice":
         few = len(spec.choices) <= _FEW_CHOICES
         return f"one of {_quoted(spec.choices)}" if few else "a choice, below"
@@ -150,5 +155,7 @@ _PLAIN: Mapping[str, Callable[[FieldSpec], str]] = {
     "tags": lambda spec: "list of tag names, added to those there are",
     "object": lambda spec: "mapping of custom fields; those not named stay",
     "list": lambda spec: "list of ids, replacing those there are",
+    "references": lambda spec: "list of ids, replacing those there are",
+    "texts": lambda spec: "list of texts, replacing those there are",
     "json": lambda spec: "any JSON",
 }

@@ -270,8 +270,8 @@ def test_placeholders_in_defaults_are_filled_in_like_in_the_entry() -> None:
 
 ADDRESSES: list[tuple[dict[str, Any], str]] = [
     ({"device": "sw-1"}, "interface: which interface?"),
-    ({"interface": "Vlan1"}, "interface: an interface needs its device"),
-    ({"interface": {"name": "Vlan1"}}, "interface: an interface needs its device"),
+    ({"interface": "Vlan1"}, "interface: an interface needs its device or virtual machine"),
+    ({"interface": {"name": "Vlan1"}}, "interface: an interface needs its device or virtual machine"),
     ({"interface": ["Vlan1"], "device": "sw-1"}, "interface.name: expected text, got ['Vlan1']"),
     ({"interface": {"id": 3}, "device": "sw-1"}, "device: stands beside an interface with its own"),
     ({"assigned_object_id": 3, "device": "sw-1"}, "device: stands beside assigned_object_id"),
@@ -281,8 +281,8 @@ ADDRESSES: list[tuple[dict[str, Any], str]] = [
         "assigned_object_type: needs assigned_object_id beside it",
     ),
     (
-        {"assigned_object_type": "virtualization.vminterface", "assigned_object_id": 3},
-        "assigned_object_type: 'virtualization.vminterface' cannot be assigned an address yet",
+        {"assigned_object_type": "dcim.site", "assigned_object_id": 3},
+        "assigned_object_type: 'dcim.site' cannot be the assigned_object of ip_addresses",
     ),
     (
         {"assigned_object_type": "dcim.interface", "assigned_object_id": True},

@@ -20,8 +20,9 @@ def test_types_come_after_what_they_refer_to() -> None:
     order = type_order()
     assert sorted(order) == sorted(OBJECT_TYPES)
     for row in OBJECT_TYPES.values():
-        for referred in {*row.references.values(), *row.generic.values()} - {row.name}:
-            assert order.index(referred) < order.index(row.name)
+        for name in row.pointers().keys() - row.links.keys():
+            for referred in set(row.pointers()[name]) - {row.name}:
+                assert order.index(referred) < order.index(row.name)
     ensured = [name for name in order if name in ENSURED]
     assert ensured.index("manufacturers") < ensured.index("device_types") < ensured.index("devices")
     assert ensured.index("devices") < ensured.index("interfaces") < ensured.index("ip_addresses")

@@ -33,6 +33,9 @@ def away_from(kind: str) -> tuple[MemoryNetBox, dict[str, Any], MemoryJournal, s
     seed(netbox, switches(2))
     interface = min(netbox.tables["interfaces"])
     value = f"{kind} {interface}"
+    object_type = {"virtualization.vminterface": "vm_interfaces", "ipam.fhrpgroup": "fhrp_groups"}[kind]
+    row = OBJECT_TYPES[object_type]
+    netbox.tables[object_type][interface] = {"id": interface, **dict.fromkeys((row.label, *row.key))}
     netbox.create("ip_addresses", [{"address": ADDRESS, "assigned_object": value}], "by hand")
     before = picture(netbox)
     document = {"ip_addresses": [{"address": ADDRESS, "device": "sw-02", "interface": "Vlan1"}]}

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.catalog import ENSURED, OBJECT_TYPES
 from orchestrator.errors import RejectedError, UnknownOutcomeError, UnreachableError
-from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD
+from orchestrator.metadata import BATCH_FIELD, DIGESTS_FIELD, has_custom_fields
 from orchestrator.ports import Query
 from orchestrator.testing import Fault, MemoryNetBox
 from tests.netbox.contract_rig import MESSAGE, Rig, build_world, how_many, named
@@ -29,6 +29,11 @@ class TestMemoryNetBox(NetBoxContract):
         def add_template(device_type: int, name: str, kind: str) -> None:
             memory.interface_templates[device_type].append((name, kind))
 
+        def add_vm_interface() -> int:
+            (machine,) = memory.create("virtual_machines", [{"name": "vm-1"}], MESSAGE).rows
+            port = {"name": "eth0", "virtual_machine": machine["id"]}
+            return int(memory.create("vm_interfaces", [port], MESSAGE).rows[0]["id"])
+
         return Rig(
             memory,
             MemoryNetBox(dry_run=True),
@@ -36,7 +41,7 @@ class TestMemoryNetBox(NetBoxContract):
             lambda: [(entry.action, entry.message) for entry in memory.changelog],
             "memory",
             lambda: MemoryNetBox(forbidden=OBJECT_TYPES),
-            lambda: 1,
+            add_vm_interface,
         )
 
 
@@ -96,7 +101,7 @@ def test_nothing_of_a_refused_list_is_logged(memory: MemoryNetBox) -> None:
 def test_the_fields_for_metadata_are_there_unless_a_test_wants_to_see_them_made(memory: MemoryNetBox) -> None:
     (site,) = memory.create("sites", [named("AMS1")], MESSAGE).rows
     assert site["custom_fields"] == {BATCH_FIELD: None, DIGESTS_FIELD: None}
-    models = {OBJECT_TYPES[name].model for name in ENSURED}
+    models = {OBJECT_TYPES[name].model for name in ENSURED if has_custom_fields(name)}
     for row in memory.read(Query("custom_fields", ("name", "type", "object_types"))):
         assert set(row["object_types"]) == models
     bare = MemoryNetBox(metadata_fields=False)

@@ -1,0 +1,162 @@
+"""What a row of the catalog says: how the objects of one NetBox list are told apart, read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Reading(StrEnum):
+    """How live rows are fetched."""
+
+    WHOLE = "whole"  # small tables, read at once: also yields "did you mean" and slug collisions
+    BY_NAME = "by_name"  # large tables, asked for by the names that the document mentions
+    BY_PARENT = "by_parent"  # components, asked for by the id of the object they hang on
+    BY_ADDRESS = "by_address"  # IP addresses, asked for by host
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectType:
+    """One NetBox list endpoint and how objects in it are told apart.
+
+    `key` are the fields that identify an object, `optional_key` those that narrow it down when an entry sets
+    them, `other_keys` unique fields that can stand in for a missing name, `also_called` a field by which
+    references name it, too, where it has no slug. With `by_host` the label is an address and its host is
+    what counts. `generic` has the object types that a pointer of two fields (`scope_type`, `scope_id`) may
+    point to; a plain id means the first of them (generic.py). `deferred` are the references that are written
+    in the link pass, because the object they point to may itself need this one. `untold` are pointers that
+    NetBox's schema shows as plain numbers, `demanded` are fields that a new object must have though the schema
+    does not say so. `unique` are the sets of fields that NetBox's models let exist
+    once; a set does not bind where its last field is empty, and text is compared as `fold_case` says;
+    `unique_by_setting` are those that hold where NetBox is configured so (release.py). `templated` components
+    are made along with a device that is of a type with such templates. `counted` are fields in which NetBox
+    counts what hangs on an object and is of no type in this catalog. `copied_from` has, by reference, the
+    fields that NetBox copies from what it points to at every save,
+    whatever was sent. `since` is the first NetBox that has the type, where that is not 4.2. `lane` names the
+    field whose row in the database concurrent writers would fight for.
+
+    The last five are NetBox's schema's to tell, and filled in from it (catalog.py): `references` maps fields
+    to the object types they point to, `links` the deferred ones among them, `lists` those that point to
+    several objects, `filters` NetBox's filters for who points by a field; `numbered` labels are numbers.
+
+    The costs are seconds of NetBox's work per row, measured on NetBox 4.7 with
+    two cores; they only decide how long a list write becomes.
+    """
+
+    name: str
+    path: str
+    singular: str = ""
+    label: str = "name"
+    key: tuple[str, ...] = ("name",)
+    optional_key: tuple[str, ...] = ()
+    other_keys: tuple[str, ...] = ()
+    generic: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    deferred: tuple[str, ...] = ()
+    untold: Mapping[str, str] = field(default_factory=dict)
+    demanded: tuple[str, ...] = ()
+    children: Mapping[str, str] = field(default_factory=dict)
+    unique: tuple[tuple[str, ...], ...] = ()
+    unique_by_setting: tuple[tuple[str, ...], ...] = ()
+    counted: tuple[str, ...] = ()
+    copied_from: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    child_of: str = ""
+    templated: bool = False
+    slug_from: str = ""
+    also_called: str = ""
+    fold_case: bool = False
+    by_host: bool = False
+    key_enforced: bool = True
+    reading: Reading = Reading.WHOLE
+    lane: str = ""
+    ensured: bool = True
+    since: str = ""
+    create_seconds: float = 0.02
+    update_seconds: float = 0.03
+    delete_seconds: float = 0.05
+    component_seconds: float = 0.01
+    references: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, str] = field(default_factory=dict)
+    filters: Mapping[str, str] = field(default_factory=dict)
+    numbered: bool = False
+
+    @property
+    def noun(self) -> str:
+        """One object of this type, in words."""
+        return self.singular or self.name.removesuffix("s").replace("_", " ")
+
+    @property
+    def word(self) -> str:
+        """One object of this type where documents and NetBox's fields name it: `device_type`."""
+        return self.noun.replace(" ", "_").lower()
+
+    @property
+    def model(self) -> str:
+        """What NetBox calls the type where it names content types: `dcim.devicetype`."""
+        return f"{self.path.partition('/')[0]}.{self.word.replace('_', '')}"
+
+    @property
+    def alias(self) -> str:
+        """The field by which people name an object besides its label; empty where there is none."""
+        return "slug" if self.slug_from else self.also_called
+
+    @property
+    def can_be_implied(self) -> bool:
+        """Whether a mere mention is enough to create one (design: `create_parents`)."""
+        return self.ensured and bool(self.slug_from)
+
+    @property
+    def tree(self) -> str:
+        """The field that points to another object of the type, where that is part of what it is called."""
+        return next((name for name in self.optional_key if self.references.get(name) == self.name), "")
+
+    @property
+    def slug_scope(self) -> tuple[str, ...]:
+        """Within what a slug must be unique, as far as it is known when an object is made."""
+        scope = next((fields[:-1] for fields in self.unique if fields[-1] == "slug"), ())
+        return tuple(name for name in scope if name not in self.links)
+
+    @property
+    def by_vrf(self) -> bool:
+        """Whether an object of which no VRF is said is one of the global table, and of no VRF."""
+        return "vrf" in self.optional_key
+
+    @property
+    def template_count(self) -> str:
+        """Where a device type counts the templates that make components of this type along with a device."""
+        return f"{self.word}_template_count" if self.templated else ""
+
+    def pointers(self) -> dict[str, tuple[str, ...]]:
+        """Every field that points to other objects, with the types that they may be of."""
+        of_one_type = {**self.references, **self.links, **self.lists}
+        return {**{name: (target,) for name, target in of_one_type.items()}, **self.generic}
+
+    def pointer_filter(self, name: str) -> str:
+        """NetBox's filter for the objects whose field points to given ids; empty where it has none.
+
+        NetBox refuses (HTTP 400) ids that do not exist. Where the target is a
+        tree (roles, platforms), who points to its descendants is found, too.
+        """
+        return self.filters.get(name, "")
+
+
+def organizational(name: str, path: str, **more: Any) -> ObjectType:
+    """What sorts other objects: found by its name, with a slug; neither is there twice."""
+    return ObjectType(name, path, slug_from="name", unique=(("name",), ("slug",)), **more)
+
+
+def component(name: str, path: str, **more: Any) -> ObjectType:
+    """What hangs on a device: told apart by its name there, and read along with it."""
+    unique = (("device", "name"), *more.pop("unique", ()))
+    return ObjectType(
+        name,
+        path,
+        unique=unique,
+        key=("device", "name"),
+        child_of="device",
+        reading=Reading.BY_PARENT,
+        lane="device",
+        **more,
+    )

@@ -1,0 +1,1 @@
+"""The rows of the catalog, by NetBox's apps: of each type what NetBox's schema cannot tell."""

@@ -1,0 +1,118 @@
+"""Types of devices and modules, devices, and what hangs on them: the other rows of `dcim`."""
+
+from __future__ import annotations
+
+from orchestrator.object_type import ObjectType, Reading, component, organizational
+
+_TEMPLATES = (
+    "interface_template_count",
+    "console_port_template_count",
+    "console_server_port_template_count",
+    "power_port_template_count",
+    "power_outlet_template_count",
+    "front_port_template_count",
+    "rear_port_template_count",
+    "device_bay_template_count",
+    "module_bay_template_count",
+    "inventory_item_template_count",
+)
+
+ROWS = (
+    ObjectType(
+        "device_roles",
+        "dcim/device-roles",
+        unique=(("parent", "name"), ("parent", "slug")),
+        slug_from="name",
+        deferred=("parent",),
+    ),
+    ObjectType(
+        "platforms",
+        "dcim/platforms",
+        unique=(("manufacturer", "name"), ("manufacturer", "slug")),
+        optional_key=("manufacturer",),
+        slug_from="name",
+        deferred=("parent",),
+    ),
+    organizational("inventory_item_roles", "dcim/inventory-item-roles"),
+    ObjectType(
+        "module_bay_types",
+        "dcim/module-bay-types",
+        unique=(("manufacturer", "name"), ("manufacturer", "slug")),
+        key=("manufacturer", "name"),
+        slug_from="name",
+        since="4.7",
+    ),
+    ObjectType(
+        "module_type_profiles",
+        "dcim/module-type-profiles",
+        unique=(("name",),),
+        since="4.3",
+    ),
+    ObjectType(
+        "module_types",
+        "dcim/module-types",
+        unique=(("manufacturer", "model"),),
+        label="model",
+        key=("manufacturer", "model"),
+    ),
+    ObjectType(
+        "device_types",
+        "dcim/device-types",
+        unique=(("manufacturer", "model"), ("manufacturer", "slug")),
+        label="model",
+        key=("manufacturer", "model"),
+        counted=_TEMPLATES,
+        slug_from="model",
+    ),
+    ObjectType(
+        "virtual_chassis",
+        "dcim/virtual-chassis",
+        singular="virtual chassis",
+        deferred=("master",),
+        key_enforced=False,
+    ),
+    ObjectType(
+        "devices",
+        "dcim/devices",
+        unique=(("site", "tenant", "name"), ("asset_tag",)),
+        key=("name", "site"),
+        optional_key=("tenant",),
+        other_keys=("asset_tag", "serial"),
+        deferred=("primary_ip4", "primary_ip6", "oob_ip"),
+        children={
+            "interfaces": "device",
+            "console_ports": "device",
+            "console_server_ports": "device",
+            "power_ports": "device",
+            "power_outlets": "device",
+            "module_bays": "device",
+            "device_bays": "device",
+            "virtual_device_contexts": "device",
+            "ip_addresses": "device",
+        },
+        fold_case=True,
+        reading=Reading.BY_NAME,
+        lane="device_type",
+        create_seconds=0.06,
+        delete_seconds=0.12,
+        counted=("front_port_count", "rear_port_count", "inventory_item_count"),
+    ),
+    component(
+        "virtual_device_contexts",
+        "dcim/virtual-device-contexts",
+        unique=(("device", "identifier"),),
+        deferred=("primary_ip4", "primary_ip6"),
+    ),
+    component(
+        "interfaces",
+        "dcim/interfaces",
+        templated=True,
+        deferred=("parent", "bridge", "lag"),
+    ),
+    component("console_ports", "dcim/console-ports", templated=True),
+    component("console_server_ports", "dcim/console-server-ports", templated=True),
+    component("power_ports", "dcim/power-ports", templated=True),
+    component("power_outlets", "dcim/power-outlets", templated=True, deferred=("power_port",)),
+    component("module_bays", "dcim/module-bays", templated=True),
+    component("device_bays", "dcim/device-bays", templated=True, deferred=("installed_device",)),
+)

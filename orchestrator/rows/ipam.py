@@ -1,0 +1,114 @@
+"""Addresses, networks, VLANs: the rows of `ipam`."""
+
+from __future__ import annotations
+
+from orchestrator.object_type import ObjectType, Reading, organizational
+
+_PLACES = ("sites", "locations", "regions", "site_groups")
+
+ROWS = (
+    organizational("rirs", "ipam/rirs", singular="RIR"),
+    organizational("roles", "ipam/roles"),
+    ObjectType(
+        "asns", "ipam/asns", singular="ASN", label="asn", key=("asn",), unique=(("asn",),), demanded=("rir",)
+    ),
+    organizational("asn_ranges", "ipam/asn-ranges", singular="ASN range"),
+    ObjectType(
+        "aggregates",
+        "ipam/aggregates",
+        label="prefix",
+        key=("prefix",),
+        reading=Reading.BY_NAME,
+        key_enforced=False,
+    ),
+    ObjectType("route_targets", "ipam/route-targets", unique=(("name",),)),
+    ObjectType(
+        "vrfs",
+        "ipam/vrfs",
+        singular="VRF",
+        unique=(("rd",),),
+        other_keys=("rd",),
+        key_enforced=False,
+    ),
+    ObjectType(
+        "vlan_groups",
+        "ipam/vlan-groups",
+        singular="VLAN group",
+        unique=(("scope", "name"), ("scope", "slug")),
+        optional_key=("scope",),
+        slug_from="name",
+        generic={"scope": (*_PLACES, "racks", "clusters", "cluster_groups")},
+    ),
+    ObjectType(
+        "vlan_translation_policies",
+        "ipam/vlan-translation-policies",
+        singular="VLAN translation policy",
+        unique=(("name",),),
+    ),
+    ObjectType(
+        "vlan_translation_rules",
+        "ipam/vlan-translation-rules",
+        singular="VLAN translation rule",
+        label="local_vid",
+        key=("local_vid", "policy"),
+        untold={"policy": "vlan_translation_policies"},
+        unique=(("policy", "local_vid"), ("policy", "remote_vid")),
+    ),
+    ObjectType(
+        "vlans",
+        "ipam/vlans",
+        singular="VLAN",
+        label="vid",
+        key=("vid",),
+        optional_key=("group", "site"),
+        also_called="name",
+        deferred=("qinq_svlan",),
+        key_enforced=False,
+    ),
+    ObjectType(
+        "prefixes",
+        "ipam/prefixes",
+        singular="prefix",
+        label="prefix",
+        key=("prefix",),
+        optional_key=("vrf",),
+        unique_by_setting=(("vrf", "prefix"),),
+        generic={"scope": _PLACES},
+        key_enforced=False,
+        reading=Reading.BY_NAME,
+    ),
+    ObjectType(
+        "ip_ranges",
+        "ipam/ip-ranges",
+        singular="IP range",
+        label="start_address",
+        key=("start_address", "end_address"),
+        optional_key=("vrf",),
+        key_enforced=False,
+    ),
+    ObjectType(
+        "fhrp_groups",
+        "ipam/fhrp-groups",
+        singular="FHRP group",
+        label="group_id",
+        key=("group_id", "protocol"),
+        optional_key=("name",),
+        key_enforced=False,
+    ),
+    ObjectType(
+        "ip_addresses",
+        "ipam/ip-addresses",
+        singular="IP address",
+        label="address",
+        by_host=True,
+        key=("address",),
+        optional_key=("vrf",),
+        unique_by_setting=(("vrf", "address"),),
+        generic={"assigned_object": ("interfaces", "vm_interfaces", "fhrp_groups")},
+        deferred=("nat_inside",),
+        key_enforced=False,
+        reading=Reading.BY_ADDRESS,
+        lane="assigned_object",
+    ),
+    ObjectType("service_templates", "ipam/service-templates", unique=(("name",),)),
+)

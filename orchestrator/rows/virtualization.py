@@ -1,0 +1,62 @@
+"""Clusters, virtual machines and what hangs on them: the rows of `virtualization`."""
+
+from __future__ import annotations
+
+from orchestrator.object_type import ObjectType, Reading, organizational
+
+ROWS = (
+    organizational("cluster_types", "virtualization/cluster-types"),
+    organizational("cluster_groups", "virtualization/cluster-groups"),
+    ObjectType(
+        "clusters",
+        "virtualization/clusters",
+        unique=(("group", "name"),),
+        optional_key=("group",),
+        generic={"scope": ("sites", "locations", "regions", "site_groups")},
+        key_enforced=False,
+    ),
+    ObjectType(
+        "virtual_machine_types",
+        "virtualization/virtual-machine-types",
+        unique=(("name",), ("slug",)),
+        slug_from="name",
+        fold_case=True,
+        since="4.7",
+    ),
+    ObjectType(
+        "virtual_machines",
+        "virtualization/virtual-machines",
+        unique=(("cluster", "tenant", "name"),),
+        optional_key=("cluster", "site", "tenant"),
+        deferred=("primary_ip4", "primary_ip6"),
+        children={
+            "vm_interfaces": "virtual_machine",
+            "virtual_disks": "virtual_machine",
+            "ip_addresses": "virtual_machine",
+        },
+        fold_case=True,
+        key_enforced=False,
+        reading=Reading.BY_NAME,
+        lane="cluster",
+    ),
+    ObjectType(
+        "vm_interfaces",
+        "virtualization/interfaces",
+        singular="VM interface",
+        key=("virtual_machine", "name"),
+        unique=(("virtual_machine", "name"),),
+        deferred=("parent", "bridge"),
+        child_of="virtual_machine",
+        reading=Reading.BY_PARENT,
+        lane="virtual_machine",
+    ),
+    ObjectType(
+        "virtual_disks",
+        "virtualization/virtual-disks",
+        key=("virtual_machine", "name"),
+        unique=(("virtual_machine", "name"),),
+        child_of="virtual_machine",
+        reading=Reading.BY_PARENT,
+        lane="virtual_machine",
+    ),
+)

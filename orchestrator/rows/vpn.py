@@ -1,0 +1,18 @@
+"""Tunnels, their cryptography and L2VPNs: the rows of `vpn`."""
+
+from __future__ import annotations
+
+from orchestrator.object_type import ObjectType, organizational
+
+ROWS = (
+    ObjectType("ike_proposals", "vpn/ike-proposals", singular="IKE proposal", unique=(("name",),)),
+    ObjectType(
+        "ike_policies", "vpn/ike-policies", singular="IKE policy", unique=(("name",),), demanded=("version",)
+    ),
+    ObjectType("ipsec_proposals", "vpn/ipsec-proposals", singular="IPSec proposal", unique=(("name",),)),
+    ObjectType("ipsec_policies", "vpn/ipsec-policies", singular="IPSec policy", unique=(("name",),)),
+    ObjectType("ipsec_profiles", "vpn/ipsec-profiles", singular="IPSec profile", unique=(("name",),)),
+    organizational("tunnel_groups", "vpn/tunnel-groups"),
+    ObjectType("tunnels", "vpn/tunnels", unique=(("name",),), demanded=("status",)),
+    organizational("l2vpns", "vpn/l2vpns", singular="L2VPN"),
+)

@@ -1,0 +1,24 @@
+"""Wireless networks: the rows of `wireless`."""
+
+from __future__ import annotations
+
+from orchestrator.object_type import ObjectType, organizational
+
+ROWS = (
+    organizational(
+        "wireless_lan_groups",
+        "wireless/wireless-lan-groups",
+        singular="wireless LAN group",
+        deferred=("parent",),
+    ),
+    ObjectType(
+        "wireless_lans",
+        "wireless/wireless-lans",
+        singular="wireless LAN",
+        label="ssid",
+        key=("ssid",),
+        optional_key=("group",),
+        generic={"scope": ("sites", "locations", "regions", "site_groups")},
+        key_enforced=False,
+    ),
+)
