@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.deeds import Key
@@ -70,11 +70,17 @@ def read_dependents(netbox: NetBox, created: Mapping[Key, Row], footprints: Foot
     for name in type_order():
         if not going[name]:
             continue
-        for row, pointer in _pointers_to(name):
-            for target, one in _pointing(netbox, row, pointer, name, going[name], created, footprints):
-                found.pointing[name, target].append(one)
-                if one.came_along:
-                    going[row.name].add(one.object_id)
+        pointers = list(_pointers_to(name))
+        queries = [_pointing(row, pointer, going[name]) for row, pointer in pointers]
+        for (row, pointer), rows in zip(pointers, netbox.read_all(queries), strict=True):
+            came = _came_along(row, pointer, rows, created, footprints)
+            for live in rows:
+                one = _dependent(row, pointer, live, came)
+                for target in pointed(row, pointer, canonical_field(row, live, pointer)):
+                    if target[0] == name and target[1] in going[name]:
+                        found.pointing[target].append(one)
+                        if one.came_along:
+                            going[row.name].add(one.object_id)
         attached = netbox.attached(name, sorted(going[name]))
         found.unseen.update(attached.unseen)
         for object_id, words in attached.words:
@@ -90,36 +96,27 @@ def _pointers_to(object_type: str) -> Iterator[tuple[ObjectType, str]]:
                 yield row, name
 
 
-def _pointing(
-    netbox: NetBox,
-    row: ObjectType,
-    pointer: str,
-    object_type: str,
-    ids: set[int],
-    created: Mapping[Key, Row],
-    footprints: Footprints,
-) -> Iterator[tuple[int, Dependent]]:
-    """Who points at these objects of one type by one field, with the id of what it points at."""
-    pair = {f"{pointer}_type", f"{pointer}_id"} if pointer in row.generic else set()
-    fields = tuple(sorted({"id", row.label, pointer, *pair}))
-    rows = netbox.read(Query(row.name, fields, row.pointer_filter(pointer), sorted(ids)))
-    components = row.child_of == pointer
-    strangers = [live["id"] for live in rows if (row.name, live["id"]) not in created]
-    came = _came_along(row, strangers, footprints) if components else {}
-    for live in rows:
-        label = str(live.get(row.label) or f"id {live['id']}")
-        one = Dependent(row.name, live["id"], label, pointer)
-        if live["id"] in came:
-            one = replace(one, came_along=True, changed=came[live["id"]])
-        for target, target_id in pointed(row, pointer, canonical_field(row, live, pointer)):
-            if target == object_type and target_id in ids:
-                yield target_id, one
+def _pointing(row: ObjectType, pointer: str, ids: Iterable[int]) -> Query:
+    """What finds who points at some objects by one field."""
+    pair = {f"{pointer}_type", f"{pointer}_id"} if pointer in row.generic else {pointer}
+    fields = tuple(sorted({"id", row.label, *pair}))
+    return Query(row.name, fields, row.pointer_filter(pointer), sorted(ids))
 
 
-def _came_along(row: ObjectType, ids: Iterable[int], footprints: Footprints) -> dict[int, str]:
-    """Of these components, those that NetBox made along with their parent; who has changed each since."""
+def _dependent(row: ObjectType, pointer: str, live: Row, came: Mapping[int, str]) -> Dependent:
+    object_id = live["id"]
+    label = str(live.get(row.label) or f"id {object_id}")
+    return Dependent(row.name, object_id, label, pointer, object_id in came, came.get(object_id, ""))
+
+
+def _came_along(
+    row: ObjectType, pointer: str, rows: Iterable[Row], created: Mapping[Key, Row], footprints: Footprints
+) -> dict[int, str]:
+    """Of components, those that NetBox made along with their parent; who has changed each since."""
+    if row.child_of != pointer:
+        return {}
     try:
-        logged = footprints.of(row.name, ids)
+        logged = footprints.of(row.name, [one["id"] for one in rows if (row.name, one["id"]) not in created])
     except AccessError:
         return {}
     return {

@@ -27,9 +27,9 @@ class ObjectType:
     what counts. `generic` has the object types that a pointer of two fields (`scope_type`, `scope_id`) may
     point to; a plain id means the first of them (generic.py). `deferred` are the references that are written
     in the link pass, because the object they point to may itself need this one. `untold` are pointers that
-    NetBox's schema shows as plain numbers, `demanded` are fields that a new object must have though the schema
-    does not say so. `unique` are the sets of fields that NetBox's models let exist
-    once; a set does not bind where its last field is empty, and text is compared as `fold_case` says;
+    NetBox's schema shows as plain numbers, `demanded` fields that a new object must have though the schema
+    does not say so. `unique` are the sets of fields that NetBox's models let exist once; a set does not bind
+    where its last field is empty, and text is compared as `fold_case` says;
     `unique_by_setting` are those that hold where NetBox is configured so (release.py). `templated` components
     are made along with a device that is of a type with such templates. `counted` are fields in which NetBox
     counts what hangs on an object and is of no type in this catalog. `copied_from` has, by reference, the

@@ -123,8 +123,11 @@ class RestNetBox:
         return self.read_all([query])[0]
 
     def read_all(self, queries: Sequence[Query]) -> list[list[Row]]:
-        """The rows of several queries, read side by side over the target's `read_connections`."""
-        walks = [self._walks(query) for query in queries]
+        """The rows of several queries, read side by side over the target's `read_connections`.
+
+        A NetBox that is older than a type has none of it.
+        """
+        walks = [self._walks(query) if self._has(query.object_type) else [] for query in queries]
         found = iter(self._pages.read_all(list(chain.from_iterable(walks))))
         return [_each_once(islice(found, len(parts))) for parts in walks]
 
@@ -322,7 +325,12 @@ class RestNetBox:
     def _takes_messages(self) -> bool:
         return self._is_since(_MESSAGE_SINCE)
 
-    def _is_since(self, release: tuple[int, int]) -> bool:
+    def _has(self, object_type: str) -> bool:
+        """Whether this NetBox has lists of a type."""
+        since = OBJECT_TYPES[object_type].since
+        return not since or self._is_since(_release(since))
+
+    def _is_since(self, release: tuple[int, ...]) -> bool:
         if not self._transport.api_version:
             self.status()
         return _release(self._transport.api_version) >= release

@@ -5,8 +5,8 @@ from __future__ import annotations
 from orchestrator.object_type import ObjectType, organizational
 
 ROWS = (
-    ObjectType("owner_groups", "users/owner-groups", unique=(("name",),), since="4.5"),
-    ObjectType("owners", "users/owners", unique=(("name",),), since="4.5"),
+    # NetBox keeps no changelog of owners: what a batch has made of them could not be taken back with care.
+    ObjectType("owners", "users/owners", ensured=False, unique=(("name",),), since="4.5"),
     ObjectType("data_sources", "core/data-sources", unique=(("name",),)),
     ObjectType("config_templates", "extras/config-templates", key_enforced=False),
     ObjectType("config_context_profiles", "extras/config-context-profiles", unique=(("name",),), since="4.4"),

@@ -113,8 +113,7 @@ def check_types(netbox: NetBox, object_types: Iterable[str], mark: str) -> None:
 
     for batch in (nested, changed, made):
         _roll_back(engine, batch)
-    left = [change.id for change in engine.plan(document).changes if change.live_id is not None]
-    assert left == []
+    assert [change.id for change in engine.plan(document).changes if change.live_id is not None] == []
 
 
 def _apply(engine: NetBoxBulkOrchestrator, document: Document, batch_id: str) -> tuple[str, MemoryJournal]:
