@@ -7,10 +7,7 @@ from typing import Any
 
 from orchestrator.catalog import ObjectType
 from orchestrator.desired import Reference
-from orchestrator.references import ReferenceReader
-
-HOSTS: Mapping[str, str] = {"device": "interfaces", "virtual_machine": "vm_interfaces"}
-"""What has interfaces, by the field that names it beside `interface`, and what type those are of."""
+from orchestrator.references import HOSTS, ReferenceReader
 
 _HALVES = ("assigned_object_type", "assigned_object_id")
 _WAYS = (("interface",), ("fhrp_group",), ("assigned_object",), _HALVES)

@@ -7,12 +7,12 @@ types, choices, limits, what a field points to) comes from schema.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.object_type import ObjectType, Reading
 from orchestrator.rows import circuits, dcim, devices, extras, ipam, tenancy, virtualization, vpn, wireless
-from orchestrator.schema import load_schema
+from orchestrator.schema import FieldSpec, load_schema
 
 __all__ = ["ENSURED", "OBJECT_TYPES", "TEMPLATE_COUNTS", "ObjectType", "Reading"]
 
@@ -36,8 +36,15 @@ def _completed(row: ObjectType) -> ObjectType:
             **{name: spec.filter for name, spec in specs.items() if spec.filter},
             **{name: f"{name}_id" for name in row.generic},
         },
+        demanded=tuple(dict.fromkeys([*_required(row, specs), *row.demanded])),
         numbered=row.label in specs and specs[row.label].kind == "integer",
     )
+
+
+def _required(row: ObjectType, specs: Mapping[str, FieldSpec]) -> Iterator[str]:
+    """What NetBox's schema says that a new object must have, save the slug, which is derived."""
+    halves = {f"{name}_{half}": name for name in row.generic for half in ("type", "id")}
+    yield from (halves.get(name, name) for name, spec in specs.items() if spec.required and name != "slug")
 
 
 def _points_back(target: str, row: ObjectType) -> bool:

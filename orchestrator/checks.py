@@ -17,7 +17,6 @@ from orchestrator.narrowing import shares_key
 from orchestrator.ports import Row
 from orchestrator.register import Node
 from orchestrator.resolve import Resolver
-from orchestrator.schema import required_fields
 from orchestrator.values import LookAlikes, slugify, suggest
 
 
@@ -90,8 +89,7 @@ class Checks:
         for node in self.register.in_order():
             if node.live is not None or node.may_exist or node.unclear:
                 continue
-            needed = (*required_fields(node.row.name), *node.row.demanded)
-            missing = [name for name in needed if node.values.get(name) is None]
+            missing = [name for name in node.row.demanded if node.values.get(name) is None]
             if not missing:
                 continue
             namesakes = self._namesakes(node)

@@ -38,7 +38,10 @@ class Table:
                 continue
             self.by_id[row["id"]] = row
             parent = live_value(row.get(child_of)) if child_of else None
-            self._by_label[label_key(self.row, row.get(label), parent)].append(row)
+            name = row.get(label)
+            if type(name) is dict:  # a choice, or what an assignment is about
+                name = live_value(name)
+            self._by_label[label_key(self.row, name, parent)].append(row)
             if self.row.alias and row.get(self.row.alias):
                 self._by_alias[row[self.row.alias]].append(row)
             for name in self.row.other_keys:
@@ -63,6 +66,8 @@ class Table:
 
     def labels(self) -> list[str]:
         """All labels, for suggestions."""
+        if self.row.is_assignment:
+            return []
         return [str(row[self.row.label]) for row in self.by_id.values() if row.get(self.row.label)]
 
 
@@ -225,7 +230,7 @@ def _lookups(row: ObjectType, keys: Sequence[dict[str, Any]]) -> dict[str, set[A
         elif row.by_host:
             lookups["address"].add(host_of(label))
         else:
-            lookups[f"{row.label}__ie" if row.fold_case else row.label].add(str(label))
+            lookups[row.label_filter].add(str(label))
     return lookups
 
 

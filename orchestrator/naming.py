@@ -90,7 +90,8 @@ def _full_name(register: Register, node: Node) -> tuple[str, ...]:
             found += _full_name(register, token)
         elif token is not None:
             found.append(_called(register, node, name))
-    found.append(node.label)
+    if not node.row.is_assignment:
+        found.append(node.label)
     found += [_called(register, node, name) for name in more if values.get(name) is not None]
     return tuple(found)
 
@@ -108,7 +109,7 @@ def _naming_fields(object_type: str) -> tuple[list[str], list[str]]:
     """References that stand before the label, and what else of the key follows it where that is set."""
     row = OBJECT_TYPES[object_type]
     pointers = row.pointers()
-    parents = [name for name in row.key if name != row.label and name in pointers]
+    parents = [name for name in row.key if name in pointers]
     if row.tree:
         parents.append(row.tree)
     rest = [name for name in row.key if name != row.label and name not in pointers]

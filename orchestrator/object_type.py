@@ -27,15 +27,15 @@ class ObjectType:
     what counts. `generic` has the object types that a pointer of two fields (`scope_type`, `scope_id`) may
     point to; a plain id means the first of them (generic.py). `deferred` are the references that are written
     in the link pass, because the object they point to may itself need this one. `untold` are pointers that
-    NetBox's schema shows as plain numbers, `demanded` fields that a new object must have though the schema
-    does not say so. `unique` are the sets of fields that NetBox's models let exist once; a set does not bind
-    where its last field is empty, and text is compared as `fold_case` says;
+    NetBox's schema shows as plain numbers, `demanded` fields that a new object must have; rows name those of
+    which the schema does not say so. `unique` are the sets of fields that NetBox's models let exist once; a
+    set does not bind where its last field is empty, and text is compared as `fold_case` says;
     `unique_by_setting` are those that hold where NetBox is configured so (release.py). `templated` components
     are made along with a device that is of a type with such templates. `counted` are fields in which NetBox
     counts what hangs on an object and is of no type in this catalog. `copied_from` has, by reference, the
-    fields that NetBox copies from what it points to at every save,
-    whatever was sent. `since` is the first NetBox that has the type, where that is not 4.2. `lane` names the
-    field whose row in the database concurrent writers would fight for.
+    fields that NetBox copies from what it points to at every save, whatever was sent. `since` is the first
+    NetBox that has the type, where that is not 4.2. `lane` names the field whose row in the database
+    concurrent writers would fight for.
 
     The last five are NetBox's schema's to tell, and filled in from it (catalog.py): `references` maps fields
     to the object types they point to, `links` the deferred ones among them, `lists` those that point to
@@ -101,6 +101,18 @@ class ObjectType:
     def alias(self) -> str:
         """The field by which people name an object besides its label; empty where there is none."""
         return "slug" if self.slug_from else self.also_called
+
+    @property
+    def label_filter(self) -> str:
+        """NetBox's filter by labels, without regard to case where labels are the same without it."""
+        if self.is_assignment:
+            return self.filters[self.label]
+        return f"{self.label}__ie" if self.fold_case else self.label
+
+    @property
+    def is_assignment(self) -> bool:
+        """Whether it has no name of its own: it is what it brings together, of which the label is one."""
+        return self.label in self.references
 
     @property
     def can_be_implied(self) -> bool:

@@ -223,7 +223,7 @@ def asking_for_namesakes(row: ObjectType, fields: tuple[str, ...], rows: Iterabl
 
 
 def _by_name(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
-    return {f"{row.label}__ie": want.labels, **want.others}
+    return {row.label_filter: want.labels, **want.others}
 
 
 def _by_parent(row: ObjectType, want: _Wanted, live: Live) -> _Keys:

@@ -8,7 +8,11 @@ from typing import Any, Protocol
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Reference
 from orchestrator.json_shape import shorten
-from orchestrator.values import suggest
+from orchestrator.schema import load_schema
+from orchestrator.values import BadValueError, coerce, suggest
+
+HOSTS: Mapping[str, str] = {"device": "interfaces", "virtual_machine": "vm_interfaces"}
+"""What has interfaces, by the field that names it beside one, and what type those are of."""
 
 _MAX_ID = 2**63 - 1
 
@@ -42,7 +46,8 @@ class ReferenceReader:
     def reference(self, object_type: str, value: Any, path: str) -> Reference | None:
         """A reference by name or by a mapping."""
         if isinstance(value, str) and value.strip():
-            return Reference(object_type, path, name=value.strip())
+            name = self._noted(object_type, OBJECT_TYPES[object_type].label, value.strip(), path)
+            return None if name is None else Reference(object_type, path, name=name)
         if type(value) is int and OBJECT_TYPES[object_type].numbered:
             return Reference(object_type, path, name=str(value))
         if isinstance(value, Mapping) and value:
@@ -67,13 +72,15 @@ class ReferenceReader:
     def generic(self, row: ObjectType, field: str, value: Any, path: str) -> Reference | None:
         """A reference to an object of one of several types: `{site: AMS1}`.
 
-        Where addresses are assigned, what stands there without a type is an interface.
+        Of interfaces, those of devices and those of virtual machines: `{device: sw-1, name: Vlan1}`.
         """
         kinds = {OBJECT_TYPES[name].word: name for name in row.generic[field]}
         if isinstance(value, Mapping) and len(value) == 1 and (kind := next(iter(value))) in kinds:
             return self.reference(kinds[kind], value[kind], f"{path}.{kind}")
-        if row.by_host and isinstance(value, Mapping):
-            return self.reference(row.generic[field][0], value, path)
+        if isinstance(value, Mapping):
+            interfaces = [HOSTS[host] for host in HOSTS if host in value or "id" in value]
+            if known := [one for one in interfaces if one in row.generic[field]]:
+                return self.reference(known[0], value, path)
         hint = f"write {{{next(iter(kinds))}: NAME}}; it may be a {' or '.join(kinds)}"
         self.problem(path, f"expected a mapping that says what {field} is, got {shorten(value)}", hint)
         return None
@@ -124,8 +131,21 @@ class ReferenceReader:
             return part
         if key in row.generic:
             return self.generic(row, key, part, path)
-        target = row.references.get(key)
-        return self.reference(target, part, path) if target else self._text(part, path)
+        if target := row.references.get(key):
+            return self.reference(target, part, path)
+        text = self._text(part, path)
+        return None if text is None else self._noted(row.name, key, text, path)
+
+    def _noted(self, object_type: str, field: str, text: str, path: str) -> str | None:
+        """The text in the notation that NetBox has for a field; of addresses, the host is all that counts."""
+        spec = load_schema().get(object_type, {}).get(field)
+        if spec is None or not spec.notation or OBJECT_TYPES[object_type].by_host:
+            return text
+        try:
+            return str(coerce(field, spec, text))
+        except BadValueError as error:
+            self.problem(path, str(error), error.hint)
+            return None
 
     def _text(self, part: Any, path: str) -> str | None:
         """What identifies an object besides references is text, though it may look like a number."""

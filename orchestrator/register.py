@@ -75,7 +75,9 @@ class Node:
     @property
     def label(self) -> str:
         """How people call it."""
-        name = self.values.get(self.row.label) or (self.live or {}).get(self.row.label)
+        if self.row.is_assignment:
+            return "/".join(self.full_name) or self.row.noun
+        name = self.values.get(self.row.label) or self.fact(self.row.label)
         if type(name) is str:
             return name
         if name is None:

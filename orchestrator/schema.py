@@ -52,10 +52,3 @@ def load_schema() -> dict[str, dict[str, FieldSpec]]:
         name: {key: FieldSpec(**spec) for key, spec in fields.items()}
         for name, fields in raw["object_types"].items()
     }
-
-
-@cache
-def required_fields(object_type: str) -> tuple[str, ...]:
-    """What NetBox demands of a new object, save the slug, which is derived."""
-    specs = load_schema().get(object_type, {})
-    return tuple(name for name, spec in specs.items() if spec.required and name != "slug")

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from orchestrator.assignment import HOSTS
 from orchestrator.assignment import SPELLINGS as ASSIGNED
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.json_shape import shorten
-from orchestrator.references import Note
+from orchestrator.references import HOSTS, Note
 from orchestrator.schema import load_schema
 
 SUGAR = {"devices": ("manufacturer", "model"), "ip_addresses": ("interface", *HOSTS, "fhrp_group")}

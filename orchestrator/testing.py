@@ -8,8 +8,8 @@ against this and the real one alike. Faults are put into `faults`.
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from enum import StrEnum
 from functools import cache
@@ -316,10 +316,12 @@ def _rejected(refused: Mapping[int, str], sent: int) -> RejectedError:
 
 
 @cache
-def _pointers(object_type: str) -> dict[str, str]:
-    """Filter by the id of a target -> field that points to it."""
-    row = OBJECT_TYPES[object_type]
-    return {row.pointer_filter(name): name for name in row.pointers()}
+def _pointers(object_type: str) -> dict[str, list[str]]:
+    """Filter by the id of a target -> the fields that point to it."""
+    row, found = OBJECT_TYPES[object_type], defaultdict(list)
+    for name in row.pointers():
+        found[row.pointer_filter(name)].append(name)
+    return found
 
 
 @cache
@@ -340,12 +342,16 @@ def _matcher(row: ObjectType, name: str, values: Iterable[str | int]) -> Callabl
         return lambda live: True
     if name == "address":
         return lambda live: live["address"] in texts or host_of(live["address"]) in texts
-    field = _pointers(row.name).get(name, name.removesuffix("__ie"))
-    if field in row.generic:  # by id, of whichever type
-        return lambda live: str(live.get(f"{field}_id")) in texts
-    if field in row.lists:
-        return lambda live: not texts.isdisjoint(map(str, live.get(field) or ()))
+    if pointers := _pointers(row.name).get(name):
+        return lambda live: any(_holds(row, pointer, live, texts) for pointer in pointers)
+    field = name.removesuffix("__ie")
     if name.endswith("__ie") or (row.fold_case and name == row.label):
         folded = {text.lower() for text in texts}
-        return lambda live: str(points_to(row, field, live)).lower() in folded
-    return lambda live: str(points_to(row, field, live)) in texts
+        return lambda live: str(live.get(field)).lower() in folded
+    return lambda live: str(live.get(field)) in texts
+
+
+def _holds(row: ObjectType, pointer: str, live: Row, ids: Collection[str]) -> bool:
+    """Whether a field points to one of these ids, of whichever type."""
+    value = live.get(f"{pointer}_id" if pointer in row.generic else pointer)
+    return any(str(one) in ids for one in (value if isinstance(value, list) else [value]))

@@ -50,22 +50,10 @@ class Attachment:
 
 
 _ON_ANYTHING = (
-    Attachment("tenancy/contact-assignments", "contact assignment", "object"),
     Attachment("extras/journal-entries", "journal entry", "assigned_object"),
     Attachment("extras/image-attachments", "image attachment", "object"),
 )
 _PORTS = ("console-port", "console-server-port", "power-port", "power-outlet", "front-port", "rear-port")
-_CIRCUITS_END = Attachment("circuits/circuit-terminations", "circuit termination", "termination")
-_TUNNELS_END = Attachment("vpn/tunnel-terminations", "tunnel termination", "termination")
-_L2VPNS_END = Attachment("vpn/l2vpn-terminations", "L2VPN termination", "assigned_object")
-_ADDRESSED = (
-    Attachment("dcim/mac-addresses", "MAC address", "assigned_object"),
-    Attachment("ipam/fhrp-group-assignments", "FHRP group assignment", "interface"),
-    _L2VPNS_END,
-    _TUNNELS_END,
-)
-_SERVES = Attachment("ipam/services", "service", "parent_object")
-_GROUPED = Attachment("circuits/circuit-group-assignments", "circuit group assignment", "member")
 
 
 def _plain(path: str, noun: str, pointer: str) -> Attachment:
@@ -83,24 +71,25 @@ def _at_port(kind: str) -> tuple[Attachment, Attachment]:
 _ON: Mapping[str, tuple[Attachment, ...]] = {
     "manufacturers": (_plain("dcim/inventory-items", "inventory item", "manufacturer"),),
     "inventory_item_roles": (_plain("dcim/inventory-items", "inventory item", "role"),),
-    "regions": (_CIRCUITS_END,),
-    "site_groups": (_CIRCUITS_END,),
-    "sites": (_CIRCUITS_END,),
-    "locations": (_CIRCUITS_END,),
     "racks": (_plain("dcim/rack-reservations", "rack reservation", "rack"),),
     "power_feeds": (
         Attachment("dcim/power-feeds", "cable at the power feed", "id", generic=False, cabled=True),
     ),
+    "circuit_terminations": (
+        Attachment(
+            "circuits/circuit-terminations",
+            "cable at the circuit termination",
+            "id",
+            generic=False,
+            cabled=True,
+        ),
+    ),
     "tenants": (
         _plain("dcim/cables", "cable", "tenant"),
         _plain("dcim/rack-reservations", "rack reservation", "tenant"),
-        _plain("wireless/wireless-links", "wireless link", "tenant"),
     ),
-    "contacts": (_plain("tenancy/contact-assignments", "contact assignment", "contact"),),
-    "contact_roles": (_plain("tenancy/contact-assignments", "contact assignment", "role"),),
     "module_types": (_plain("dcim/modules", "module", "module_type"),),
     "devices": (
-        _SERVES,
         _plain("dcim/modules", "module", "device"),
         *(
             Attachment(
@@ -109,28 +98,11 @@ _ON: Mapping[str, tuple[Attachment, ...]] = {
             for kind in _PORTS
         ),
     ),
-    "interfaces": (*_ADDRESSED, *_at_port("interface")),
-    "vm_interfaces": _ADDRESSED,
     **{
         f"{kind.replace('-', '_')}s": _at_port(kind)
-        for kind in ("console-port", "console-server-port", "power-port", "power-outlet")
+        for kind in ("interface", "console-port", "console-server-port", "power-port", "power-outlet")
     },
     "module_bays": (_plain("dcim/modules", "module", "module_bay"),),
-    "virtual_machines": (_SERVES,),
-    "fhrp_groups": (
-        _SERVES,
-        _plain("ipam/fhrp-group-assignments", "FHRP group assignment", "group"),
-    ),
-    "vlans": (_L2VPNS_END,),
-    "l2vpns": (_plain("vpn/l2vpn-terminations", "L2VPN termination", "l2vpn"),),
-    "tunnels": (_plain("vpn/tunnel-terminations", "tunnel termination", "tunnel"),),
-    "provider_networks": (_CIRCUITS_END,),
-    "circuits": (_GROUPED, _plain("circuits/circuit-terminations", "circuit termination", "circuit")),
-    "virtual_circuits": (
-        _GROUPED,
-        _plain("circuits/virtual-circuit-terminations", "virtual circuit termination", "virtual_circuit"),
-    ),
-    "circuit_groups": (_plain("circuits/circuit-group-assignments", "circuit group assignment", "group"),),
 }
 
 

@@ -49,7 +49,7 @@ def _type_fields(openapi: dict[str, Any], row: ObjectType) -> dict[str, dict[str
         if target and key != "tags" and spec["kind"] in ("reference", "integer", "list"):
             spec["kind"] = "references" if spec["kind"] == "list" else "reference"
             spec["target"] = target
-            spec["filter"] = next((name for name in _filters_for(key) if name in filters), "")
+            spec["filter"] = next((name for name in _filters_for(key, target) if name in filters), "")
         if has_notation(key) and (row.name, key) not in _PLAIN_TEXT:
             spec["notation"] = key
         found[key] = {name: value for name, value in spec.items() if value != ""}
@@ -63,9 +63,13 @@ def _target(shown: Mapping[str, Any]) -> str:
     return _TYPES.get(re.sub("^(Brief|Nested)", "", component).lower(), "")
 
 
-def _filters_for(field: str) -> Iterator[str]:
-    """What NetBox calls the filter by the ids that a field points to: `site_id`, `asn_id` for `asns`."""
-    yield from (f"{field.removesuffix('s')}_id", f"{field}_id")
+def _filters_for(field: str, target: str) -> Iterator[str]:
+    """What NetBox may call the filter by the ids that a field points to.
+
+    `site_id`, `asn_id` for `asns`, or by the type: `vlan_id` for `untagged_vlan`, and for all else that
+    points to VLANs.
+    """
+    yield from (f"{field.removesuffix('s')}_id", f"{field}_id", f"{OBJECT_TYPES[target].word}_id")
 
 
 def _spec(key: str, raw: dict[str, Any], required: bool) -> dict[str, Any]:

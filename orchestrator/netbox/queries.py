@@ -20,9 +20,7 @@ def known_filters(row: ObjectType) -> frozenset[str]:
     texts = {name for name in (row.label, *row.key, *row.other_keys) if name not in row.pointers()}
     if row.slug_from:
         texts.add("slug")
-    names = {"id", *texts}
-    if row.label != "address":
-        names |= {f"{text}__ie" for text in texts}
+    names = {"id", row.label_filter, *texts}
     return frozenset((names | {row.pointer_filter(name) for name in row.pointers()}) - {""})
 
 

@@ -29,6 +29,24 @@ ROWS = (
         unique=(("provider", "cid"), ("provider_account", "cid")),
         lane="provider",
     ),
+    ObjectType(
+        "circuit_terminations",
+        "circuits/circuit-terminations",
+        label="term_side",
+        key=("circuit", "term_side"),
+        unique=(("circuit", "term_side"),),
+        generic={"termination": ("sites", "locations", "regions", "site_groups", "provider_networks")},
+        demanded=("termination",),
+        lane="circuit",
+    ),
+    ObjectType(
+        "circuit_group_assignments",
+        "circuits/circuit-group-assignments",
+        label="group",
+        key=("group", "member"),
+        unique=(("member", "group"),),
+        generic={"member": ("circuits", "virtual_circuits")},
+    ),
     organizational("virtual_circuit_types", "circuits/virtual-circuit-types"),
     ObjectType(
         "virtual_circuits",
@@ -37,5 +55,12 @@ ROWS = (
         key=("provider_network", "cid"),
         unique=(("provider_network", "cid"), ("provider_account", "cid")),
         lane="provider_network",
+    ),
+    ObjectType(
+        "virtual_circuit_terminations",
+        "circuits/virtual-circuit-terminations",
+        label="virtual_circuit",
+        key=("virtual_circuit", "interface"),
+        unique=(("interface",),),
     ),
 )

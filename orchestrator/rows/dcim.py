@@ -81,5 +81,21 @@ ROWS = (
         key=("name", "power_panel"),
         lane="power_panel",
     ),
+    ObjectType(
+        "cooling_sources",
+        "dcim/cooling-sources",
+        unique=(("site", "name"),),
+        key=("name", "site"),
+        lane="site",
+        since="4.7",
+    ),
+    ObjectType(
+        "cooling_feeds",
+        "dcim/cooling-feeds",
+        unique=(("cooling_source", "name"),),
+        key=("name", "cooling_source"),
+        lane="cooling_source",
+        since="4.7",
+    ),
     ObjectType("cable_bundles", "dcim/cable-bundles", unique=(("name",),), since="4.7"),
 )

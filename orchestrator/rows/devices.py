@@ -19,6 +19,17 @@ _TEMPLATES = (
 
 ROWS = (
     ObjectType(
+        "mac_addresses",
+        "dcim/mac-addresses",
+        singular="MAC address",
+        label="mac_address",
+        key=("mac_address",),
+        optional_key=("assigned_object",),
+        generic={"assigned_object": ("interfaces", "vm_interfaces")},
+        key_enforced=False,
+        reading=Reading.BY_NAME,
+    ),
+    ObjectType(
         "device_roles",
         "dcim/device-roles",
         unique=(("parent", "name"), ("parent", "slug")),
@@ -87,6 +98,8 @@ ROWS = (
             "power_outlets": "device",
             "module_bays": "device",
             "device_bays": "device",
+            "cooling_intakes": "device",
+            "cooling_outflows": "device",
             "virtual_device_contexts": "device",
             "ip_addresses": "device",
         },
@@ -107,12 +120,14 @@ ROWS = (
         "interfaces",
         "dcim/interfaces",
         templated=True,
-        deferred=("parent", "bridge", "lag"),
+        deferred=("parent", "bridge", "lag", "primary_mac_address"),
     ),
     component("console_ports", "dcim/console-ports", templated=True),
     component("console_server_ports", "dcim/console-server-ports", templated=True),
     component("power_ports", "dcim/power-ports", templated=True),
     component("power_outlets", "dcim/power-outlets", templated=True, deferred=("power_port",)),
     component("module_bays", "dcim/module-bays", templated=True),
+    component("cooling_intakes", "dcim/cooling-intakes", deferred=("cooling_outflow",), since="4.7"),
+    component("cooling_outflows", "dcim/cooling-outflows", deferred=("cooling_intake",), since="4.7"),
     component("device_bays", "dcim/device-bays", templated=True, deferred=("installed_device",)),
 )

@@ -20,7 +20,13 @@ ROWS = (
     ObjectType("export_templates", "extras/export-templates", key_enforced=False),
     ObjectType("saved_filters", "extras/saved-filters", slug_from="name", unique=(("name",), ("slug",))),
     ObjectType("webhooks", "extras/webhooks", unique=(("name",),)),
-    ObjectType("notification_groups", "extras/notification-groups", unique=(("name",),)),
+    ObjectType(
+        "event_rules",
+        "extras/event-rules",
+        unique=(("name",),),
+        generic={"action_object": ("webhooks",)},
+        demanded=("action_object",),
+    ),
     organizational("tags", "extras/tags", ensured=False),
     ObjectType("custom_fields", "extras/custom-fields", ensured=False, unique=(("name",),)),
 )

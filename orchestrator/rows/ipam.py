@@ -110,5 +110,21 @@ ROWS = (
         reading=Reading.BY_ADDRESS,
         lane="assigned_object",
     ),
+    ObjectType(
+        "fhrp_group_assignments",
+        "ipam/fhrp-group-assignments",
+        singular="FHRP group assignment",
+        label="group",
+        key=("interface", "group"),
+        unique=(("interface", "group"),),
+        generic={"interface": ("interfaces", "vm_interfaces")},
+    ),
     ObjectType("service_templates", "ipam/service-templates", unique=(("name",),)),
+    ObjectType(
+        "services",
+        "ipam/services",
+        key=("name", "parent_object"),
+        generic={"parent_object": ("devices", "virtual_machines", "fhrp_groups")},
+        key_enforced=False,
+    ),
 )

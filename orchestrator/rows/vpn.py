@@ -14,5 +14,23 @@ ROWS = (
     ObjectType("ipsec_profiles", "vpn/ipsec-profiles", singular="IPSec profile", unique=(("name",),)),
     organizational("tunnel_groups", "vpn/tunnel-groups"),
     ObjectType("tunnels", "vpn/tunnels", unique=(("name",),), demanded=("status",)),
+    ObjectType(
+        "tunnel_terminations",
+        "vpn/tunnel-terminations",
+        label="tunnel",
+        key=("tunnel", "termination"),
+        unique=(("termination",),),
+        generic={"termination": ("interfaces", "vm_interfaces")},
+        demanded=("termination", "role"),
+    ),
     organizational("l2vpns", "vpn/l2vpns", singular="L2VPN"),
+    ObjectType(
+        "l2vpn_terminations",
+        "vpn/l2vpn-terminations",
+        singular="L2VPN termination",
+        label="l2vpn",
+        key=("l2vpn", "assigned_object"),
+        unique=(("assigned_object",),),
+        generic={"assigned_object": ("vlans", "interfaces", "vm_interfaces")},
+    ),
 )

@@ -21,4 +21,11 @@ ROWS = (
         generic={"scope": ("sites", "locations", "regions", "site_groups")},
         key_enforced=False,
     ),
+    ObjectType(
+        "wireless_links",
+        "wireless/wireless-links",
+        label="interface_a",
+        key=("interface_a", "interface_b"),
+        unique=(("interface_a", "interface_b"),),
+    ),
 )

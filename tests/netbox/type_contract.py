@@ -13,7 +13,7 @@ from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.models import Plan
 from orchestrator.ports import NetBox
-from orchestrator.schema import load_schema, required_fields
+from orchestrator.schema import load_schema
 from tests.unit.batches import MemoryJournal
 
 Document = dict[str, list[dict[str, Any]]]
@@ -22,11 +22,13 @@ Document = dict[str, list[dict[str, Any]]]
 _FITTING: dict[str, dict[str, Any]] = {
     "aggregates": {"prefix": "203.0.113.0/24"},
     "asn_ranges": {"start": 4_200_000_000, "end": 4_200_000_099},
+    "circuit_group_assignments": {"priority": "primary"},
     "config_contexts": {"data": {"ntp": ["192.0.2.1"]}},
     "config_templates": {"template_code": "hostname {{ device.name }}"},
     "custom_field_choice_sets": {"extra_choices": [["a", "A"], ["b", "B"]]},
     "custom_links": {"object_types": ["dcim.site"], "link_text": "at", "link_url": "http://192.0.2.1/"},
     "data_sources": {"type": "local", "source_url": "file:///srv/data"},
+    "event_rules": {"object_types": ["dcim.site"], "event_types": ["object_created"]},
     "device_types": {"subdevice_role": "parent"},  # that of a device with bays for others
     "export_templates": {"object_types": ["dcim.site"], "template_code": "{{ queryset }}"},
     "ike_policies": {"version": 2},  # which needs no mode
@@ -34,9 +36,11 @@ _FITTING: dict[str, dict[str, Any]] = {
     "ip_addresses": {"address": "192.0.2.77/24"},
     "ip_ranges": {"start_address": "198.51.100.8/24", "end_address": "198.51.100.15/24"},
     "ipsec_proposals": {"encryption_algorithm": "aes-256-gcm"},
+    "mac_addresses": {"mac_address": "02:00:5E:00:53:77"},
     "prefixes": {"prefix": "198.51.100.0/24"},
     "rack_types": {"form_factor": "4-post-frame"},
     "saved_filters": {"object_types": ["dcim.site"], "parameters": {"status": ["active"]}},
+    "services": {"protocol": "tcp", "ports": [22]},
     "service_templates": {"protocol": "tcp", "ports": [22]},
     "virtual_machines": {"site": "{site}"},
     "webhooks": {"payload_url": "http://192.0.2.1/hook"},
@@ -44,7 +48,20 @@ _FITTING: dict[str, dict[str, Any]] = {
 # Labels that are numbers: of each type one that nobody else will have.
 _NUMBERS = {"asns": 4_200_000_077, "vlans": 3077, "vlan_translation_rules": 3078, "fhrp_groups": 30_777}
 # What is changed where there is no description.
-_CHANGED = {"custom_links": "group_name"}
+_CHANGED: dict[str, dict[str, Any]] = {
+    "circuit_group_assignments": {"priority": "secondary"},
+    "contact_assignments": {"priority": "primary"},
+    "custom_links": {"group_name": "other"},
+    "fhrp_group_assignments": {"priority": 77},
+    "l2vpn_terminations": {},  # it is nothing but what it brings together
+    "tunnel_terminations": {"role": "hub"},
+}
+# Interfaces that not any interface will do for, by the fields that point to them.
+_INTERFACES = {
+    ("virtual_circuit_terminations", "interface"): "virtual",
+    ("wireless_links", "interface_a"): "ieee802.11ac",
+    ("wireless_links", "interface_b"): "ieee802.11ac",
+}
 
 
 def specimens(object_types: Iterable[str], mark: str) -> Document:
@@ -59,14 +76,17 @@ def _declare(row: ObjectType, mark: str, document: Document) -> None:
     if row.name in document:
         return
     specs, fitting = load_schema()[row.name], dict(_FITTING.get(row.name, {}))
-    entry: dict[str, Any] = {row.label: _label(row, mark)}
+    entry: dict[str, Any] = {} if row.is_assignment else {row.label: _label(row, mark)}
     if fitting.pop("site", None):
         entry["site"] = _declared("sites", mark, document)
-    for name in sorted(
-        {*required_fields(row.name), *row.demanded, *row.key, *row.optional_key} - {row.label, *fitting}
-    ):
-        needed = name in (*row.key, *row.demanded, *required_fields(row.name))
-        if name not in row.pointers() and needed:
+    for name in sorted({*row.demanded, *row.key, *row.optional_key} - {*entry, *fitting}):
+        needed = name in (*row.key, *row.demanded)
+        if needed and (row.name, name) in _INTERFACES:
+            entry[name] = _interface(_INTERFACES[row.name, name], f"{mark} {name}", mark, document)
+        elif needed and name in row.generic:
+            target = row.generic[name][0]
+            entry[name] = {OBJECT_TYPES[target].word: _declared(target, mark, document)}
+        elif name not in row.pointers() and needed:
             choice = next(iter(specs[name].choices), None) or specs[name].minimum or 1
             entry[name] = int(choice) if specs[name].kind == "integer" else choice
         elif needed and row.references[name] != row.name:
@@ -75,18 +95,25 @@ def _declare(row: ObjectType, mark: str, document: Document) -> None:
 
 
 def _label(row: ObjectType, mark: str) -> Any:
-    return (
-        _NUMBERS[row.name]
-        if row.numbered
-        else _FITTING.get(row.name, {}).get(row.label, f"{mark} {row.name}")
-    )
+    if row.numbered:
+        return _NUMBERS[row.name]
+    choices = load_schema()[row.name][row.label].choices
+    return next(iter(choices), None) or _FITTING.get(row.name, {}).get(row.label, f"{mark} {row.name}")
+
+
+def _interface(kind: str, name: str, mark: str, document: Document) -> dict[str, Any]:
+    """One more interface of the device, of another type."""
+    interface = {"device": _declared("devices", mark, document), "name": name}
+    _declared("interfaces", mark, document)
+    document["interfaces"].append({**interface, "type": kind})
+    return interface
 
 
 def _declared(object_type: str, mark: str, document: Document) -> dict[str, Any]:
     """The reference to an object of a type, which is declared as well: its label, and what it hangs on."""
     row = OBJECT_TYPES[object_type]
     _declare(row, mark, document)
-    (entry,) = document[object_type]
+    entry = document[object_type][0]
     return {name: entry[name] for name in row.key}
 
 
@@ -97,7 +124,8 @@ def check_types(netbox: NetBox, object_types: Iterable[str], mark: str) -> None:
     made = _apply(engine, document, f"b-{mark}-made")
     assert _writes(engine.plan(document)) == []
 
-    changes = [(name, {_CHANGED.get(name, "description"): f"{mark} changed"}) for name in sorted(document)]
+    news = {name: _CHANGED.get(name, {"description": f"{mark} changed"}) for name in sorted(document)}
+    changes = [(name, new) for name, new in news.items() if new]
     for name, new in changes:
         document[name][0].update(new)
     assert sorted(_writes(engine.plan(document)), key=str) == changes
@@ -106,7 +134,7 @@ def check_types(netbox: NetBox, object_types: Iterable[str], mark: str) -> None:
 
     for name in document:
         if tree := OBJECT_TYPES[name].tree:
-            (above,) = document[name]
+            above = document[name][0]
             document[name].insert(0, {**above, "name": f"{mark} below", tree: above["name"]})
     nested = _apply(engine, document, f"b-{mark}-nested")
     assert _writes(engine.plan(document)) == []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
 from orchestrator.document import ALLOWED_OPTIONS
 from orchestrator.document_schema import OPTION_HELP
-from orchestrator.schema import FieldSpec, load_schema, required_fields
+from orchestrator.schema import FieldSpec, load_schema
 from orchestrator.shorthand import SUGAR
 from tests.unit.reference_pages import NOTICE, cell
 
@@ -38,7 +38,7 @@ def object_types_table() -> list[str]:
     for name in ENSURED:
         row = OBJECT_TYPES[name]
         implied = "yes" if row.can_be_implied else ""
-        cells = (_key(row), _quoted(required_fields(name)), _quoted(row.children), implied)
+        cells = (_key(row), _quoted(row.demanded), _quoted(row.children), implied)
         rows.append(f"| [`{name}`](object-types.md#{name}) | {' | '.join(cells)} |")
     head = "| type | is told apart by | a new one needs | may hold | made where it is only mentioned |"
     return [head, "|---|---|---|---|---|", *rows]
@@ -103,7 +103,7 @@ def object_types_page() -> str:
 def _field_rows(object_type: str) -> Iterator[str]:
     row = OBJECT_TYPES[object_type]
     for name, spec in load_schema()[object_type].items():
-        needed = "derived" if spec.required and name == "slug" else "yes" if spec.required else ""
+        needed = "derived" if spec.required and name == "slug" else "yes" if name in row.demanded else ""
         cleared = "yes" if spec.nullable or spec.blank else ""
         points_elsewhere = spec.kind == "reference" and name not in row.pointers()
         shown = f"{name}_id" if points_elsewhere else name
@@ -111,7 +111,8 @@ def _field_rows(object_type: str) -> Iterator[str]:
             yield f"| `{shown}` | {_type_of(name, spec, row)} | {needed} | {cleared} |"
     for name, targets in row.generic.items():
         kinds = ", ".join(f"`{{{OBJECT_TYPES[target].word}: ...}}`" for target in targets)
-        yield f"| `{name}` | one of {kinds} |  | yes |"
+        needed, cleared = ("yes", "") if name in row.demanded else ("", "yes")
+        yield f"| `{name}` | one of {kinds} | {needed} | {cleared} |"
     for child in row.children:
         yield f"| `{child}` | list of [{child}](#{child}) of this {row.noun} | | |"
 
