@@ -123,7 +123,8 @@ class Checks:
         path = f"{node.path}.{name}"
         if self._untold(node, faulty) or {path, f"{path}_id"} & faulty.keys():
             return  # it was given, but wrongly, or the object meant could not be told
-        hint = f"there is no {node.row.noun} {node.label!r} in NetBox yet, and a new one needs it"
+        called = f"{node.row.noun} {node.label!r}" if not node.row.is_assignment else f"such {node.row.noun}"
+        hint = f"there is no {called} in NetBox yet, and a new one needs it"
         self.problem(path, f"{name} is missing", hint)
 
     def _untold(self, node: Node, faulty: Mapping[str, bool]) -> bool:
@@ -151,7 +152,7 @@ class Checks:
     def _warn_of_namesakes(self, node: Node) -> None:
         """One that has no parent or group yet may be the one that is meant to get it."""
         row = node.row
-        if row.by_host:
+        if row.by_vrf:
             return
         for field in row.optional_key:
             alike = [] if node.values.get(field) is None else self._namesakes(node)

@@ -12,11 +12,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.deeds import Deed, Key
 from orchestrator.errors import AccessError, NoMessagesError
+from orchestrator.generic import pointed
 from orchestrator.ports import LoggedChange, NetBox, Row
 from orchestrator.writes import batch_message, rollback_remark
 
+_ALONG = timedelta(seconds=1)
 _UNKNOWN = "changed since, and NetBox's changelog does not tell by whom"
 
 
@@ -29,6 +32,7 @@ class Footprints:
         self._undoing = rollback_remark(batch_id)
         self._requests = {one for deed in deeds for one in deed.request_ids}
         self._unanswered = any(not deed.request_ids for deed in deeds)
+        self._written = _written_by_pointing(deeds)
         # Our clock may be ahead of NetBox's; what is read too much is told apart by its request.
         begun = min((deed.since for deed in deeds if deed.since), key=datetime.fromisoformat, default="")
         self._since = (datetime.fromisoformat(begun) - timedelta(hours=1)).isoformat() if begun else ""
@@ -66,6 +70,15 @@ class Footprints:
         places = [place for place, entry in enumerate(entries) if self.ours(entry)]
         return list(entries[places[-1] + 1 :]) if places else None
 
+    def touched(self, key: Key, last_updated: str) -> bool:
+        """Whether NetBox saved an object along with one of ours that points to it, which it does not log.
+
+        The ends of a wireless link are saved with it (NetBox wireless/signals.py), those of a cable likewise.
+        """
+        moments = (datetime.fromisoformat(moment) for moment in self._written.get(key, ()))
+        there = datetime.fromisoformat(last_updated)
+        return any(abs(there - moment) < _ALONG for moment in moments)
+
     def put_back(self, entries: Sequence[LoggedChange]) -> bool:
         """Whether the last of our changes was made by a rollback of the batch, which broke off."""
         own = [entry for entry in entries if self.ours(entry)]
@@ -74,6 +87,17 @@ class Footprints:
     def made_along(self, entries: Sequence[LoggedChange]) -> bool:
         """Whether NetBox made the object in one of our requests."""
         return bool(entries) and entries[0].action == "create" and self.ours(entries[0])
+
+
+def _written_by_pointing(deeds: Sequence[Deed]) -> dict[Key, list[str]]:
+    """What our objects point to, with the moments at which they were written last."""
+    found: dict[Key, list[str]] = defaultdict(list)
+    for deed in deeds:
+        row = OBJECT_TYPES[deed.object_type]
+        for name in row.pointers().keys() & deed.after.keys() if deed.last_updated else ():
+            for key in pointed(row, name, deed.after[name]):
+                found[key].append(deed.last_updated)
+    return found
 
 
 def changed_since(
@@ -97,7 +121,12 @@ def changed_since(
     found = {}
     for deed in moved:
         every = logged.get(deed.object_id, ())
-        entries, certain = footprints.after_ours(every), not deed.last_updated or footprints.put_back(every)
+        entries, there = footprints.after_ours(every), row_of(deed.key) or {}
+        certain = (
+            not deed.last_updated
+            or footprints.put_back(every)
+            or footprints.touched(deed.key, there.get("last_updated") or "")
+        )
         lost = {name for name, target in deed.link_targets() if target in created and row_of(target) is None}
         why = net_change(entries, lost, certain)
         if why:

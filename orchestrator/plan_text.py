@@ -25,7 +25,6 @@ _HEADINGS = {Pass.RELEASE: " (let go first)", Pass.BUILD: "", Pass.LINK: " (link
 _DRIFT = {"netbox": "changed in NetBox since our last apply", "both": "changed here and in NetBox"}
 KEPT = "kept as changed in NetBox since our last apply"
 # Fields that say little beside the label, which is printed anyway.
-_QUIET = frozenset({"slug", *(row.label for row in OBJECT_TYPES.values())})
 # So many of a list are shown, and the number of the others.
 _MANY = 8
 
@@ -140,7 +139,7 @@ def told_fields(change: Change, names: Names) -> Iterator[ToldField]:
             was = before.get(name)
             told = _shown(was, _labels(row, name, was, names))
             yield ToldField(name, told, shown, _drift_mark(change, name))
-        elif name not in _QUIET:
+        elif name not in ("slug", row.label) or row.is_assignment:
             yield ToldField(name, None, shown)
 
 
@@ -148,8 +147,9 @@ def _labels(row: ObjectType, name: str, value: Any, names: Names) -> Mapping[Any
     """What the ids in a value stand for, as far as that is known."""
     known = {one: names.get(object_type, {}).get(one, "") for object_type, one in pointed(row, name, value)}
     labels: dict[Any, str] = {one: label for one, label in known.items() if label}
-    if type(value) is str and labels:  # one of several types, which it names
-        labels[value] = f"{value.partition(' ')[0]} {next(iter(labels.values()))}"
+    if name in row.generic and not row.by_host:  # which of several types it is says as much as its name
+        for object_type, one in pointed(row, name, value):
+            labels[value] = f"{OBJECT_TYPES[object_type].word} {labels.get(one, one)}"
     return labels
 
 

@@ -19,10 +19,12 @@ from orchestrator.generic import generic_token
 from orchestrator.live import Live, canonical_field, label_key
 from orchestrator.narrowing import agrees, fits, narrow, narrow_addresses, shares_key
 from orchestrator.ports import Row
+from orchestrator.references import HOSTS
 from orchestrator.register import Node, Register, identity_of
 from orchestrator.values import is_address, suggest
 
 _SUGGESTIONS = 20
+_WHERE = ("site", "location", "cluster", "tenant")
 
 
 class Resolver:
@@ -249,6 +251,8 @@ class Resolver:
         found = self._fitting(reference, narrow(found, scope), scope)
         if found is None:
             return None
+        if len(found) > 1:
+            found = narrow(found, self._surroundings(scope))
         if len(found) > 1 and owner is not None:
             found = [node for node in found if self.register.holder(node) == owner.as_host] or found
         if len(found) == 1:
@@ -258,6 +262,15 @@ class Resolver:
             self._ambiguous(reference, found)
             return None
         return self._imply(reference, scope)
+
+    def _surroundings(self, scope: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Where the device or virtual machine is that a component is on: VLAN 100 is that of its own site."""
+        for host in (one for one in HOSTS if scope.get(one) is not None):
+            row = OBJECT_TYPES[f"{host}s"]
+            above = self.register.with_id(row, scope[host]) if isinstance(scope[host], int) else scope[host]
+            if above is not None:
+                return {name: above.fact(name) for name in _WHERE if above.fact(name) is not None}
+        return {}
 
     def _fitting(
         self, reference: Reference, found: list[Node], scope: Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.object_type import ObjectType, organizational
 
 ROWS = (
-    # NetBox keeps no changelog of owners: what a batch has made of them could not be taken back with care.
+    # NetBox keeps no changelog of owners: what a batch made of them could not be taken back with care.
     ObjectType("owners", "users/owners", ensured=False, unique=(("name",),), since="4.5"),
     ObjectType("data_sources", "core/data-sources", unique=(("name",),)),
     ObjectType("config_templates", "extras/config-templates", key_enforced=False),

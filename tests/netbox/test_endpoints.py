@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from netbox_mcp.sandbox import SandboxInfo
-from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.catalog import EXCLUDED, OBJECT_TYPES
 from orchestrator.errors import BadFilterError, UnknownNameError
 from orchestrator.netbox import RestNetBox, open_netbox, surface_store
 from orchestrator.netbox.endpoints import Endpoints, Mutation
@@ -63,6 +63,15 @@ def test_it_knows_what_the_catalog_knows(endpoints: Endpoints) -> None:
         assert known_filters(row) <= set(endpoint.filters), row.name
         assert {"GET", "POST", "PATCH", "DELETE"} <= endpoint.methods
         assert set(row.pointers()) - set(row.generic) <= endpoint.writable, row.name
+
+
+def test_every_list_that_can_be_written_is_known_or_left_out_for_a_reason(endpoints: Endpoints) -> None:
+    writable = {path for path, one in endpoints.surface.endpoints.items() if "POST" in one.methods}
+    known = {row.path for row in OBJECT_TYPES.values()}
+    assert writable - known - EXCLUDED.keys() == set()
+    assert EXCLUDED.keys() - writable == set()
+    assert known & EXCLUDED.keys() == set()
+    assert all(EXCLUDED.values())
 
 
 def test_models_are_what_netbox_calls_them(endpoints: Endpoints, tidy_netbox: SandboxInfo) -> None:
