@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.values import Filled
 
 MAX_ENTRIES = 20_000
 
@@ -50,7 +51,7 @@ def _filled(entry: Mapping[str, Any], label: str, values: Iterable[list[str]]) -
     for combination in itertools.product(*values):
         filled = {key: _fill(item, combination) for key, item in entry.items()}
         parts = iter(combination)
-        filled[label] = _RANGE.sub(lambda _: next(parts), entry[label])  # noqa: B023 - used at once
+        filled[label] = Filled(_RANGE.sub(lambda _: next(parts), entry[label]))  # noqa: B023 - used at once
         yield filled
 
 
@@ -91,7 +92,10 @@ def _spell(first: str, last: str) -> list[str]:
 
 def _fill(value: Any, combination: tuple[str, ...]) -> Any:
     if isinstance(value, str):
-        return value if "{" not in value else _PLACE.sub(lambda match: _place(match, combination), value)
+        if "{" not in value:
+            return value
+        filled = _PLACE.sub(lambda match: _place(match, combination), value)
+        return Filled(filled) if filled != value else value
     if isinstance(value, Mapping):
         own = _ranged_label(value)
         # Inside a child that has a range itself, placeholders are the child's; its name is ours.

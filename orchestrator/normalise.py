@@ -89,7 +89,7 @@ class _Reader:
                 self.problem(f"{place}.{row.label}", str(error), "options.expand: false turns ranges off")
                 continue
             for one in expanded:
-                self.read_entry(row, _numbered(row, one) if row.numbered else one, place, parent)
+                self.read_entry(row, one, place, parent)
 
     def read_entry(
         self, row: ObjectType, item: Mapping[str, Any], path: str, parent: Reference | None
@@ -241,12 +241,6 @@ class _Reader:
         if not identified and not matched and path not in self.troubled:
             others = " or ".join(("id", *row.other_keys))
             self.problem(path, f"{row.label} is missing", f"or identify the object by {others}")
-
-
-def _numbered(row: ObjectType, item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An entry whose label has come out of a range as text, `[100-199]`, with the number that it is."""
-    label = item.get(row.label)
-    return {**item, row.label: int(label)} if type(label) is str and label.strip().isdecimal() else item
 
 
 def _own_parent(row: ObjectType, raw: Mapping[str, Any]) -> dict[str, Any]:

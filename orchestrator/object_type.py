@@ -35,7 +35,8 @@ class ObjectType:
     counts what hangs on an object and is of no type in this catalog. `copied_from` has, by reference, the
     fields that NetBox copies from what it points to at every save, whatever was sent. `since` is the first
     NetBox that has the type, where that is not 4.2. `lane` names the field whose row in the database
-    concurrent writers would fight for.
+    concurrent writers would fight for. `asked_singly` are filters that take one value only: of several,
+    NetBox heeds the last.
 
     The last five are NetBox's schema's to tell, and filled in from it (catalog.py): `references` maps fields
     to the object types they point to, `links` the deferred ones among them, `lists` those that point to
@@ -65,6 +66,7 @@ class ObjectType:
     templated: bool = False
     slug_from: str = ""
     also_called: str = ""
+    asked_singly: tuple[str, ...] = ()
     fold_case: bool = False
     by_host: bool = False
     key_enforced: bool = True

@@ -28,6 +28,15 @@ _WWN = re.compile(r"[0-9a-fA-F]{16}")
 _MAC = re.compile(r"[0-9a-fA-F]{12}")
 
 
+_NUMERIC = ("integer", "number")
+
+
+class Filled(str):
+    """Text that a range has filled in (expand.py): where a number belongs, it is one."""
+
+    __slots__ = ()
+
+
 class BadValueError(ValueError):
     """A value does not fit its field; `hint` says what would."""
 
@@ -38,7 +47,9 @@ class BadValueError(ValueError):
 
 def coerce(field: str, spec: FieldSpec, value: Any) -> Any:
     """The canonical form of a document's value. Raises BadValueError when it does not fit the field."""
-    if isinstance(value, str):
+    if isinstance(value, Filled) and spec.kind in _NUMERIC and value.strip().isdecimal():
+        value = int(value)
+    elif isinstance(value, str):
         value = value.strip()
     if value is None or (value == "" and spec.kind != "string"):
         return _cleared(field, spec)

@@ -38,7 +38,7 @@ def _type_fields(openapi: dict[str, Any], row: ObjectType) -> dict[str, dict[str
     methods, components = openapi["paths"][f"/api/{row.path}/"], openapi["components"]["schemas"]
     component = written(methods, components)
     shown = components[listed(methods["get"], components)]["properties"]
-    filters = {parameter["name"] for parameter in methods["get"]["parameters"]}
+    filters = {one["name"] for one in methods["get"]["parameters"] if one["schema"].get("type") == "array"}
     required = set(component.get("required", ()))
     found = {}
     for key, raw in component["properties"].items():
@@ -66,8 +66,8 @@ def _target(shown: Mapping[str, Any]) -> str:
 def _filters_for(field: str, target: str) -> Iterator[str]:
     """What NetBox may call the filter by the ids that a field points to.
 
-    `site_id`, `asn_id` for `asns`, or by the type: `vlan_id` for `untagged_vlan`, and for all else that
-    points to VLANs.
+    `site_id`, `asn_id` for `asns`, or by the type: `ip_address_id` for `ipaddresses`. Those that take one
+    value only are of no use: of several, NetBox heeds the last.
     """
     yield from (f"{field.removesuffix('s')}_id", f"{field}_id", f"{OBJECT_TYPES[target].word}_id")
 

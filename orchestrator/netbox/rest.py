@@ -292,9 +292,11 @@ class RestNetBox:
         return self._type_names
 
     def _walks(self, query: Query) -> list[Walk]:
-        path = OBJECT_TYPES[query.object_type].path
-        values = check_query(query)
+        row, values = OBJECT_TYPES[query.object_type], check_query(query)
+        path = row.path
         fields = [("fields", ",".join(sorted({"id", *query.fields})))] if query.fields else []
+        if query.filter in row.asked_singly:
+            return [Walk(path, [*fields, (query.filter, value)]) for value in values]
         if query.filter:
             return self._pages.cut_by_values(path, fields, query.filter, values)
         return self._pages.cut_by_ids(Walk(path, fields), query.extent)

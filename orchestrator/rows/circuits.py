@@ -33,6 +33,7 @@ ROWS = (
         "circuit_terminations",
         "circuits/circuit-terminations",
         label="term_side",
+        asked_singly=("term_side",),
         key=("circuit", "term_side"),
         unique=(("circuit", "term_side"),),
         generic={"termination": ("sites", "locations", "regions", "site_groups", "provider_networks")},

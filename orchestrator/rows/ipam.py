@@ -18,7 +18,7 @@ ROWS = (
         "ipam/aggregates",
         label="prefix",
         key=("prefix",),
-        reading=Reading.BY_NAME,
+        asked_singly=("prefix",),
         key_enforced=False,
     ),
     ObjectType("route_targets", "ipam/route-targets", unique=(("name",),)),

@@ -17,7 +17,7 @@ from orchestrator.errors import BadFilterError, UnknownNameError
 from orchestrator.netbox import RestNetBox, open_netbox, surface_store
 from orchestrator.netbox.endpoints import Endpoints, Mutation
 from orchestrator.netbox.queries import known_filters
-from orchestrator.netbox.surface import Surface, read_surface, surface_from_data, surface_to_data
+from orchestrator.netbox.surface import MANY, Surface, read_surface, surface_from_data, surface_to_data
 from orchestrator.ports import Written
 from tests.netbox.contract_rig import create, named
 from tests.netbox.faulty_proxy import FaultyProxy
@@ -61,6 +61,8 @@ def test_it_knows_what_the_catalog_knows(endpoints: Endpoints) -> None:
         endpoint = endpoints.find(row.name).endpoint
         assert (endpoint.path, endpoint.model) == (row.path, row.model)
         assert known_filters(row) <= set(endpoint.filters), row.name
+        single = {name for name in known_filters(row) if endpoint.filters[name] != MANY}
+        assert single == set(row.asked_singly), row.name
         assert {"GET", "POST", "PATCH", "DELETE"} <= endpoint.methods
         assert set(row.pointers()) - set(row.generic) <= endpoint.writable, row.name
 
