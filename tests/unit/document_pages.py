@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
+from orchestrator.catalog import ENSURED, EXCLUDED, OBJECT_TYPES, ObjectType
 from orchestrator.document import ALLOWED_OPTIONS
 from orchestrator.document_schema import OPTION_HELP
 from orchestrator.schema import FieldSpec, load_schema
@@ -54,9 +54,17 @@ def referred_table() -> list[str]:
     return ["| type | is told apart by | is pointed to by |", "|---|---|---|", *rows]
 
 
+def excluded_table() -> list[str]:
+    """The lists of NetBox that are no object types, in docs/batch-document.md."""
+    rows = [f"| `{path}` | {cell(reason)} |" for path, reason in EXCLUDED.items()]
+    return ["| list | because it |", "|---|---|", *rows]
+
+
 def _pointers(object_type: str) -> Iterator[str]:
-    if object_type == "tags":
-        yield "`tags`"
+    everywhere = {"tags": "tags", "owners": "owner"}
+    if object_type in everywhere:
+        yield f"`{everywhere[object_type]}` of almost every type"
+        return
     for name in ENSURED:
         for field, targets in OBJECT_TYPES[name].pointers().items():
             if object_type in targets:

@@ -25,7 +25,13 @@ from orchestrator.netbox.settings import NetBoxSettings
 from orchestrator.normalise import normalise
 from orchestrator.testing import MemoryNetBox
 from tests.unit.batches import apply
-from tests.unit.document_pages import object_types_page, object_types_table, options_table, referred_table
+from tests.unit.document_pages import (
+    excluded_table,
+    object_types_page,
+    object_types_table,
+    options_table,
+    referred_table,
+)
 from tests.unit.reference_pages import command_line_page, tools_page
 
 REPOSITORY = Path(__file__).parents[2]
@@ -57,6 +63,7 @@ def settings_table() -> list[str]:
         ("configuration.md", "settings", settings_table),
         ("batch-document.md", "object types", object_types_table),
         ("batch-document.md", "referred types", referred_table),
+        ("batch-document.md", "excluded", excluded_table),
         ("batch-document.md", "options", options_table),
     ],
 )
@@ -119,6 +126,16 @@ def test_the_campus_can_be_applied_and_then_has_nothing_left_to_do() -> None:
     assert apply(netbox, document).ok
     assert len(netbox.tables["devices"]) == 204
     assert all(device["primary_ip4"] for device in netbox.tables["devices"].values())
+    assert apply(netbox, document).write_requests == 0
+
+
+def test_everything_can_be_applied_and_then_has_nothing_left_to_do() -> None:
+    path = REPOSITORY / "examples/everything.yaml"
+    document = read_document(path.read_text(), path.name)
+    netbox = MemoryNetBox()
+    report = apply(netbox, document)
+    assert report.ok, report.first_errors
+    assert report.warnings == []
     assert apply(netbox, document).write_requests == 0
 
 

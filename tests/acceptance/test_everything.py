@@ -1,0 +1,45 @@
+"""A small operator's whole network in one document: made, made again for nothing, and taken back to nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mcp.client import Client
+
+from netbox_mcp.stack import Stack
+from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.document import read_document
+from orchestrator.normalise import normalise
+from tests.acceptance.conftest import PlainNetBox, Users, apply, call, follow
+
+EVERYTHING = Path(__file__).parents[2] / "examples/everything.yaml"
+OUR_FIELDS = 2
+
+
+def test_everything_is_made_and_made_again_and_taken_back(
+    stack: Stack, users: Users, netbox: PlainNetBox
+) -> None:
+    document = read_document(EVERYTHING.read_text(), EVERYTHING.name)
+    wanted = {name: len(entries) for name, entries in normalise(document).entries.items()}
+    assert len(wanted) >= 60
+    assert 1_400 <= sum(wanted.values()) <= 1_600
+    stack.start_worker()
+    stack.start_server()
+
+    made = users.over_http(lambda client: apply(client, document))
+    assert made["status"] == "completed", made
+    assert made["counts"]["created"] == sum(wanted.values()) + OUR_FIELDS
+    assert {name: len(netbox.all(OBJECT_TYPES[name].path)) for name in wanted} == wanted
+
+    entries = netbox.changelog_entries()
+    again = users.over_http(lambda client: apply(client, document))
+    assert (again["status"], set(again["counts"])) == ("completed", {"unchanged"})
+    assert netbox.changelog_entries() == entries
+
+    async def take_back(client: Client) -> dict[str, object]:
+        started = await call(client, "netbox_rollback_batch", batch_id=made["batch_id"], confirm=True)
+        return await follow(client, str(started["task_id"]))
+
+    undone = users.over_http(take_back)
+    assert undone["status"] == "completed", undone
+    assert {name: len(netbox.all(OBJECT_TYPES[name].path)) for name in wanted} == dict.fromkeys(wanted, 0)
