@@ -1,4 +1,4 @@
-"""A small operator's whole network in one document: made, made again for nothing, and taken back to nothing."""
+"""A small operator's whole network: made, made again for nothing, and taken back to nothing."""
 
 from __future__ import annotations
 
