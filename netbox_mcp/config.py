@@ -118,8 +118,9 @@ class Settings(WorkerSettings):
     )
     inputs_folder: Path | None = Field(
         default=None,
-        description="Folder, by its absolute path, of documents (YAML, JSON, or CSV named after its object "
-        "type) that tools take as `input_id=file:NAME`; nothing outside of it is read. Unset: no file is.",
+        description="Folder, by its absolute path, of documents (YAML, JSON, NDJSON, or CSV named after its "
+        "object type) that tools take as `input_id=file:NAME`; nothing outside of it is read. Unset: no "
+        "file is.",
     )
     cache: bool = Field(
         default=True,

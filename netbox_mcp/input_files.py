@@ -17,6 +17,8 @@ KINDS = {
     ".json": "application/json",
     ".yaml": "application/yaml",
     ".yml": "application/yaml",
+    ".ndjson": "application/x-ndjson",
+    ".jsonl": "application/x-ndjson",
     ".csv": "text/csv",
 }
 _SETTING = "NETBOX_MCP_INPUTS_FOLDER"

@@ -13,7 +13,8 @@ from netbox_mcp.replies import InputReply
 from orchestrator.csv_text import read_csv
 from orchestrator.document import read_document
 
-MEDIA_TYPES = ("application/json", "application/yaml", "text/csv")
+NDJSON = "application/x-ndjson"
+MEDIA_TYPES = ("application/json", "application/yaml", NDJSON, "text/csv")
 _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain"})
 
 
@@ -66,6 +67,8 @@ def _document(text: str, kind: str, object_type: str | None, file: str = "") -> 
     """The document in a body or a file of a media type; the rows of a table are of `object_type`."""
     if kind == "application/json":
         document = read_document(text, file or "input.json")
+    elif kind == NDJSON:
+        document = read_document(text, file or "input.ndjson")
     elif kind in _YAML:
         document = read_document(text, file or "input.yaml")
     elif kind == "text/csv":

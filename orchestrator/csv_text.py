@@ -2,7 +2,8 @@
 
 `device_type.model` is a column for a field of what the object points to. An
 empty cell says nothing of its field. Text stays text, `007` too; only fields of
-the type itself that NetBox has as numbers or as yes and no are read as such, and ids.
+the type itself that NetBox has as numbers or as yes and no are read as such, and ids. Lists are JSON, or
+names with commas between them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from orchestrator.values import suggest
 
 MAX_COLUMNS = 500
 MAX_UNEVEN = 100
-_READ = frozenset({"integer", "number", "boolean", "list", "tags", "object", "json"})
+_LISTS = frozenset({"list", "tags", "references", "texts"})
+_READ = frozenset({"integer", "number", "boolean", "object", "json", *_LISTS})
 
 
 def read_csv(text: str, object_type: str | None) -> dict[str, list[dict[str, Any]]]:
@@ -132,5 +134,7 @@ def _value(object_type: str, name: str, cell: str) -> Any:
         try:
             return orjson.loads(cell.strip().lower() if spec is not None and spec.kind == "boolean" else cell)
         except orjson.JSONDecodeError:
-            return cell
+            # As NetBox's own import has them: names with commas between them.
+            is_list = spec is not None and spec.kind in _LISTS
+            return [part.strip() for part in cell.split(",") if part.strip()] if is_list else cell
     return cell

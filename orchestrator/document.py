@@ -20,6 +20,8 @@ from orchestrator.values import suggest
 from orchestrator.yaml_text import load_yaml
 
 LEGACY_ROOT = "devices_data"
+LINES = (".ndjson", ".jsonl")
+"""The endings of files of which each line is a part of the document."""
 
 ALLOWED_OPTIONS: Mapping[str, tuple[Any, ...]] = {
     "create_parents": ("guarded", True, False),
@@ -41,9 +43,15 @@ class Document:
 
 
 def read_document(text: str, name: str) -> Any:
-    """The data in YAML or JSON text. `name` tells where it came from in errors. Raises DocumentError."""
+    """The data in YAML, JSON or NDJSON text, as its ending says; `name` tells in errors where it came from.
+
+    Raises DocumentError.
+    """
     try:
-        data = orjson.loads(text) if name.endswith(".json") else load_yaml(text)
+        if name.endswith(LINES):
+            data: Any = _joined(text)
+        else:
+            data = orjson.loads(text) if name.endswith(".json") else load_yaml(text)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         mark, line = getattr(error, "problem_mark", None), getattr(error, "lineno", None)
         place = f"{name}:{mark.line + 1}" if mark else f"{name}:{line}" if line else name
@@ -54,6 +62,42 @@ def read_document(text: str, name: str) -> Any:
     if problems := _unfit(data):
         raise DocumentError(problems)
     return data
+
+
+def _joined(text: str) -> dict[str, Any]:
+    """The document of which each line is a part: `{"sites": {"name": "AMS1"}}`, or a list of entries.
+
+    Raises ValueError, with `lineno`, for a line that is no mapping and for options or defaults said twice.
+    """
+    document: dict[str, Any] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        part = _line(line, number)
+        for name, value in part.items():
+            if name not in ("options", "defaults"):
+                document.setdefault(name, []).extend(value if isinstance(value, list) else [value])
+            elif name in document:
+                raise _LineError(f"{name} are given a second time", number)
+            else:
+                document[name] = value
+    return document
+
+
+def _line(line: str, number: int) -> dict[str, Any]:
+    try:
+        part = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise _LineError(str(error), number) from None
+    if not isinstance(part, dict):
+        raise _LineError("a line is a mapping of an object type to an object", number)
+    return part
+
+
+class _LineError(ValueError):
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.lineno = number
 
 
 def _unfit(data: Any) -> list[Problem]:

@@ -13,15 +13,18 @@ from netbox_mcp.inputs import decode
 from orchestrator.csv_text import read_csv
 from orchestrator.document import read_document
 
-FILE = typer.Argument(metavar="FILE", help="YAML, JSON, or CSV named after its type; - for standard input.")
+FILE = typer.Argument(
+    metavar="FILE", help="YAML, JSON, NDJSON, or CSV named after its type; - for standard input."
+)
 FileArgument = Annotated[str, FILE]
 TargetOption = Annotated[str, typer.Option("--target", help="Which configured NetBox.")]
 
 
 def load_document(file: str, object_type: str | None = None) -> Any:
-    """The document in a YAML, JSON or CSV file; `-` is standard input. Raises UsageError, DocumentError.
+    """The document in a YAML, JSON, NDJSON or CSV file; `-` is standard input.
 
-    A table is of `object_type` or, where that is not said, of the type that its file is named after.
+    A table is of `object_type` or, where that is not said, of the type that its file is named after. Raises
+    UsageError, DocumentError.
     """
     if file == "-":
         return _read(sys.stdin.buffer.read(), "standard input", object_type)
@@ -29,9 +32,7 @@ def load_document(file: str, object_type: str | None = None) -> Any:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise UsageError(
-            f"There is no file {file}.", "Give the path of a document: YAML, JSON or CSV."
-        ) from None
+        raise UsageError(f"There is no file {file}.", "Give the path of YAML, JSON, NDJSON or CSV.") from None
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {(error.strerror or 'error').lower()}.") from None
     is_table = path.suffix.lower() == ".csv"

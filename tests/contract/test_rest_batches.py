@@ -108,6 +108,7 @@ def test_a_table_is_a_document(server: HttpServer, netbox: NetBoxOverHttp, prefi
         ("{", "application/json", None, 422, "cannot be read"),
         ("a: [", "application/yaml", None, 422, "cannot be read"),
         ("7", "application/json", None, 422, "no document"),
+        ('{"sites": "AMS1"}\n[]\n', "application/x-ndjson", None, 422, "input.ndjson:2"),
         ("x", "image/png", None, 422, "image/png"),
         ("a,b\n1\n", "text/csv", "devices", 422, "line 2"),
         ("a,a\n1,2\n", "text/csv", "devices", 422, "two columns"),
