@@ -152,15 +152,21 @@ class Checks:
     def _warn_of_namesakes(self, node: Node) -> None:
         """One that has no parent or group yet may be the one that is meant to get it."""
         row = node.row
-        if row.by_vrf:
+        if row.tells_all:
             return
         for field in row.optional_key:
             alike = [] if node.values.get(field) is None else self._namesakes(node)
-            free = [one for one in alike if not one.get(field) and shares_key(row, node.values, one)]
+            alike = [one for one in alike if shares_key(row, node.values, one)]
+            free = [one for one in alike if canonical_field(row, one, field) is None]
             if free:
                 self.warnings.append(
                     f"{node.path}: creates a second {row.noun} {node.label!r}, since that in NetBox has "
                     f"no {field} (match: {{id: {free[0]['id']}}} would give it one)"
+                )
+            elif alike and row.fold_case and field != row.child_of:
+                self.warnings.append(
+                    f"{node.path}: creates a second {row.noun} {node.label!r}, since that in NetBox is of "
+                    f"another {field} (match: {{id: {alike[0]['id']}}} would move it)"
                 )
 
     def refuse_copied_fields(self) -> None:

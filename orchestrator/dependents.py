@@ -8,8 +8,9 @@ they go as they came, unless somebody has made something of them since.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.deeds import Key
@@ -70,11 +71,11 @@ def read_dependents(netbox: NetBox, created: Mapping[Key, Row], footprints: Foot
     for name in type_order():
         if not going[name]:
             continue
-        pointers = list(_pointers_to(name))
-        queries = [_pointing(row, pointer, going[name]) for row, pointer in pointers]
-        for (row, pointer), rows in zip(pointers, netbox.read_all(queries), strict=True):
-            came = _came_along(row, pointer, rows, created, footprints)
-            for live in rows:
+        asked = list(_pointers_to(name))
+        queries = [_pointing(row, asks, pointers, going[name]) for row, asks, pointers in asked]
+        for (row, _, pointers), rows in zip(asked, netbox.read_all(queries), strict=True):
+            came = _came_along(row, pointers, rows, created, footprints)
+            for live, pointer in product(rows, pointers):
                 one = _dependent(row, pointer, live, came)
                 for target in pointed(row, pointer, canonical_field(row, live, pointer)):
                     if target[0] == name and target[1] in going[name]:
@@ -89,18 +90,22 @@ def read_dependents(netbox: NetBox, created: Mapping[Key, Row], footprints: Foot
     return found
 
 
-def _pointers_to(object_type: str) -> Iterator[tuple[ObjectType, str]]:
+def _pointers_to(object_type: str) -> Iterator[tuple[ObjectType, str, list[str]]]:
+    """By which filter what of a type is found that points to objects of another, and in which fields."""
     for row in OBJECT_TYPES.values():
+        fields: dict[str, list[str]] = defaultdict(list)
         for name, targets in row.pointers().items():
             if object_type in targets and row.pointer_filter(name):
-                yield row, name
+                fields[row.pointer_filter(name)].append(name)
+        for asks, names in fields.items():
+            yield row, asks, names
 
 
-def _pointing(row: ObjectType, pointer: str, ids: Iterable[int]) -> Query:
-    """What finds who points at some objects by one field."""
-    pair = {f"{pointer}_type", f"{pointer}_id"} if pointer in row.generic else {pointer}
-    fields = tuple(sorted({"id", row.label, *pair}))
-    return Query(row.name, fields, row.pointer_filter(pointer), sorted(ids))
+def _pointing(row: ObjectType, asks: str, pointers: Iterable[str], ids: Iterable[int]) -> Query:
+    """What finds who points at some objects."""
+    halves = {f"{name}_{half}" for name in pointers for half in ("type", "id") if name in row.generic}
+    fields = {"id", row.label, *halves, *(name for name in pointers if name not in row.generic)}
+    return Query(row.name, tuple(sorted(fields)), asks, sorted(ids))
 
 
 def _dependent(row: ObjectType, pointer: str, live: Row, came: Mapping[int, str]) -> Dependent:
@@ -110,10 +115,14 @@ def _dependent(row: ObjectType, pointer: str, live: Row, came: Mapping[int, str]
 
 
 def _came_along(
-    row: ObjectType, pointer: str, rows: Iterable[Row], created: Mapping[Key, Row], footprints: Footprints
+    row: ObjectType,
+    pointers: Collection[str],
+    rows: Iterable[Row],
+    created: Mapping[Key, Row],
+    footprints: Footprints,
 ) -> dict[int, str]:
     """Of components, those that NetBox made along with their parent; who has changed each since."""
-    if row.child_of != pointer:
+    if row.child_of not in pointers:
         return {}
     try:
         logged = footprints.of(row.name, [one["id"] for one in rows if (row.name, one["id"]) not in created])

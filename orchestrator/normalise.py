@@ -189,6 +189,9 @@ class _Reader:
         return _ABSENT if found is None else found
 
     def unknown_field(self, row: ObjectType, key: str, path: str) -> Any:
+        if reason := row.refused.get(short_names(row.name).get(key, key)):
+            self.problem(path, f"documents cannot set {key} of {row.name}", reason)
+            return _ABSENT
         specs = self.schema[row.name]
         names = [*specs, *row.children, *SUGAR.get(row.name, ()), "id", "match"]
         hint = suggest(key, names) or f"it has: {', '.join(sorted(specs))}"

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+SET_IN_NETBOX = "it is a secret: set it in NetBox itself"
+"""Why a field is refused that would be in plans, journals and reports (design rule 8)."""
+
 
 class Reading(StrEnum):
     """How live rows are fetched."""
@@ -28,7 +31,8 @@ class ObjectType:
     point to; a plain id means the first of them (generic.py). `deferred` are the references that are written
     in the link pass, because the object they point to may itself need this one. `untold` are pointers that
     NetBox's schema shows as plain numbers, `demanded` fields that a new object must have; rows name those of
-    which the schema does not say so. `unique` are the sets of fields that NetBox's models let exist once; a
+    which the schema does not say so; `refused` are fields that documents may not set, each with the reason.
+    `unique` are the sets of fields that NetBox's models let exist once; a
     set does not bind where its last field is empty, and text is compared as `fold_case` says;
     `unique_by_setting` are those that hold where NetBox is configured so (release.py). `templated` components
     are made along with a device that is of a type with such templates. `counted` are fields in which NetBox
@@ -57,6 +61,7 @@ class ObjectType:
     deferred: tuple[str, ...] = ()
     untold: Mapping[str, str] = field(default_factory=dict)
     demanded: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
     children: Mapping[str, str] = field(default_factory=dict)
     unique: tuple[tuple[str, ...], ...] = ()
     unique_by_setting: tuple[tuple[str, ...], ...] = ()
@@ -136,6 +141,14 @@ class ObjectType:
     def by_vrf(self) -> bool:
         """Whether an object of which no VRF is said is one of the global table, and of no VRF."""
         return "vrf" in self.optional_key
+
+    @property
+    def tells_all(self) -> bool:
+        """Whether an entry that says nothing beyond the key means an object that has nothing beyond it.
+
+        Numbers are given out again and again: the VLAN 100 of no group and no site is not that of a site.
+        """
+        return self.by_vrf or (self.numbered and not self.key_enforced and bool(self.optional_key))
 
     @property
     def template_count(self) -> str:

@@ -146,7 +146,7 @@ class Register:
             return []
         if (exact := self._by_key.get(identity)) is not None:
             return [exact]
-        if label is None or node.live is not None or node.row.by_vrf:
+        if label is None or node.live is not None or node.row.tells_all:
             return []
         known = self._by_label[node.row.name].get(node.place, ())
         return [other for other in known if not other.unclear and _compatible(node, other)]

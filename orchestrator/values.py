@@ -28,6 +28,8 @@ _WWN = re.compile(r"[0-9a-fA-F]{16}")
 _MAC = re.compile(r"[0-9a-fA-F]{12}")
 
 
+_MASKED = ("address", "start_address", "end_address")
+_LARGEST = 2**63 - 1
 _NUMERIC = ("integer", "number")
 
 
@@ -72,7 +74,7 @@ def _cleared(field: str, spec: FieldSpec) -> None:
 def _string(field: str, spec: FieldSpec, value: Any) -> str:
     if not isinstance(value, str) and (isinstance(value, bool) or not isinstance(value, int)):
         raise BadValueError(f"expected text, got {_describe(value)}", "put it in quotes if it is text")
-    if spec.notation == "address" and "/" not in str(value):
+    if spec.notation in _MASKED and "/" not in str(value):
         raise BadValueError(f"{value!r} has no mask", f'write it as "{value}/24", with the mask it has')
     notation = _NOTATIONS.get(spec.notation)
     text = notation(str(value)) if notation is not None else str(value)
@@ -86,6 +88,8 @@ def _number(field: str, spec: FieldSpec, value: Any) -> int | float:
         raise BadValueError(f"expected a number, got {_describe(value)}")
     if spec.kind == "integer" and value != int(value):
         raise BadValueError(f"expected a whole number, got {value}")
+    if abs(value) > _LARGEST:
+        raise BadValueError(f"{value:.0e} is out of range")
     low, high = spec.minimum, spec.maximum
     if (low is not None and value < low) or (high is not None and value > high):
         raise BadValueError(f"{value} is outside {low:g} to {high:g}" if low is not None and high is not None
@@ -119,7 +123,8 @@ def _id_list(field: str, spec: FieldSpec, value: Any) -> tuple[int, ...]:
 def _texts(field: str, spec: FieldSpec, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise BadValueError(f"expected a list of texts, got {_describe(value)}")
-    return tuple(sorted({item.strip() for item in value}))
+    notation = _NOTATIONS.get(spec.notation, str.strip)
+    return tuple(sorted({notation(item.strip()) for item in value}))
 
 
 def _mapping(field: str, spec: FieldSpec, value: Any) -> dict[str, Any]:
@@ -237,6 +242,14 @@ def network_prefix(text: str) -> str:
     return str(network)
 
 
+def port_mapping(text: str) -> str:
+    """`tcp/22` as NetBox keeps it (ipam/validators.py), however it was written. Raises BadValueError."""
+    protocol, slash, port = text.strip().lower().partition("/")
+    if not slash or not port.isdecimal():
+        raise BadValueError(f"{text!r} is no port", 'write it as "tcp/22"')
+    return f"{protocol}/{int(port)}"
+
+
 def host_of(address: str) -> str:
     """The host part of an address: `192.0.2.1/24` -> `192.0.2.1`. Raises ValueError for anything else."""
     if _IPV4.fullmatch(address):
@@ -295,6 +308,7 @@ _NOTATIONS: dict[str, Callable[[str], str]] = {
     "start_address": interface_address,
     "end_address": interface_address,
     "prefix": network_prefix,
+    "port_mappings": port_mapping,
     "mac_address": mac_address,
     "color": rgb_color,
     "dns_name": str.lower,

@@ -72,6 +72,7 @@ _ON: Mapping[str, tuple[Attachment, ...]] = {
     "manufacturers": (_plain("dcim/inventory-items", "inventory item", "manufacturer"),),
     "inventory_item_roles": (_plain("dcim/inventory-items", "inventory item", "role"),),
     "racks": (_plain("dcim/rack-reservations", "rack reservation", "rack"),),
+    "cable_bundles": (_plain("dcim/cables", "cable", "bundle"),),
     "power_feeds": (
         Attachment("dcim/power-feeds", "cable at the power feed", "id", generic=False, cabled=True),
     ),

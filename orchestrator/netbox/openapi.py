@@ -38,11 +38,14 @@ def _type_fields(openapi: dict[str, Any], row: ObjectType) -> dict[str, dict[str
     methods, components = openapi["paths"][f"/api/{row.path}/"], openapi["components"]["schemas"]
     component = written(methods, components)
     shown = components[listed(methods["get"], components)]["properties"]
-    filters = {one["name"] for one in methods["get"]["parameters"] if one["schema"].get("type") == "array"}
+    parameters = methods["get"]["parameters"]
+    filters = {one["name"] for one in parameters if one["schema"].get("type") == "array"} | {
+        *row.asked_singly
+    }
     required = set(component.get("required", ()))
     found = {}
     for key, raw in component["properties"].items():
-        if raw.get("format") == "binary":
+        if raw.get("format") == "binary" or key in row.refused:
             continue
         spec = _spec(key, raw, key in required)
         target = row.untold.get(key) or _target(shown.get(key, {}))
@@ -66,8 +69,8 @@ def _target(shown: Mapping[str, Any]) -> str:
 def _filters_for(field: str, target: str) -> Iterator[str]:
     """What NetBox may call the filter by the ids that a field points to.
 
-    `site_id`, `asn_id` for `asns`, or by the type: `ip_address_id` for `ipaddresses`. Those that take one
-    value only are of no use: of several, NetBox heeds the last.
+    `site_id`, `asn_id` for `asns`, or by the type: `ip_address_id` for `ipaddresses`, `vlan_id` for all
+    fields that point to VLANs. Of several values for one that takes a single value, NetBox heeds the last.
     """
     yield from (f"{field.removesuffix('s')}_id", f"{field}_id", f"{OBJECT_TYPES[target].word}_id")
 
@@ -80,7 +83,7 @@ def _spec(key: str, raw: dict[str, Any], required: bool) -> dict[str, Any]:
         "kind": kind,
         "required": required,
         "nullable": bool(raw.get("nullable")),
-        "blank": kind == "string" and not raw.get("minLength") and key not in ("name", "slug"),
+        "blank": kind == "string" and not raw.get("minLength") and not (required and key in ("name", "slug")),
         "max_length": text.get("maxLength"),
         "minimum": raw.get("minimum"),
         "maximum": raw.get("maximum"),

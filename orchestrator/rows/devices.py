@@ -121,6 +121,7 @@ ROWS = (
         "dcim/interfaces",
         templated=True,
         deferred=("parent", "bridge", "lag", "primary_mac_address"),
+        asked_singly=("vlan_id",),
     ),
     component("console_ports", "dcim/console-ports", templated=True),
     component("console_server_ports", "dcim/console-server-ports", templated=True),

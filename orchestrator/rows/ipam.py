@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from orchestrator.object_type import ObjectType, Reading, organizational
+from orchestrator.object_type import SET_IN_NETBOX, ObjectType, Reading, organizational
 
+# NetBox 4.7 keeps them as port mappings, all of which these two would replace.
+_PORTS = dict.fromkeys(("protocol", "ports"), 'write port_mappings: ["tcp/22"]')
 _PLACES = ("sites", "locations", "regions", "site_groups")
 
 ROWS = (
@@ -62,6 +64,7 @@ ROWS = (
         key=("vid",),
         optional_key=("group", "site"),
         also_called="name",
+        unique=(("vid", "group"), ("name", "group")),
         deferred=("qinq_svlan",),
         key_enforced=False,
     ),
@@ -93,6 +96,7 @@ ROWS = (
         label="group_id",
         key=("group_id", "protocol"),
         optional_key=("name",),
+        refused={"auth_key": SET_IN_NETBOX},
         key_enforced=False,
     ),
     ObjectType(
@@ -119,12 +123,17 @@ ROWS = (
         unique=(("interface", "group"),),
         generic={"interface": ("interfaces", "vm_interfaces")},
     ),
-    ObjectType("service_templates", "ipam/service-templates", unique=(("name",),)),
+    ObjectType(
+        "service_templates", "ipam/service-templates", unique=(("name",),), refused=_PORTS, since="4.7"
+    ),
     ObjectType(
         "services",
         "ipam/services",
         key=("name", "parent_object"),
         generic={"parent_object": ("devices", "virtual_machines", "fhrp_groups")},
+        demanded=("port_mappings",),
+        refused=_PORTS,
+        since="4.7",
         key_enforced=False,
     ),
 )

@@ -16,7 +16,7 @@ ROWS = (
     ObjectType(
         "contact_groups",
         "tenancy/contact-groups",
-        unique=(("parent", "name"),),
+        unique=(("parent", "name"), ("parent", "slug")),
         optional_key=("parent",),
         slug_from="name",
     ),

@@ -10,7 +10,7 @@ ROWS = (
     ObjectType(
         "clusters",
         "virtualization/clusters",
-        unique=(("group", "name"),),
+        unique=(("name", "group"),),
         optional_key=("group",),
         generic={"scope": ("sites", "locations", "regions", "site_groups")},
         key_enforced=False,
@@ -27,7 +27,7 @@ ROWS = (
         "virtual_machines",
         "virtualization/virtual-machines",
         unique=(("cluster", "tenant", "name"),),
-        optional_key=("cluster", "site", "tenant"),
+        optional_key=("cluster", "tenant"),
         deferred=("primary_ip4", "primary_ip6"),
         children={
             "vm_interfaces": "virtual_machine",
@@ -46,6 +46,7 @@ ROWS = (
         key=("virtual_machine", "name"),
         unique=(("virtual_machine", "name"),),
         deferred=("parent", "bridge", "primary_mac_address"),
+        asked_singly=("vlan_id",),
         child_of="virtual_machine",
         reading=Reading.BY_PARENT,
         lane="virtual_machine",

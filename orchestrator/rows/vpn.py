@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from orchestrator.object_type import ObjectType, organizational
+from orchestrator.object_type import SET_IN_NETBOX, ObjectType, organizational
 
 ROWS = (
     ObjectType("ike_proposals", "vpn/ike-proposals", singular="IKE proposal", unique=(("name",),)),
     ObjectType(
-        "ike_policies", "vpn/ike-policies", singular="IKE policy", unique=(("name",),), demanded=("version",)
+        "ike_policies",
+        "vpn/ike-policies",
+        singular="IKE policy",
+        unique=(("name",),),
+        demanded=("version",),
+        refused={"preshared_key": SET_IN_NETBOX},
     ),
     ObjectType("ipsec_proposals", "vpn/ipsec-proposals", singular="IPSec proposal", unique=(("name",),)),
     ObjectType("ipsec_policies", "vpn/ipsec-policies", singular="IPSec policy", unique=(("name",),)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.object_type import ObjectType, organizational
+from orchestrator.object_type import SET_IN_NETBOX, ObjectType, organizational
 
 ROWS = (
     organizational(
@@ -17,7 +17,8 @@ ROWS = (
         singular="wireless LAN",
         label="ssid",
         key=("ssid",),
-        optional_key=("group",),
+        optional_key=("group", "scope"),
+        refused={"auth_psk": SET_IN_NETBOX},
         generic={"scope": ("sites", "locations", "regions", "site_groups")},
         key_enforced=False,
     ),
@@ -27,5 +28,6 @@ ROWS = (
         label="interface_a",
         key=("interface_a", "interface_b"),
         unique=(("interface_a", "interface_b"),),
+        refused={"auth_psk": SET_IN_NETBOX},
     ),
 )

@@ -40,8 +40,8 @@ _FITTING: dict[str, dict[str, Any]] = {
     "prefixes": {"prefix": "198.51.100.0/24"},
     "rack_types": {"form_factor": "4-post-frame"},
     "saved_filters": {"object_types": ["dcim.site"], "parameters": {"status": ["active"]}},
-    "services": {"protocol": "tcp", "ports": [22]},
-    "service_templates": {"protocol": "tcp", "ports": [22]},
+    "services": {"port_mappings": ["tcp/22"]},
+    "service_templates": {"port_mappings": ["tcp/22"]},
     "virtual_machines": {"site": "{site}"},
     "webhooks": {"payload_url": "http://192.0.2.1/hook"},
 }

@@ -403,3 +403,19 @@ def test_a_rollback_cannot_be_rolled_back(netbox: MemoryNetBox) -> None:
 def test_a_batch_that_nobody_knows_is_refused(netbox: MemoryNetBox) -> None:
     with pytest.raises(RollbackError, match="knows the batch 'b-nowhere'"):
         NetBoxBulkOrchestrator(netbox).plan_rollback("b-nowhere", None)
+
+
+def test_vlans_that_others_have_taken_up_stay(netbox: MemoryNetBox) -> None:
+    """NetBox would empty the fields that point to them, of all interfaces and without a word."""
+    apply(netbox, switches(1))
+    vlans, journal = [{"vid": number, "name": f"VLAN {number}"} for number in (10, 20, 30)], MemoryJournal()
+    apply(netbox, {"vlans": vlans}, journal)
+    first, second, _ = sorted(netbox.tables["vlans"])
+    (device,) = netbox.tables["devices"]
+    port = {"device": device, "type": "virtual"}
+    netbox.create("interfaces", [{**port, "name": "e1", "untagged_vlan": first}], "by hand")
+    netbox.create("interfaces", [{**port, "name": "e2", "tagged_vlans": (second,)}], "by hand")
+    assert reasons(netbox, journal) == {
+        "10": "others depend on it: interface 'e1'",
+        "20": "others depend on it: interface 'e2'",
+    }
