@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.diff import fingerprint
-from orchestrator.generic import pointed
+from orchestrator.generic import pointed, pointing_fields
 from orchestrator.graph import type_order
 from orchestrator.models import Change
 from orchestrator.register import Node, Register
@@ -58,10 +58,10 @@ def names_in(register: Register, changes: Sequence[Change]) -> dict[str, dict[in
     """Labels of the live objects that the changes refer to."""
     names: dict[str, dict[int, str]] = defaultdict(dict)
     for change in changes:
-        row = OBJECT_TYPES[change.object_type]
+        row, pointers = OBJECT_TYPES[change.object_type], pointing_fields(change.object_type)
         for fields in (change.before, change.after):
-            for field, value in fields.items():
-                for object_type, one in pointed(row, field, value):
+            for field in pointers & fields.keys():
+                for object_type, one in pointed(row, field, fields[field]):
                     if one not in names[object_type]:
                         names[object_type][one] = label_of(register, object_type, one)
     return {object_type: known for object_type, known in names.items() if known}

@@ -327,10 +327,14 @@ def _telling_first(row: ObjectType, entries: Sequence[Entry]) -> Sequence[Entry]
     return [entries[at] for at in sorted(range(len(entries)), key=lambda at: -said[at])]
 
 
-def _nodes_in(values: Any) -> list[Node]:
-    found = [value for value in values.values() if type(value) is Node]
-    several = [value for value in values.values() if type(value) is tuple]
-    return [*found, *(one for value in several for one in value if type(one) is Node)]
+def _nodes_in(values: Mapping[str, Any]) -> list[Node]:
+    found: list[Node] = []
+    for value in values.values():
+        if type(value) is Node:
+            found.append(value)
+        elif type(value) is tuple:
+            found += [one for one in value if type(one) is Node]
+    return found
 
 
 def _ids(nodes: list[Node]) -> tuple[str, ...]:
@@ -348,11 +352,13 @@ def _sent(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _frozen(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """What goes into a change: in place of each Node what stands for it in a plan."""
-    nodes: dict[str, Any] = {name: value.planned for name, value in values.items() if type(value) is Node}
+    planned: dict[str, Any] = {}
     for name, value in values.items():
-        if type(value) is tuple and any(type(one) is Node for one in value):
-            nodes[name] = _several(value)
-    return {**values, **nodes} if nodes else values
+        if type(value) is Node:
+            planned[name] = value.planned
+        elif type(value) is tuple and any(type(one) is Node for one in value):
+            planned[name] = _several(value)
+    return {**values, **planned} if planned else values
 
 
 def _several(tokens: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -67,7 +67,7 @@ class Names:
         said: dict[str, Any] = {
             name: None for name in self._row.optional_key if alike and live_value(row.get(name)) is None
         }
-        if alike and self._row.key == (self._row.label,) and not self._row.optional_key:
+        if not self._row.by_host and self._whole_keys[self._key(row, self._names)] > 1:
             said |= self._apart_from_namesakes(row)
         return said
 
