@@ -98,7 +98,10 @@ def object_types_page() -> str:
     ]
     for name in ENSURED:
         row = OBJECT_TYPES[name]
-        lines += ["", f"## {name}", "", f"`{row.path}` in NetBox's REST API. Told apart by {_key(row)}."]
+        since = f", for NetBox {row.since} and later" if row.since else ""
+        lines += ["", f"## {name}", ""]
+        lines += [f"`{row.path}` in NetBox's REST API{since}. Told apart by {_key(row)}."]
+        lines += [f"Not to be set: `{field}` ({reason})." for field, reason in row.refused.items()]
         if name in SUGAR:
             lines += ["", f"Beside NetBox's own fields: {_quoted(SUGAR[name])}."]
         lines += ["", "| field | type | needed | can be cleared |", "|---|---|---|---|", *_field_rows(name)]
