@@ -25,7 +25,6 @@ from orchestrator.errors import NotThereError, UnknownOutcomeError
 from orchestrator.netbox.endpoints import EndpointWrapper
 from orchestrator.netbox.surface import Endpoint
 from orchestrator.ports import Row
-from orchestrator.schema import load_schema
 
 _POINTED_AT = (
     "Nothing was deleted: these point at the object. NetBox deletes some of them along with it and refuses "
@@ -58,7 +57,7 @@ def ensure_object(
     endpoint = get_endpoints(target).find(object_type)
     if not fields:
         raise UsageError("fields is empty.", 'Name them, for example {"name": "AMS1"}.')
-    declared = _declared_as(endpoint.endpoint)
+    declared = _declared_as(endpoint.endpoint, fields)
     if declared is not None:
         found = find_match(endpoint, match) if match else None
         entry = {**fields, "id": found["id"]} if found else fields
@@ -78,7 +77,7 @@ def update_object(
     endpoint = get_endpoints(target).find(object_type)
     if not fields:
         raise UsageError("fields is empty.", 'Name what is to be set, for example {"status": "active"}.')
-    declared = _declared_as(endpoint.endpoint)
+    declared = _declared_as(endpoint.endpoint, fields)
     if declared is not None:
         _read(endpoint, object_id)
         return _by_engine(endpoint, declared, {**fields, "id": object_id}, confirm, target)
@@ -207,10 +206,11 @@ def _is_so(endpoint: EndpointWrapper, live: Row, name: str, value: Any) -> bool:
 
 
 def _named_as_reference(declared: str, name: str, value: Any) -> Any:
-    """A bare number in a field that points to another object is its id, as everywhere in NetBox."""
-    spec = load_schema()[declared].get(name)
-    is_id = isinstance(value, int) and not isinstance(value, bool)
-    return {"id": value} if is_id and spec is not None and spec.kind == "reference" else value
+    """A bare number in a field that points to other objects is an id, as everywhere in NetBox."""
+    row = OBJECT_TYPES[declared]
+    if name in row.lists and isinstance(value, list):
+        return [{"id": one} if type(one) is int else one for one in value]
+    return {"id": value} if type(value) is int and name in (*row.references, *row.links) else value
 
 
 def _tagged(live: Row, fields: Mapping[str, Any]) -> Row:
@@ -235,9 +235,14 @@ def _message(action: str) -> str:
     return f"netbox-mcp {action} by {caller()}"
 
 
-def _declared_as(endpoint: Endpoint) -> str | None:
-    """The name under which documents can declare such objects; None where they cannot."""
-    return next((name for name in ENSURED if OBJECT_TYPES[name].path == endpoint.path), None)
+def _declared_as(endpoint: Endpoint, fields: Mapping[str, Any]) -> str | None:
+    """The name under which documents declare such objects; None where they cannot, or not these fields.
+
+    Nor do we declare what is called by a number here: numbers are given out again and again, and whoever
+    writes one VLAN says by `match`, or by its name, which of those it is.
+    """
+    rows = (row for row in map(OBJECT_TYPES.__getitem__, ENSURED) if row.path == endpoint.path)
+    return next((row.name for row in rows if not row.numbered and not row.refused.keys() & fields), None)
 
 
 def _read(endpoint: EndpointWrapper, object_id: int) -> Row:
