@@ -9,8 +9,13 @@ import pytest
 from pydantic import SecretStr
 
 from netbox_mcp.sandbox import SandboxInfo
+from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.deeds import Deed
+from orchestrator.dependents import read_dependents
+from orchestrator.footprints import Footprints
+from orchestrator.live import all_fields
 from orchestrator.netbox import NetBoxSettings, RestNetBox
-from orchestrator.ports import Attached
+from orchestrator.ports import Attached, Query
 from tests.integration.worker_process import NetBoxOverHttp
 
 
@@ -40,6 +45,17 @@ def kinds(found: Attached) -> list[str]:
     return sorted(words.partition(" '")[0] for _, words in found.words)
 
 
+def hanging(netbox: RestNetBox, object_type: str, object_id: int) -> list[str]:
+    """The nouns of all that a rollback would name: what is of a type in the catalog, and what is not."""
+    key, row = (object_type, object_id), OBJECT_TYPES[object_type]
+    (live,) = netbox.read(Query(object_type, (*all_fields(row), "created"), "id", [object_id]))
+    made = Deed(object_type, object_id, "", since=live["created"], request_ids={"ours"})
+    found = read_dependents(netbox, {key: live}, Footprints(netbox, [made], "b-20260101-00000000"))
+    assert not found.unseen
+    others = [words.partition(" '")[0] for words in found.others[key]]
+    return sorted({*others, *(OBJECT_TYPES[one.object_type].noun for one in found.pointing[key])})
+
+
 def on_anything(web: NetBoxOverHttp, name: str, model: str, object_id: int) -> list[str]:
     """A contact and a journal entry, which anything can have."""
     contact = web.create("tenancy/contacts", name=name)["id"]
@@ -64,9 +80,8 @@ def test_on_a_site(web: NetBoxOverHttp, netbox: RestNetBox, name: str) -> None:
     web.create("dcim/power-panels", name=name, site=site)
     expected = ["VLAN", "VLAN group", "cluster", "power panel", "prefix", "wireless LAN"]
     expected += on_anything(web, name, "dcim.site", site)
-    found = netbox.attached("sites", [site, other])
-    assert {target for target, _ in found.words} == {site}
-    assert kinds(found) == sorted(expected)
+    assert hanging(netbox, "sites", site) == sorted(expected)
+    assert hanging(netbox, "sites", other) == []
 
 
 def test_on_a_device_and_its_interfaces(web: NetBoxOverHttp, netbox: RestNetBox, name: str) -> None:
@@ -97,9 +112,9 @@ def test_on_a_device_and_its_interfaces(web: NetBoxOverHttp, netbox: RestNetBox,
     server = int(web.create("dcim/console-server-ports", device=other, name="srv")["id"])
     ends = [("dcim.consoleport", consoles[0]), ("dcim.consoleserverport", server)]
     cable(web, *ends)
-    expected = ["cabled console port", "service", "virtual device context"]
+    expected = ["cabled console port", "console port", "interface", "service", "virtual device context"]
     expected += on_anything(web, name, "dcim.device", device)
-    assert kinds(netbox.attached("devices", [device])) == sorted(expected)
+    assert hanging(netbox, "devices", device) == sorted(expected)
 
     on_port = {"assigned_object_type": "dcim.interface", "assigned_object_id": port}
     web.create("dcim/mac-addresses", mac_address="00:11:22:33:44:55", **on_port)
@@ -107,8 +122,8 @@ def test_on_a_device_and_its_interfaces(web: NetBoxOverHttp, netbox: RestNetBox,
     part = {"component_type": "dcim.interface", "component_id": port}
     web.create("dcim/inventory-items", device=device, name="sfp", **part)
     cable(web, ("dcim.interface", port), ("dcim.interface", far))
-    found = netbox.attached("interfaces", [port])
-    assert kinds(found) == ["L2VPN termination", "MAC address", "cable at the interface", "inventory item"]
+    ours = ["L2VPN termination", "MAC address", "cable at the interface", "inventory item"]
+    assert hanging(netbox, "interfaces", port) == ours
 
 
 def test_on_a_module_bay_and_its_ports(web: NetBoxOverHttp, netbox: RestNetBox, name: str) -> None:
@@ -138,9 +153,9 @@ def test_on_a_tenant_a_rack_and_a_vrf(web: NetBoxOverHttp, netbox: RestNetBox, n
     web.create("ipam/ip-ranges", start_address="10.9.0.1/24", end_address="10.9.0.9/24", vrf=vrf)
     panel = web.create("dcim/power-panels", name=name, site=site)["id"]
     web.create("dcim/power-feeds", name=name, power_panel=panel, rack=rack, tenant=tenant)
-    assert kinds(netbox.attached("tenants", [tenant])) == ["power feed", "prefix"]
-    assert kinds(netbox.attached("racks", [rack])) == ["power feed"]
-    assert kinds(netbox.attached("vrfs", [vrf])) == ["IP range", "prefix"]
+    assert hanging(netbox, "tenants", tenant) == ["power feed", "prefix"]
+    assert hanging(netbox, "racks", rack) == ["power feed"]
+    assert hanging(netbox, "vrfs", vrf) == ["IP range", "prefix"]
 
 
 def cable(web: NetBoxOverHttp, left: tuple[str, int], right: tuple[str, int]) -> None:

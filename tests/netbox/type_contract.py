@@ -20,7 +20,7 @@ Document = dict[str, list[dict[str, Any]]]
 
 # What NetBox demands beyond what its schema says, and choices of which not any will do.
 _FITTING: dict[str, dict[str, Any]] = {
-    "aggregates": {"prefix": "203.0.113.0/24"},
+    "aggregates": {"prefix": "100.64.0.0/10"},
     "asn_ranges": {"start": 4_200_000_000, "end": 4_200_000_099},
     "circuit_group_assignments": {"priority": "primary"},
     "config_contexts": {"data": {"ntp": ["192.0.2.1"]}},
@@ -34,10 +34,10 @@ _FITTING: dict[str, dict[str, Any]] = {
     "ike_policies": {"version": 2},  # which needs no mode
     "interfaces": {"type": "1000base-t"},  # one that can have a LAG
     "ip_addresses": {"address": "192.0.2.77/24"},
-    "ip_ranges": {"start_address": "198.51.100.8/24", "end_address": "198.51.100.15/24"},
+    "ip_ranges": {"start_address": "100.64.78.8/24", "end_address": "100.64.78.15/24"},
     "ipsec_proposals": {"encryption_algorithm": "aes-256-gcm"},
     "mac_addresses": {"mac_address": "02:00:5E:00:53:77"},
-    "prefixes": {"prefix": "198.51.100.0/24"},
+    "prefixes": {"prefix": "100.64.77.0/24"},
     "rack_types": {"form_factor": "4-post-frame"},
     "saved_filters": {"object_types": ["dcim.site"], "parameters": {"status": ["active"]}},
     "services": {"port_mappings": ["tcp/22"]},
