@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
 from mcp.client import Client
 
 from netbox_mcp.stack import Stack
@@ -17,6 +18,7 @@ EVERYTHING = Path(__file__).parents[2] / "examples/everything.yaml"
 OUR_FIELDS = 2
 
 
+@pytest.mark.timeout(1800)
 def test_everything_is_made_and_made_again_and_taken_back(
     stack: Stack, users: Users, netbox: PlainNetBox
 ) -> None:
