@@ -75,9 +75,10 @@ def _pointers(endpoint: Endpoint, other: Endpoint) -> list[str]:
     """The filters by which objects of another type are found that point at one of these, or at what does."""
     row = next((row for row in OBJECT_TYPES.values() if row.path == other.path), None)
     names: set[str] = set()
-    for name, targets in row.pointers().items() if row is not None else ():
-        if row is not None and any(OBJECT_TYPES[target].path == endpoint.path for target in targets):
-            names |= {row.pointer_filter(name)} if name not in row.generic else set()
+    if row is not None:
+        of_one_type = {**row.references, **row.links, **row.lists}
+        own = [name for name, target in of_one_type.items() if OBJECT_TYPES[target].path == endpoint.path]
+        names = {row.pointer_filter(name) for name in own}
     if other.path == endpoint.path:
         names.add("parent_id")
     else:

@@ -11,14 +11,15 @@ from pathlib import Path
 
 from netbox_mcp.dependencies import get_settings
 from netbox_mcp.failures import TooLargeError, UsageError, did_you_mean
+from orchestrator.document import LINES
 
 PREFIX = "file:"
+NDJSON = "application/x-ndjson"
 KINDS = {
     ".json": "application/json",
     ".yaml": "application/yaml",
     ".yml": "application/yaml",
-    ".ndjson": "application/x-ndjson",
-    ".jsonl": "application/x-ndjson",
+    **dict.fromkeys(LINES, NDJSON),
     ".csv": "text/csv",
 }
 _SETTING = "NETBOX_MCP_INPUTS_FOLDER"

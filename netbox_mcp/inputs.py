@@ -8,12 +8,11 @@ from typing import Any
 from netbox_mcp.background import background
 from netbox_mcp.dependencies import get_settings
 from netbox_mcp.failures import UsageError
-from netbox_mcp.input_files import PREFIX, read_input_file
+from netbox_mcp.input_files import NDJSON, PREFIX, read_input_file
 from netbox_mcp.replies import InputReply
 from orchestrator.csv_text import read_csv
 from orchestrator.document import read_document
 
-NDJSON = "application/x-ndjson"
 MEDIA_TYPES = ("application/json", "application/yaml", NDJSON, "text/csv")
 _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml", "text/plain"})
 

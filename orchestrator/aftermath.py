@@ -12,7 +12,7 @@ from orchestrator.deeds import Deed, Key
 from orchestrator.dependents import Dependents, read_dependents
 from orchestrator.errors import AccessError
 from orchestrator.footprints import Footprints, changed_since
-from orchestrator.generic import pointed
+from orchestrator.generic import pointed, pointing_fields
 from orchestrator.live import Live, all_fields, canonical_field
 from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.ports import NetBox, Query, Row
@@ -80,7 +80,7 @@ def _read_names(netbox: NetBox, deeds: Iterable[Deed], live: Live) -> dict[str, 
     for deed in deeds:
         row = OBJECT_TYPES[deed.object_type]
         there = live.table(deed.object_type).by_id.get(deed.object_id, {})
-        for name in (name for name in deed.before if name in row.pointers() or name == "tags"):
+        for name in pointing_fields(row.name) & deed.before.keys():
             for value in (deed.before[name], canonical_field(row, there, name)):
                 for target, one in pointed(row, name, value):
                     wanted[target].add(one)

@@ -43,8 +43,9 @@ def _completed(row: ObjectType) -> ObjectType:
 
 def _required(row: ObjectType, specs: Mapping[str, FieldSpec]) -> Iterator[str]:
     """What NetBox's schema says that a new object must have, save the slug, which is derived."""
-    halves = {f"{name}_{half}": name for name in row.generic for half in ("type", "id")}
-    yield from (halves.get(name, name) for name, spec in specs.items() if spec.required and name != "slug")
+    yield from (
+        row.halves.get(name, name) for name, spec in specs.items() if spec.required and name != "slug"
+    )
 
 
 def _points_back(target: str, row: ObjectType) -> bool:

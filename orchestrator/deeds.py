@@ -195,10 +195,9 @@ def _changed_among(before: Mapping[str, Any] | None, after: Mapping[str, Any] | 
 def _logged_fields(entry: LoggedChange, raw: Mapping[str, Any], tags: Mapping[str, int]) -> dict[str, Any]:
     """Fields in the changelog's notation as canonical values; those that cannot be written are left out."""
     row, specs = OBJECT_TYPES[entry.object_type], load_schema()[entry.object_type]
-    halves = {f"{name}_{half}" for name in row.generic for half in ("type", "id")}
     values: dict[str, Any] = {}
     for name, spec in specs.items():
-        if name not in raw or name in halves:
+        if name not in raw or name in row.halves:
             continue
         value = raw[name]
         if name == "tags":

@@ -18,7 +18,7 @@ from orchestrator.errors import AccessError
 from orchestrator.footprints import Footprints, net_change
 from orchestrator.generic import pointed
 from orchestrator.graph import type_order
-from orchestrator.live import canonical_field, canonical_row
+from orchestrator.live import called, canonical_field, canonical_row
 from orchestrator.ports import NetBox, Query, Row
 
 
@@ -103,15 +103,15 @@ def _pointers_to(object_type: str) -> Iterator[tuple[ObjectType, str, list[str]]
 
 def _pointing(row: ObjectType, asks: str, pointers: Iterable[str], ids: Iterable[int]) -> Query:
     """What finds who points at some objects."""
-    halves = {f"{name}_{half}" for name in pointers for half in ("type", "id") if name in row.generic}
+    halves = {half for half, name in row.halves.items() if name in pointers}
     fields = {"id", row.label, *halves, *(name for name in pointers if name not in row.generic)}
     return Query(row.name, tuple(sorted(fields)), asks, sorted(ids))
 
 
 def _dependent(row: ObjectType, pointer: str, live: Row, came: Mapping[int, str]) -> Dependent:
     object_id = live["id"]
-    label = str(live.get(row.label) or f"id {object_id}")
-    return Dependent(row.name, object_id, label, pointer, object_id in came, came.get(object_id, ""))
+    changed = came.get(object_id, "")
+    return Dependent(row.name, object_id, called(row, live), pointer, object_id in came, changed)
 
 
 def _came_along(

@@ -101,7 +101,7 @@ class _Writer:
     def _entry(self, row: ObjectType, live: Row) -> Document:
         self._exported.objects += 1
         values, entry = canonical_row(row, live), Document()
-        skipped = {"slug", row.child_of, *_halves(row), *(self._own_alone(row) if self._template else ())}
+        skipped = {"slug", row.child_of, *row.halves, *(self._own_alone(row) if self._template else ())}
         skipped.update(*(copied for source, copied in row.copied_from.items() if values.get(source)))
         for name, spec in load_schema()[row.name].items():
             if name not in skipped and values.get(name) not in _EMPTY:
@@ -130,13 +130,10 @@ class _Writer:
         return said
 
     def _generic(self, row: ObjectType, name: str, live: Row, value: Any) -> Document:
-        for target, one in pointed(row, name, value):
-            named = self._names[target].of(one, live)
-            if named is not None:
-                return {name: {OBJECT_TYPES[target].word: named}}
-        if value is not None:
+        said = self._names[row.name].pointer(name, live)
+        if value is not None and said is None:
             self._leave_out(row, name)
-        return {}
+        return {} if said is None else {name: said}
 
     def _held(self, row: ObjectType, live: Row) -> Document:
         """The lists of what stands inside of an entry."""
@@ -209,11 +206,6 @@ def _inside(found: Gathered) -> dict[str, dict[int, list[tuple[Row, Document]]]]
                         above = holder[OBJECT_TYPES[target].child_of]["id"]
                         placed[name][above].append((live, {_WORD_FOR[target]: holder["name"]}))
     return placed
-
-
-def _halves(row: ObjectType) -> set[str]:
-    """The two fields of each pointer to one of several types."""
-    return {f"{name}_{half}" for name in row.generic for half in ("type", "id")}
 
 
 def _all_entries(lists: Mapping[str, Any]) -> Iterator[tuple[str, Document]]:

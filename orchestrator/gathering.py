@@ -145,5 +145,4 @@ def _with_parts(names: set[str]) -> set[str]:
 
 def _names_of(row: ObjectType) -> tuple[str, ...]:
     slug = ("slug",) if row.slug_from else ()
-    halves = (f"{name}_{half}" for name in row.generic for half in ("type", "id"))
-    return tuple(dict.fromkeys((row.label, *halves, *slug, *row.key, *row.optional_key, *row.other_keys)))
+    return tuple(dict.fromkeys((row.label, *row.halves, *slug, *row.key, *row.optional_key, *row.other_keys)))

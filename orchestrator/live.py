@@ -83,6 +83,14 @@ def label_key(row: ObjectType, label: Any, parent: Any = None) -> Any:
     return (parent, text) if row.child_of else text
 
 
+def called(row: ObjectType, live: Row) -> str:
+    """How people call a live object: by its label, and by its id where it has none."""
+    label = live.get(row.label)
+    if isinstance(label, dict):  # a choice, or what an assignment is about
+        label = label.get("display") or label.get("label")
+    return str(label or f"id {live['id']}")
+
+
 @dataclass(slots=True)
 class Live:
     """What was read, by object type. Types that the document does not mention are absent.
@@ -168,11 +176,9 @@ def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
     fields = {"id", row.label, *row.key, *row.optional_key, *row.other_keys, *row.copied_from, *managed}
     if row.alias:
         fields.add(row.alias)
-    for name in row.generic:
-        fields |= {f"{name}_type", f"{name}_id"}
-        fields.discard(name)
-        if row.by_host:  # of an address, what it is on tells on which device it is
-            fields.add(name)
+    fields |= row.halves.keys()
+    # Of an address, what it is on tells on which device it is.
+    fields = fields | row.generic.keys() if row.by_host else fields - row.generic.keys()
     if row.name == "device_types":
         fields |= {*TEMPLATE_COUNTS, "manufacturer"}
     return tuple(sorted(fields))

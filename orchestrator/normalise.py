@@ -140,7 +140,7 @@ class _Reader:
     def fold_halves(self, row: ObjectType, raw: dict[str, Any], path: str) -> None:
         """One pointer in place of the two fields that NetBox has for it, `scope_type` and `scope_id`."""
         for field in row.generic:
-            halves = {name: raw.pop(name) for name in (f"{field}_type", f"{field}_id") if name in raw}
+            halves = {half: raw.pop(half) for half, of in row.halves.items() if of == field and half in raw}
             if halves and field in raw:
                 first = next(iter(halves))
                 self.problem(f"{path}.{first}", f"given twice: {field} and {first}", "keep one of them")

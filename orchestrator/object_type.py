@@ -155,6 +155,11 @@ class ObjectType:
         """Where a device type counts the templates that make components of this type along with a device."""
         return f"{self.word}_template_count" if self.templated else ""
 
+    @property
+    def halves(self) -> dict[str, str]:
+        """The two fields of each pointer to one of several types, with its name: `scope_type`, `scope_id`."""
+        return {f"{name}_{half}": name for name in self.generic for half in ("type", "id")}
+
     def pointers(self) -> dict[str, tuple[str, ...]]:
         """Every field that points to other objects, with the types that they may be of."""
         of_one_type = {**self.references, **self.links, **self.lists}
@@ -169,21 +174,38 @@ class ObjectType:
         return self.filters.get(name, "")
 
 
+PLACES = ("sites", "locations", "regions", "site_groups")
+"""What NetBox lets other objects lie in (dcim/constants.py, LOCATION_SCOPE_TYPES)."""
+
+INTERFACES = ("interfaces", "vm_interfaces")
+"""What addresses, tunnels and the like may be on."""
+
+
 def organizational(name: str, path: str, **more: Any) -> ObjectType:
     """What sorts other objects: found by its name, with a slug; neither is there twice."""
     return ObjectType(name, path, slug_from="name", unique=(("name",), ("slug",)), **more)
 
 
-def component(name: str, path: str, **more: Any) -> ObjectType:
-    """What hangs on a device: told apart by its name there, and read along with it."""
-    unique = (("device", "name"), *more.pop("unique", ()))
+def nested(name: str, path: str, **more: Any) -> ObjectType:
+    """What sorts other objects as a tree: told apart by its name below the same parent."""
+    unique = (("parent", "name"), ("parent", "slug"))
+    return ObjectType(name, path, unique=unique, optional_key=("parent",), slug_from="name", **more)
+
+
+def within(parent: str, name: str, path: str, **more: Any) -> ObjectType:
+    """What belongs to another object: told apart by its name there."""
+    return ObjectType(name, path, key=("name", parent), unique=((parent, "name"),), lane=parent, **more)
+
+
+def component(name: str, path: str, host: str = "device", **more: Any) -> ObjectType:
+    """What hangs on a device or virtual machine: told apart by its name there, and read along with it."""
     return ObjectType(
         name,
         path,
-        unique=unique,
-        key=("device", "name"),
-        child_of="device",
+        unique=((host, "name"), *more.pop("unique", ())),
+        key=(host, "name"),
+        child_of=host,
         reading=Reading.BY_PARENT,
-        lane="device",
+        lane=host,
         **more,
     )

@@ -22,6 +22,7 @@ from orchestrator.live import Live, canonical_field
 from orchestrator.metadata import Metadata, read_metadata
 from orchestrator.models import NOTHING, Action, Change, Pass, Plan
 from orchestrator.naming import LINK_MARK, name_nodes, names_in, title
+from orchestrator.references import HOSTS
 from orchestrator.register import Node, natural_key
 from orchestrator.release import release_first
 from orchestrator.resolve import Resolver
@@ -76,8 +77,6 @@ def digest_of(plan: Plan) -> str:
 
 # Whether a colon in the address is what the field asks for.
 _FAMILIES = {"primary_ip4": False, "primary_ip6": True}
-# What has addresses of its own.
-_HOSTS = ("devices", "virtual_machines")
 
 
 class _Draft:
@@ -144,7 +143,7 @@ class _Draft:
 
     def _link_target(self, node: Node, reference: Reference) -> Node | None:
         scope = {node.row.child_of: node.parent} if node.row.child_of else {}
-        owner = node if node.row.name in _HOSTS and reference.object_type == "ip_addresses" else None
+        owner = node if node.row.word in HOSTS and reference.object_type == "ip_addresses" else None
         target = self.resolver.resolve(reference, scope, owner=owner)
         if target is not None and owner is not None:
             self._check_own_address(node, reference, target)

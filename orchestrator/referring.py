@@ -65,7 +65,9 @@ class Names:
         """What the entry of an object must say besides its key, lest it be taken for another one."""
         alike = self._keys[self._key(row, self._row.key)] > 1
         said: dict[str, Any] = {
-            name: None for name in self._row.optional_key if alike and live_value(row.get(name)) is None
+            name: None
+            for name in self._row.optional_key
+            if alike and canonical_field(self._row, row, name) is None
         }
         if not self._row.by_host and self._whole_keys[self._key(row, self._names)] > 1:
             said |= self._apart_from_namesakes(row)
@@ -89,7 +91,7 @@ class Names:
 
     def _label(self, row: Row) -> Any:
         """What a name in a document is looked up by."""
-        return label_key(self._row, row.get(self._row.label))
+        return label_key(self._row, canonical_field(self._row, row, self._row.label))
 
     def _key(self, row: Row, names: tuple[str, ...]) -> tuple[Any, ...]:
         label = self._row.label
@@ -98,12 +100,16 @@ class Names:
         )
 
     def _part(self, name: str, row: Row) -> Any:
-        value = canonical_field(self._row, row, name)
-        for target, one in pointed(self._row, name, value):
+        points = name in self._row.pointers()
+        return self.pointer(name, row) if points else canonical_field(self._row, row, name)
+
+    def pointer(self, name: str, row: Row) -> Any:
+        """What a field points to, as a document says it; None for nothing, or for what cannot be read."""
+        for target, one in pointed(self._row, name, canonical_field(self._row, row, name)):
             named = self._others[target].of(one, row)
-            generic = name in self._row.generic
+            generic = name in self._row.generic and named is not None
             return {OBJECT_TYPES[target].word: named} if generic else named
-        return value
+        return None
 
 
 def all_names(found: Gathered, by_id: Counter[str]) -> dict[str, Names]:

@@ -18,6 +18,7 @@ from orchestrator.graph import type_order
 from orchestrator.live import Live, canonical_field, canonical_row, label_key
 from orchestrator.models import Planned
 from orchestrator.ports import Row
+from orchestrator.references import HOSTS
 from orchestrator.values import LookAlikes, slugify
 
 # IP roles that may share an address (NetBox ipam/constants.py, IPADDRESS_ROLES_NONUNIQUE).
@@ -211,7 +212,7 @@ class Register:
         if known is not None:
             return known.row.child_of, known.parent
         nested = (address.live or {}).get("assigned_object") or {}
-        above = next((name for name in ("device", "virtual_machine") if nested.get(name)), "")
+        above = next((name for name in HOSTS if nested.get(name)), "")
         return above, (nested.get(above) or {}).get("id")
 
     def component_count(self, node: Node, counts: Iterable[str] = TEMPLATE_COUNTS) -> int:

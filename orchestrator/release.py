@@ -16,7 +16,7 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.diff import Fields
-from orchestrator.live import Live, canonical_row
+from orchestrator.live import Live, called, canonical_row
 from orchestrator.models import Action, Change, Pass, Planned
 from orchestrator.ports import Row
 from orchestrator.register import SHARED_ROLES
@@ -307,7 +307,7 @@ def _release(
         id=release_id,
         object_type=row.name,
         action=Action.UPDATE,
-        label=str(live.get(row.label) or f"id {live['id']}"),
+        label=called(row, live),
         path=path,
         passes=Pass.RELEASE,
         live_id=live["id"],

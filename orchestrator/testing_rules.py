@@ -35,7 +35,6 @@ _DEFAULTS: Mapping[str, Row] = {
     "devices": {"status": "active"},
     "interfaces": {"enabled": True, "mgmt_only": False, "mark_connected": False},
     "ip_addresses": {"status": "active"},
-    "tunnel_terminations": {"role": "peer"},
     "custom_fields": DEFINITION_DEFAULTS,
 }
 _SHARED_ROLES = {"anycast", "vip", "vrrp", "hsrp", "glbp", "carp"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.object_type import ObjectType, organizational
+from orchestrator.object_type import PLACES, ObjectType, organizational
 
 ROWS = (
     organizational("providers", "circuits/providers"),
@@ -36,7 +36,7 @@ ROWS = (
         asked_singly=("term_side",),
         key=("circuit", "term_side"),
         unique=(("circuit", "term_side"),),
-        generic={"termination": ("sites", "locations", "regions", "site_groups", "provider_networks")},
+        generic={"termination": (*PLACES, "provider_networks")},
         demanded=("termination",),
         lane="circuit",
     ),

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from orchestrator.object_type import ObjectType, organizational
+from orchestrator.object_type import ObjectType, nested, organizational, within
 
 ROWS = (
     organizational("manufacturers", "dcim/manufacturers"),
-    ObjectType(
-        "regions",
-        "dcim/regions",
-        unique=(("parent", "name"), ("parent", "slug")),
-        optional_key=("parent",),
-        slug_from="name",
-    ),
-    ObjectType(
-        "site_groups",
-        "dcim/site-groups",
-        unique=(("parent", "name"), ("parent", "slug")),
-        optional_key=("parent",),
-        slug_from="name",
-    ),
+    nested("regions", "dcim/regions"),
+    nested("site_groups", "dcim/site-groups"),
     organizational("sites", "dcim/sites"),
     ObjectType(
         "locations",
@@ -67,35 +55,9 @@ ROWS = (
         key_enforced=False,
         lane="site",
     ),
-    ObjectType(
-        "power_panels",
-        "dcim/power-panels",
-        unique=(("site", "name"),),
-        key=("name", "site"),
-        lane="site",
-    ),
-    ObjectType(
-        "power_feeds",
-        "dcim/power-feeds",
-        unique=(("power_panel", "name"),),
-        key=("name", "power_panel"),
-        lane="power_panel",
-    ),
-    ObjectType(
-        "cooling_sources",
-        "dcim/cooling-sources",
-        unique=(("site", "name"),),
-        key=("name", "site"),
-        lane="site",
-        since="4.7",
-    ),
-    ObjectType(
-        "cooling_feeds",
-        "dcim/cooling-feeds",
-        unique=(("cooling_source", "name"),),
-        key=("name", "cooling_source"),
-        lane="cooling_source",
-        since="4.7",
-    ),
+    within("site", "power_panels", "dcim/power-panels"),
+    within("power_panel", "power_feeds", "dcim/power-feeds"),
+    within("site", "cooling_sources", "dcim/cooling-sources", since="4.7"),
+    within("cooling_source", "cooling_feeds", "dcim/cooling-feeds", since="4.7"),
     ObjectType("cable_bundles", "dcim/cable-bundles", unique=(("name",),), since="4.7"),
 )

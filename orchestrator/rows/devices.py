@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.object_type import ObjectType, Reading, component, organizational
+from orchestrator.object_type import INTERFACES, ObjectType, Reading, component, organizational
 
 _TEMPLATES = (
     "interface_template_count",
@@ -25,7 +25,7 @@ ROWS = (
         label="mac_address",
         key=("mac_address",),
         optional_key=("assigned_object",),
-        generic={"assigned_object": ("interfaces", "vm_interfaces")},
+        generic={"assigned_object": INTERFACES},
         key_enforced=False,
         reading=Reading.BY_NAME,
     ),

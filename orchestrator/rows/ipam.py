@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from orchestrator.object_type import SET_IN_NETBOX, ObjectType, Reading, organizational
+from orchestrator.object_type import INTERFACES, PLACES, SET_IN_NETBOX, ObjectType, Reading, organizational
 
 # NetBox 4.7 keeps them as port mappings, all of which these two would replace.
 _PORTS = dict.fromkeys(("protocol", "ports"), 'write port_mappings: ["tcp/22"]')
-_PLACES = ("sites", "locations", "regions", "site_groups")
 
 ROWS = (
     organizational("rirs", "ipam/rirs", singular="RIR"),
@@ -39,7 +38,7 @@ ROWS = (
         unique=(("scope", "name"), ("scope", "slug")),
         optional_key=("scope",),
         slug_from="name",
-        generic={"scope": (*_PLACES, "racks", "clusters", "cluster_groups")},
+        generic={"scope": (*PLACES, "racks", "clusters", "cluster_groups")},
     ),
     ObjectType(
         "vlan_translation_policies",
@@ -76,7 +75,7 @@ ROWS = (
         key=("prefix",),
         optional_key=("vrf",),
         unique_by_setting=(("vrf", "prefix"),),
-        generic={"scope": _PLACES},
+        generic={"scope": PLACES},
         key_enforced=False,
         reading=Reading.BY_NAME,
     ),
@@ -108,7 +107,7 @@ ROWS = (
         key=("address",),
         optional_key=("vrf",),
         unique_by_setting=(("vrf", "address"),),
-        generic={"assigned_object": ("interfaces", "vm_interfaces", "fhrp_groups")},
+        generic={"assigned_object": (*INTERFACES, "fhrp_groups")},
         deferred=("nat_inside",),
         key_enforced=False,
         reading=Reading.BY_ADDRESS,
@@ -121,7 +120,7 @@ ROWS = (
         label="group",
         key=("interface", "group"),
         unique=(("interface", "group"),),
-        generic={"interface": ("interfaces", "vm_interfaces")},
+        generic={"interface": INTERFACES},
     ),
     ObjectType(
         "service_templates", "ipam/service-templates", unique=(("name",),), refused=_PORTS, since="4.7"

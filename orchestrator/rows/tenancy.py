@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.object_type import ObjectType, organizational
+from orchestrator.object_type import PLACES, ObjectType, nested, organizational
 
 ROWS = (
     organizational("tenant_groups", "tenancy/tenant-groups", deferred=("parent",)),
@@ -13,13 +13,7 @@ ROWS = (
         optional_key=("group",),
         slug_from="name",
     ),
-    ObjectType(
-        "contact_groups",
-        "tenancy/contact-groups",
-        unique=(("parent", "name"), ("parent", "slug")),
-        optional_key=("parent",),
-        slug_from="name",
-    ),
+    nested("contact_groups", "tenancy/contact-groups"),
     organizational("contact_roles", "tenancy/contact-roles"),
     ObjectType("contacts", "tenancy/contacts", key_enforced=False),
     ObjectType(
@@ -31,10 +25,7 @@ ROWS = (
         demanded=("role",),
         generic={
             "object": (
-                "sites",
-                "regions",
-                "site_groups",
-                "locations",
+                *PLACES,
                 "racks",
                 "devices",
                 "manufacturers",

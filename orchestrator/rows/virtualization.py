@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.object_type import ObjectType, Reading, organizational
+from orchestrator.object_type import PLACES, ObjectType, Reading, component, organizational
 
 ROWS = (
     organizational("cluster_types", "virtualization/cluster-types"),
@@ -12,7 +12,7 @@ ROWS = (
         "virtualization/clusters",
         unique=(("name", "group"),),
         optional_key=("group",),
-        generic={"scope": ("sites", "locations", "regions", "site_groups")},
+        generic={"scope": PLACES},
         key_enforced=False,
     ),
     ObjectType(
@@ -39,25 +39,13 @@ ROWS = (
         reading=Reading.BY_NAME,
         lane="cluster",
     ),
-    ObjectType(
+    component(
         "vm_interfaces",
         "virtualization/interfaces",
+        host="virtual_machine",
         singular="VM interface",
-        key=("virtual_machine", "name"),
-        unique=(("virtual_machine", "name"),),
         deferred=("parent", "bridge", "primary_mac_address"),
         asked_singly=("vlan_id",),
-        child_of="virtual_machine",
-        reading=Reading.BY_PARENT,
-        lane="virtual_machine",
     ),
-    ObjectType(
-        "virtual_disks",
-        "virtualization/virtual-disks",
-        key=("virtual_machine", "name"),
-        unique=(("virtual_machine", "name"),),
-        child_of="virtual_machine",
-        reading=Reading.BY_PARENT,
-        lane="virtual_machine",
-    ),
+    component("virtual_disks", "virtualization/virtual-disks", host="virtual_machine"),
 )

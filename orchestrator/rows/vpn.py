@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.object_type import SET_IN_NETBOX, ObjectType, organizational
+from orchestrator.object_type import INTERFACES, SET_IN_NETBOX, ObjectType, organizational
 
 ROWS = (
     ObjectType("ike_proposals", "vpn/ike-proposals", singular="IKE proposal", unique=(("name",),)),
@@ -25,7 +25,7 @@ ROWS = (
         label="tunnel",
         key=("tunnel", "termination"),
         unique=(("termination",),),
-        generic={"termination": ("interfaces", "vm_interfaces")},
+        generic={"termination": INTERFACES},
         demanded=("termination", "role"),
     ),
     organizational("l2vpns", "vpn/l2vpns", singular="L2VPN"),
@@ -36,6 +36,6 @@ ROWS = (
         label="l2vpn",
         key=("l2vpn", "assigned_object"),
         unique=(("assigned_object",),),
-        generic={"assigned_object": ("vlans", "interfaces", "vm_interfaces")},
+        generic={"assigned_object": ("vlans", *INTERFACES)},
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.object_type import SET_IN_NETBOX, ObjectType, organizational
+from orchestrator.object_type import PLACES, SET_IN_NETBOX, ObjectType, organizational
 
 ROWS = (
     organizational(
@@ -19,7 +19,7 @@ ROWS = (
         key=("ssid",),
         optional_key=("group", "scope"),
         refused={"auth_psk": SET_IN_NETBOX},
-        generic={"scope": ("sites", "locations", "regions", "site_groups")},
+        generic={"scope": PLACES},
         key_enforced=False,
     ),
     ObjectType(

@@ -118,7 +118,7 @@ def _field_rows(object_type: str) -> Iterator[str]:
         cleared = "yes" if spec.nullable or spec.blank else ""
         points_elsewhere = spec.kind == "reference" and name not in row.pointers()
         shown = f"{name}_id" if points_elsewhere else name
-        if not any(name in (f"{generic}_type", f"{generic}_id") for generic in row.generic):
+        if name not in row.halves:
             yield f"| `{shown}` | {_type_of(name, spec, row)} | {needed} | {cleared} |"
     for name, targets in row.generic.items():
         kinds = ", ".join(f"`{{{OBJECT_TYPES[target].word}: ...}}`" for target in targets)

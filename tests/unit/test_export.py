@@ -18,7 +18,7 @@ from orchestrator.export import Exported
 from orchestrator.ports import Query, Row
 from orchestrator.testing import MemoryNetBox
 from orchestrator.yaml_text import dump_yaml, load_yaml
-from tests.unit.batches import apply
+from tests.unit.batches import MemoryJournal, apply
 from tests.unit.test_properties import documents, slow, world
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -209,3 +209,13 @@ def test_what_a_table_cannot_say_is_refused_with_its_place(document: Any, place:
     with pytest.raises(DocumentError) as caught:
         write_csv(document)
     assert caught.value.problems[0].path == place
+
+
+def test_groups_of_one_name_in_two_places_say_where_they_are() -> None:
+    netbox = MemoryNetBox()
+    engine = NetBoxBulkOrchestrator(netbox)
+    groups = [{"name": "Campus", "slug": f"campus-{site}", "scope": {"site": site}} for site in ("a", "b")]
+    engine.apply(engine.plan({"sites": ["a", "b"], "vlan_groups": groups}), "b-1", MemoryJournal())
+    found = engine.export({"vlan_groups": list(netbox.tables["vlan_groups"])})
+    assert [one["scope"] for one in found.document["vlan_groups"]] == [{"site": "a"}, {"site": "b"}]
+    assert engine.plan(found.document).writes == 0

@@ -419,3 +419,11 @@ def test_vlans_that_others_have_taken_up_stay(netbox: MemoryNetBox) -> None:
         "10": "others depend on it: interface 'e1'",
         "20": "others depend on it: interface 'e2'",
     }
+
+
+def test_an_assignment_is_called_by_what_it_is_about(netbox: MemoryNetBox) -> None:
+    journal = MemoryJournal()
+    apply(netbox, {"contacts": ["NOC"], "contact_roles": ["Admin"], "sites": ["AMS1"]}, journal)
+    contact, role, site = (min(netbox.tables[name]) for name in ("contacts", "contact_roles", "sites"))
+    netbox.create("contact_assignments", [{"contact": contact, "role": role, "object": site}], "by hand")
+    assert set(reasons(netbox, journal).values()) == {"others depend on it: contact assignment 'NOC'"}
