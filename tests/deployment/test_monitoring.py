@@ -171,8 +171,8 @@ def test_prometheus_evaluates_the_rules_and_what_has_failed_is_told(prometheus: 
 def test_each_panel_shows_something(prometheus: Prometheus, title: str) -> None:
     for expression in PANELS[title]:
         plain = expression.replace("$job", "netbox-mcp").replace("$__rate_interval", "5m")
-        series = prometheus.query(plain)
-        assert series, plain
+        # a rate is there from the second scrape on
+        series = wait_for(lambda plain=plain: prometheus.query(plain), plain)
         for group in GROUPING.findall(plain.split("(max", 1)[0]):
             assert set(group.split(", ")) <= set(series[0]["metric"]) | {"le"}, plain
 
