@@ -22,6 +22,7 @@ from netbox_mcp.single import get_netbox_client
 from netbox_mcp.sync_apply import one_at_a_time
 from orchestrator.catalog import ENSURED, OBJECT_TYPES
 from orchestrator.errors import NotThereError, UnknownOutcomeError
+from orchestrator.generic import mapped_parts
 from orchestrator.netbox.endpoints import EndpointWrapper
 from orchestrator.netbox.surface import Endpoint
 from orchestrator.ports import Row
@@ -210,6 +211,12 @@ def _named_as_reference(declared: str, name: str, value: Any) -> Any:
     row = OBJECT_TYPES[declared]
     if name in row.lists and isinstance(value, list):
         return [{"id": one} if type(one) is int else one for one in value]
+    if name in row.mapped and isinstance(value, list):
+        port = mapped_parts(name)[1]
+        return [
+            {**one, port: {"id": one[port]}} if isinstance(one, dict) and type(one.get(port)) is int else one
+            for one in value
+        ]
     return {"id": value} if type(value) is int and name in (*row.references, *row.links) else value
 
 

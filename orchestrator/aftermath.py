@@ -68,7 +68,7 @@ def _read_rows(netbox: NetBox, deeds: Sequence[Deed]) -> Live:
     live = Live()
     for name, some in _by_type(deeds).items():
         row = OBJECT_TYPES[name]
-        fields = tuple(sorted({*all_fields(row), *row.generic, *row.counted}))
+        fields = tuple(sorted({*all_fields(row), *row.generic}))
         query = Query(name, fields, "id", sorted(deed.object_id for deed in some))
         live.table(name).add(netbox.read(query))
     return live

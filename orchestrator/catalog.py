@@ -11,12 +11,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from orchestrator.object_type import ObjectType, Reading
-from orchestrator.rows import circuits, dcim, devices, extras, ipam, tenancy, virtualization, vpn, wireless
+from orchestrator.rows import (
+    circuits,
+    dcim,
+    devices,
+    extras,
+    ipam,
+    templates,
+    tenancy,
+    virtualization,
+    vpn,
+    wireless,
+)
 from orchestrator.schema import FieldSpec, load_schema
 
-__all__ = ["ENSURED", "EXCLUDED", "OBJECT_TYPES", "TEMPLATE_COUNTS", "ObjectType", "Reading"]
+__all__ = ["ENSURED", "EXCLUDED", "OBJECT_TYPES", "TEMPLATED", "TEMPLATE_COUNTS", "ObjectType", "Reading"]
 
-_APPS = (dcim, devices, tenancy, ipam, circuits, virtualization, vpn, wireless, extras)
+_APPS = (dcim, templates, devices, tenancy, ipam, circuits, virtualization, vpn, wireless, extras)
 
 
 def _completed(row: ObjectType) -> ObjectType:
@@ -35,6 +46,7 @@ def _completed(row: ObjectType) -> ObjectType:
         filters={
             **{name: spec.filter for name, spec in specs.items() if spec.filter},
             **{name: f"{name}_id" for name in row.generic},
+            **{name: f"{name.removesuffix('s')}_id" for name in row.mapped},
         },
         demanded=tuple(dict.fromkeys([*_required(row, specs), *row.demanded])),
         numbered=row.label in specs and specs[row.label].kind == "integer",
@@ -65,42 +77,22 @@ _PERSONAL = "belongs to one person, who makes it"
 _RIGHTS = (
     "says who may do what; NetBox keeps no changelog of it, so nothing of it could be taken back with care"
 )
-_TEMPLATE = "not yet: what the devices or modules of a type come with"
 
 EXCLUDED: Mapping[str, str] = {
     "users/tokens": "is a credential",
-    **dict.fromkeys(("users/users", "users/groups", "users/permissions", "users/owner-groups"), _RIGHTS),
+    **dict.fromkeys(("users/groups", "users/permissions", "users/owner-groups"), _RIGHTS),
     **dict.fromkeys(("extras/bookmarks", "extras/notifications", "extras/subscriptions"), _PERSONAL),
     "extras/table-configs": _PERSONAL,
     "extras/image-attachments": "is a file",
     "extras/scripts": "is code that NetBox runs",
     "extras/notification-groups": "NetBox's list has no filters, so nothing in it can be looked up",
-    **{
-        f"dcim/{kind}-templates": _TEMPLATE
-        for kind in (
-            "console-port",
-            "console-server-port",
-            "cooling-intake",
-            "cooling-outflow",
-            "device-bay",
-            "front-port",
-            "interface",
-            "inventory-item",
-            "module-bay",
-            "power-outlet",
-            "power-port",
-            "rear-port",
-        )
-    },
     "dcim/cables": "not yet: has no name, and ends that may be of nine types",
-    "dcim/front-ports": "not yet: maps its positions to those of rear ports",
-    "dcim/rear-ports": "not yet: front ports map to it",
-    "dcim/inventory-items": "not yet: a tree on each device",
-    "dcim/modules": "not yet: brings components along with it",
-    "dcim/rack-reservations": "not yet: has no name, and a user",
     "extras/journal-entries": "not yet: has no name, and is only ever added",
 }
 """The lists of NetBox 4.7 whose objects a document can neither declare nor refer to, each with the reason."""
 
-TEMPLATE_COUNTS: tuple[str, ...] = tuple(row.template_count for row in _ROWS if row.template_count)
+TEMPLATED: tuple[ObjectType, ...] = tuple(row for row in _ROWS if row.templated)
+"""The types of components that NetBox makes along with a device, from the templates of its type."""
+
+TEMPLATE_COUNTS: tuple[str, ...] = tuple(row.template_count for row in TEMPLATED)
 """The fields in which a device type counts what comes along with each of its devices."""

@@ -90,6 +90,8 @@ class Checks:
             if node.live is not None or node.may_exist or node.unclear:
                 continue
             missing = [name for name in node.row.demanded if node.values.get(name) is None]
+            if node.row.else_of and node.parent is None:
+                missing.append(node.row.child_of)
             if not missing:
                 continue
             namesakes = self._namesakes(node)
@@ -125,7 +127,8 @@ class Checks:
             return  # it was given, but wrongly, or the object meant could not be told
         called = f"{node.row.noun} {node.label!r}" if not node.row.is_assignment else f"such {node.row.noun}"
         hint = f"there is no {called} in NetBox yet, and a new one needs it"
-        self.problem(path, f"{name} is missing", hint)
+        what = " or ".join(node.row.parents) if name == node.row.child_of else name
+        self.problem(path, f"{what} is missing", hint)
 
     def _untold(self, node: Node, faulty: Mapping[str, bool]) -> bool:
         """Whether it is not known which object an entry means, which has been said already."""
@@ -163,7 +166,7 @@ class Checks:
                     f"{node.path}: creates a second {row.noun} {node.label!r}, since that in NetBox has "
                     f"no {field} (match: {{id: {free[0]['id']}}} would give it one)"
                 )
-            elif alike and row.fold_case and field != row.child_of:
+            elif alike and row.fold_case and field not in row.parents:
                 self.warnings.append(
                     f"{node.path}: creates a second {row.noun} {node.label!r}, since that in NetBox is of "
                     f"another {field} (match: {{id: {alike[0]['id']}}} would move it)"

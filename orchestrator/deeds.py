@@ -62,12 +62,12 @@ class Deed:
             if name == "custom_fields":
                 self.before[name] = {**(value or {}), **self.before.get(name, {})}
             else:
-                self.before.setdefault(name, _canonical(value))
+                self.before.setdefault(name, as_canonical(value))
         for name, value in after.items():
             if name == "custom_fields":
                 self.after[name] = {**self.after.get(name, {}), **(value or {})}
             elif name != "id":
-                self.after[name] = _canonical(value)
+                self.after[name] = as_canonical(value)
 
 
 def merged(deeds: Iterable[Deed], later: Iterable[Deed]) -> list[Deed]:
@@ -212,6 +212,6 @@ def _logged_fields(entry: LoggedChange, raw: Mapping[str, Any], tags: Mapping[st
     return values
 
 
-def _canonical(value: Any) -> Any:
+def as_canonical(value: Any) -> Any:
     """Lists of ids come back from JSON as lists; canonical values hold tuples."""
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(as_canonical, value)) if isinstance(value, list) else value

@@ -18,8 +18,11 @@ from orchestrator.errors import AccessError
 from orchestrator.footprints import Footprints, net_change
 from orchestrator.generic import pointed
 from orchestrator.graph import type_order
-from orchestrator.live import called, canonical_field, canonical_row
+from orchestrator.live import called, canonical_field
 from orchestrator.ports import NetBox, Query, Row
+
+_MAKES_COMPONENTS = frozenset({"device", "module", "virtual_machine"})
+"""The fields that point to what NetBox makes a component along with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,6 @@ def read_dependents(netbox: NetBox, created: Mapping[Key, Row], footprints: Foot
         found.unseen.update(attached.unseen)
         for object_id, words in attached.words:
             found.others[name, object_id].append(words)
-    _count_others(netbox, created, found)
     return found
 
 
@@ -122,7 +124,7 @@ def _came_along(
     footprints: Footprints,
 ) -> dict[int, str]:
     """Of components, those that NetBox made along with their parent; who has changed each since."""
-    if row.child_of not in pointers:
+    if _MAKES_COMPONENTS.isdisjoint(pointers):
         return {}
     try:
         logged = footprints.of(row.name, [one["id"] for one in rows if (row.name, one["id"]) not in created])
@@ -133,30 +135,3 @@ def _came_along(
         for object_id, entries in logged.items()
         if footprints.made_along(entries)
     }
-
-
-def _count_others(netbox: NetBox, created: Mapping[Key, Row], found: Dependents) -> None:
-    """What NetBox itself counts on an object, of types beyond the catalog."""
-    brought = _brought_by_types(netbox, created)
-    for (name, object_id), live in created.items():
-        own = brought.get(canonical_row(OBJECT_TYPES[name], live).get("device_type") or 0, {})
-        for count in OBJECT_TYPES[name].counted:
-            more = int(live.get(count) or 0) - int(own.get(_template(count)) or 0)
-            if more > 0:
-                words = count.removesuffix("_count").replace("_", " ")
-                found.others[name, object_id].append(f"{more} {words}{'s' if more > 1 else ''}")
-
-
-def _brought_by_types(netbox: NetBox, created: Mapping[Key, Row]) -> dict[int, Row]:
-    """How many components of each kind a device comes with, by the id of its type."""
-    row = OBJECT_TYPES["devices"]
-    devices = [live for (name, _), live in created.items() if name == row.name]
-    types = {canonical_row(row, live)["device_type"] for live in devices if any(map(live.get, row.counted))}
-    if not types:
-        return {}
-    fields = tuple(_template(count) for count in row.counted)
-    return {live["id"]: live for live in netbox.read(Query("device_types", fields, "id", sorted(types)))}
-
-
-def _template(count: str) -> str:
-    return count.replace("_count", "_template_count")

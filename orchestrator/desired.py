@@ -52,7 +52,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The document's `options`."""
+    """The document's `options`. `scope` is a kind (tag, site) and the name of one."""
 
     create_parents: str = "guarded"
     on_error: str = "continue"
@@ -60,6 +60,8 @@ class Options:
     metadata: bool = True
     expand: bool = True
     tags: tuple[str, ...] = ()
+    absent: str = "ignore"
+    scope: tuple[str, str] = ("", "")
 
 
 @dataclass(slots=True)

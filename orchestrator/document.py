@@ -5,8 +5,8 @@ The first step of normalising; normalise.py turns the entries into objects.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -20,6 +20,8 @@ from orchestrator.values import suggest
 from orchestrator.yaml_text import load_yaml
 
 LEGACY_ROOT = "devices_data"
+PARTS = ("options", "defaults", "sources")
+"""What stands in a document besides lists of objects."""
 LINES = (".ndjson", ".jsonl")
 """The endings of files of which each line is a part of the document."""
 
@@ -29,17 +31,35 @@ ALLOWED_OPTIONS: Mapping[str, tuple[Any, ...]] = {
     "on_drift": ("overwrite", "keep", "fail"),
     "metadata": ("on", "off", True, False),
     "expand": (True, False),
+    "absent": ("ignore", "report"),
 }
+SCOPES = ("tag", "site")
+"""Within what it may be reported which objects of ours a document does not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The parts of a batch document, checked for shape: `lists` and `defaults` by object type."""
+    """The parts of a batch document, checked for shape: `lists` and `defaults` by object type.
+
+    `sources` has, by object type, the files that the entries of its list are from, as (file, entries).
+    """
 
     lists: Mapping[str, list[Any]]
     defaults: Mapping[str, Mapping[str, Any]]
     options: Options
     root: str = ""
+    sources: Mapping[str, Sequence[tuple[str, int]]] = field(default_factory=dict)
+
+    def places(self, object_type: str) -> Iterator[str]:
+        """What problems and reports call the entries of a list, one after another: `sites[0]`."""
+        name = self.root or object_type
+        number = 0
+        for file, entries in self.sources.get(object_type, ()):
+            for index in range(entries):
+                number += 1
+                yield f"{file}: {name}[{index}]"
+        for index in range(number, len(self.lists[object_type])):
+            yield f"{name}[{index}]"
 
 
 def read_document(text: str, name: str) -> Any:
@@ -75,7 +95,7 @@ def _joined(text: str) -> dict[str, Any]:
             continue
         part = _line(line, number)
         for name, value in part.items():
-            if name not in ("options", "defaults"):
+            if name not in PARTS:
                 document.setdefault(name, []).extend(value if isinstance(value, list) else [value])
             elif name in document:
                 raise _LineError(f"{name} are given a second time", number)
@@ -126,12 +146,22 @@ def split_document(data: Any, problems: list[Problem]) -> Document:
     lists = {
         name: items
         for name, items in data.items()
-        if name not in ("options", "defaults") and _known_type(name, name, problems)
+        if name not in PARTS and _known_type(name, name, problems)
         and _check_list(name, items, problems)
     }  # fmt: skip
     if not lists and not problems:
         problems.append(Problem("document", "declares no objects", f"add a list, for example {ENSURED[0]!r}"))
-    return Document(lists, _read_defaults(_given(data, "defaults"), problems), options)
+    defaults = _read_defaults(_given(data, "defaults"), problems)
+    return Document(lists, defaults, options, sources=_read_sources(_given(data, "sources"), problems))
+
+
+def _read_sources(raw: Any, problems: list[Problem]) -> dict[str, list[tuple[str, int]]]:
+    """Written by whoever puts several files together, not by hand."""
+    try:
+        return {name: [(str(file), int(count)) for file, count in parts] for name, parts in raw.items()}
+    except (AttributeError, TypeError, ValueError):
+        problems.append(Problem("sources", "must be lists of [file, number of entries] by object type"))
+        return {}
 
 
 def _known_type(name: str, path: str, problems: list[Problem]) -> bool:
@@ -170,11 +200,16 @@ def _given(data: Mapping[str, Any], name: str) -> Any:
     return {} if data.get(name) is None else data[name]
 
 
+_SHAPED = ("tags", "scope")
+
+
 def _read_options(raw: Any, problems: list[Problem]) -> Options:
     if not isinstance(raw, Mapping):
         problems.append(Problem("options", "must be a mapping"))
         return Options()
-    right = {name for name, value in raw.items() if name != "tags" and _check_option(name, value, problems)}
+    right = {
+        name for name, value in raw.items() if name not in _SHAPED and _check_option(name, value, problems)
+    }
     chosen = {name: raw[name] for name in right}
     tags = [] if raw.get("tags") is None else raw["tags"]
     if not isinstance(tags, list) or not all(isinstance(tag, str) and tag.strip() for tag in tags):
@@ -187,13 +222,30 @@ def _read_options(raw: Any, problems: list[Problem]) -> Options:
         metadata=chosen.get("metadata", True) not in ("off", False),
         expand=chosen.get("expand", True),
         tags=tuple(tag.strip() for tag in tags),
+        absent=chosen.get("absent", "ignore"),
+        scope=_read_scope(raw.get("scope"), chosen.get("absent") == "report", problems),
     )
+
+
+def _read_scope(raw: Any, needed: bool, problems: list[Problem]) -> tuple[str, str]:
+    """Of which objects it is reported that they are absent: `{tag: nightly}` or `{site: AMS1}`."""
+    hint = "write scope: {tag: NAME} or {site: NAME}"
+    if raw is None:
+        if needed:
+            problems.append(Problem("options.absent", "report needs a scope", hint))
+        return "", ""
+    if isinstance(raw, Mapping) and len(raw) == 1:
+        kind, name = next(iter(raw.items()))
+        if kind in SCOPES and isinstance(name, str) and name.strip():
+            return kind, name.strip()
+    problems.append(Problem("options.scope", f"expected one tag or site, got {shorten(raw)}", hint))
+    return "", ""
 
 
 def _check_option(name: str, value: Any, problems: list[Problem]) -> bool:
     path = f"options.{name}"
     if name not in ALLOWED_OPTIONS:
-        problems.append(Problem(path, "unknown option", suggest(name, [*ALLOWED_OPTIONS, "tags"])))
+        problems.append(Problem(path, "unknown option", suggest(name, [*ALLOWED_OPTIONS, *_SHAPED])))
     elif _is_one_of(value, ALLOWED_OPTIONS[name]):
         return True
     else:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.catalog import ENSURED, OBJECT_TYPES
-from orchestrator.document import ALLOWED_OPTIONS
+from orchestrator.document import ALLOWED_OPTIONS, SCOPES
 from orchestrator.schema import FieldSpec, load_schema
 
 _KINDS = {
@@ -19,6 +19,7 @@ _KINDS = {
     "boolean": "boolean",
     "choice": "string",
     "string": "string",
+    "ports": "array",
 }
 _REFERENCE = {"description": 'a name, or what identifies it: {"name": ...}, {"id": ...}'}
 
@@ -33,6 +34,9 @@ OPTION_HELP: Mapping[str, str] = {
     "metadata": "on, true: every object that is written remembers batch and digests; off, false: nothing is "
     "left on objects, no drift is told",
     "expand": "true: ranges in names make one entry per value; false: names are taken as written",
+    "absent": "report: the plan lists objects of ours in the scope that the document does not declare; "
+    "ignore: they are not looked for. Nothing is deleted in either case",
+    "scope": "what `absent: report` looks at: {tag: NAME}, or {site: NAME} with the devices there",
     "tags": "tag names, put on every object that the document declares; parents that are only mentioned get "
     "none",
 }
@@ -51,6 +55,7 @@ def document_schema() -> dict[str, Any]:
                 "properties": {name: _option(name) for name in OPTION_HELP},
                 "additionalProperties": False,
             },
+            "sources": {"type": "object", "description": "the files that the entries of each list are from"},
             "defaults": {"type": "object", "properties": {name: {"type": "object"} for name in ENSURED}},
             **{name: {"type": "array", "items": _entry(name)} for name in ENSURED},
         },
@@ -79,6 +84,10 @@ def _option(name: str) -> dict[str, Any]:
     described = {"description": OPTION_HELP[name]}
     if name in ALLOWED_OPTIONS:
         return {"enum": list(ALLOWED_OPTIONS[name]), **described}
+    if name == "scope":
+        kinds = {kind: {"type": "string"} for kind in SCOPES}
+        shape = {"properties": kinds, "additionalProperties": False, "maxProperties": 1}
+        return {"type": "object", **shape, **described}
     return {"type": "array", "items": {"type": "string"}, **described}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from orchestrator.absence import with_absent
 from orchestrator.aftermath import read_aftermath
 from orchestrator.collector import collector_paused
 from orchestrator.deeds import Deed, deeds_in, deeds_logged, filled_up, merged
@@ -74,6 +75,7 @@ class NetBoxBulkOrchestrator:
             # What our last apply left matters only where something differs: it is read then, and looked at.
             if read_details(plan, world, self.netbox):
                 plan = build_plan(desired, world, self.target)
+            plan = with_absent(plan, desired, self.netbox)
             del desired, world  # or the collector would look through them first of all
         return plan
 

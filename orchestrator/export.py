@@ -17,7 +17,7 @@ import orjson
 
 from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
 from orchestrator.gathering import Gathered, Ids, gather
-from orchestrator.generic import generic_value, pointed
+from orchestrator.generic import generic_value, mapped_parts, pointed
 from orchestrator.live import canonical_row
 from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.ports import NetBox, Row
@@ -92,7 +92,7 @@ class _Writer:
         for live, where in placed:
             if not self._names[row.name].identifies(live) or (self._template and live[row.label] is None):
                 self._exported.left_out[row.name] += 1
-            elif row.child_of and not self._declares(row.references[row.child_of], live[row.child_of]["id"]):
+            elif row.child_of and not self._declares(*_above(row, live)[1:]):
                 self._exported.left_out[row.name] += 1  # the token may not see the device
             else:
                 entries.append(self._entry(row, live) | where)
@@ -101,7 +101,7 @@ class _Writer:
     def _entry(self, row: ObjectType, live: Row) -> Document:
         self._exported.objects += 1
         values, entry = canonical_row(row, live), Document()
-        skipped = {"slug", row.child_of, *row.halves, *(self._own_alone(row) if self._template else ())}
+        skipped = {"slug", *row.parents, *row.halves, *(self._own_alone(row) if self._template else ())}
         skipped.update(*(copied for source, copied in row.copied_from.items() if values.get(source)))
         for name, spec in load_schema()[row.name].items():
             if name not in skipped and values.get(name) not in _EMPTY:
@@ -141,7 +141,9 @@ class _Writer:
         for name in row.children:
             child = OBJECT_TYPES[name]
             if not (self._template and child.by_host):
-                lists[name] = self._entries(child, self._inside[name].get(live["id"], ()))
+                lists[name] = self._entries(
+                    child, self._inside[name].get((row.children[name], live["id"]), ())
+                )
         return {name: entries for name, entries in lists.items() if entries}
 
     def _own_alone(self, row: ObjectType) -> set[str]:
@@ -164,6 +166,13 @@ class _Writer:
         if name in row.lists:
             said = [self._names[row.lists[name]].of(one, live) for one in value]
             return self._leave_out(row, name) if None in said else said
+        if name in row.mapped:
+            position, port, its_position = mapped_parts(name)
+            said = [
+                {position: of, port: self._names[row.mapped[name]].of(one, live), its_position: its}
+                for of, one, its in value
+            ]
+            return self._leave_out(row, name) if any(one[port] is None for one in said) else said
         if spec.kind in ("reference", "list"):
             return self._leave_out(row, name)
         if isinstance(value, tuple):
@@ -189,22 +198,32 @@ class _Writer:
         self._exported.left_out[f"{row.name}.{name}"] += 1
 
 
-def _inside(found: Gathered) -> dict[str, dict[int, list[tuple[Row, Document]]]]:
-    """What is written inside of another entry: type -> id of the other -> rows, and where in it they are."""
-    placed: dict[str, dict[int, list[tuple[Row, Document]]]] = {
+def _above(row: ObjectType, live: Row) -> tuple[str, str, int]:
+    """What an object hangs on: by which field, of which type, and its id."""
+    field, object_id = row.parent_in(lambda name: live_value(live.get(name)))
+    return field, row.references[field], object_id
+
+
+_Holder = tuple[str, int]
+
+
+def _inside(found: Gathered) -> dict[str, dict[_Holder, list[tuple[Row, Document]]]]:
+    """What is written inside of another entry: type -> field and id of the other -> rows, and where in it."""
+    placed: dict[str, dict[_Holder, list[tuple[Row, Document]]]] = {
         name: defaultdict(list) for name in OBJECT_TYPES
     }
     for name in ENSURED:
         row = OBJECT_TYPES[name]
         for live in found.rows.table(name).by_id.values():
             if row.child_of:
-                placed[name][live[row.child_of]["id"]].append((live, {}))
+                field, _, object_id = _above(row, live)
+                placed[name][field, object_id].append((live, {}))
             for pointer in row.generic if row.by_host else ():
                 for target, one in pointed(row, pointer, generic_value(row, pointer, live)):
                     holder = found.rows.table(target).by_id.get(one)
                     if holder is not None and target in _WORD_FOR:
-                        above = holder[OBJECT_TYPES[target].child_of]["id"]
-                        placed[name][above].append((live, {_WORD_FOR[target]: holder["name"]}))
+                        field, _, object_id = _above(OBJECT_TYPES[target], holder)
+                        placed[name][field, object_id].append((live, {_WORD_FOR[target]: holder["name"]}))
     return placed
 
 

@@ -73,12 +73,12 @@ def _take_components(netbox: NetBox, found: Gathered) -> None:
         row, above = OBJECT_TYPES[name], found.rows.tables
         if not row.ensured:
             continue
-        pointer = row.child_of or next(iter(row.generic if row.by_host else ()), "")
-        owner = next(iter(row.pointers().get(pointer, ())), "")
-        ids = sorted(above[owner].by_id) if owner in above else []
-        if ids:
-            rows = netbox.read(Query(name, _fields(row), row.pointer_filter(pointer), ids))
-            found.rows.table(name).add(one for one in rows if _on(row, pointer, one, owner))
+        for pointer in row.parents or (tuple(row.generic) if row.by_host else ()):
+            owner = row.pointers()[pointer][0]
+            ids = sorted(above[owner].by_id) if owner in above else []
+            if ids:
+                rows = netbox.read(Query(name, _fields(row), row.pointer_filter(pointer), ids))
+                found.rows.table(name).add(one for one in rows if _on(row, pointer, one, owner))
 
 
 def _on(row: ObjectType, pointer: str, live: Row, owner: str) -> bool:

@@ -45,6 +45,23 @@ def generic_fields(row: ObjectType, name: str, value: Any) -> dict[str, Any]:
     return {f"{name}_type": kind, f"{name}_id": value}
 
 
+def mapped_value(name: str, raw: Any) -> Any:
+    """The canonical value of a field that maps positions: triples of position, port and its position."""
+    position, port, its_position = mapped_parts(name)
+    return tuple(sorted((one[position], one[port], one[its_position]) for one in raw or ()))
+
+
+def mapped_fields(name: str, value: Any) -> list[dict[str, Any]]:
+    """The same as NetBox wants it."""
+    return [dict(zip(mapped_parts(name), one, strict=True)) for one in value or ()]
+
+
+def mapped_parts(name: str) -> tuple[str, str, str]:
+    """What NetBox calls the parts of each: `position`, `rear_port` and `rear_port_position`."""
+    port = name.removesuffix("s")
+    return "position", port, f"{port}_position"
+
+
 def pointed(row: ObjectType, name: str, value: Any) -> Iterator[tuple[str, int]]:
     """Type and id of everything that a canonical value points to; nothing where that is yet to be created."""
     if name in row.generic:
@@ -53,6 +70,8 @@ def pointed(row: ObjectType, name: str, value: Any) -> Iterator[tuple[str, int]]
         )
         if object_type and object_id is not None:
             yield object_type, object_id
+    elif name in row.mapped:
+        yield from ((row.mapped[name], port) for _, port, _ in value or () if type(port) is int)
     elif target := _target(row.name, name):
         for one in value if isinstance(value, tuple | list) else (value,):
             if type(one) is int:

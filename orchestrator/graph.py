@@ -19,7 +19,10 @@ from orchestrator.models import Action, Change, Pass, Stage
 
 @cache
 def type_order() -> tuple[str, ...]:
-    """All object types of the catalog, each after those it refers to; link fields do not count."""
+    """All object types of the catalog, each after those it refers to; link fields do not count.
+
+    Devices come after the templates that NetBox makes their components from.
+    """
     return types_in_order(OBJECT_TYPES)
 
 
@@ -27,8 +30,9 @@ def types_in_order(types: Mapping[str, ObjectType]) -> tuple[str, ...]:
     """The types of any table in that order. Raises ValueError naming the cycle of their references."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for row in types.values():
-        before = (types for name, types in row.pointers().items() if name not in row.links)
-        sorter.add(row.name, *({target for types in before for target in types} - {row.name}))
+        before = (targets for name, targets in row.pointers().items() if name not in row.links)
+        along = {one.name for one in types.values() if row.comes_with and row.comes_with in one.parents}
+        sorter.add(row.name, *({target for targets in before for target in targets} - {row.name}), *along)
     try:
         return tuple(sorter.static_order())
     except CycleError as error:

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType
-from orchestrator.generic import generic_value
+from orchestrator.generic import generic_value, mapped_value
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.schema import load_schema
 from orchestrator.values import host_of, live_value
@@ -32,12 +32,12 @@ class Table:
 
     def add(self, rows: Iterable[Row]) -> None:
         """Take in rows; a row that is there already is passed over."""
-        label, child_of = self.row.label, self.row.child_of
+        label = self.row.label
         for row in rows:
             if row["id"] in self.by_id:
                 continue
             self.by_id[row["id"]] = row
-            parent = live_value(row.get(child_of)) if child_of else None
+            parent = live_parent(self.row, row)
             name = row.get(label)
             if type(name) is dict:  # a choice, or what an assignment is about
                 name = live_value(name)
@@ -83,6 +83,13 @@ def label_key(row: ObjectType, label: Any, parent: Any = None) -> Any:
     return (parent, text) if row.child_of else text
 
 
+def live_parent(row: ObjectType, live: Row) -> Any:
+    """What a live object hangs on (`ObjectType.parent_token`)."""
+    if row.else_of:
+        return row.parent_token(lambda name: live_value(live.get(name)))
+    return live_value(live.get(row.child_of)) if row.child_of else None
+
+
 def called(row: ObjectType, live: Row) -> str:
     """How people call a live object: by its label, and by its id where it has none."""
     label = live.get(row.label)
@@ -124,11 +131,15 @@ def canonical_row(row: ObjectType, live: Row) -> dict[str, Any]:
     """A live row with every value in canonical form, generic references as one field."""
     verbatim, notations = _verbatim(row.name), _notations(row.name)
     values = {
-        key: raw if key in verbatim else live_value(raw, notations.get(key, "")) for key, raw in live.items()
+        key: raw if key in verbatim else live_value(raw, notations.get(key, ""))
+        for key, raw in live.items()
+        if key not in row.mapped
     }
     values["custom_fields"] = live.get("custom_fields") or {}
     for name in row.generic:
         values[name] = generic_value(row, name, live)
+    for name in row.mapped:
+        values[name] = mapped_value(name, live.get(name))
     return values
 
 
@@ -136,6 +147,8 @@ def canonical_field(row: ObjectType, live: Row, name: str) -> Any:
     """One field of `canonical_row`, without the work for all others."""
     if name in row.generic:
         return generic_value(row, name, live)
+    if name in row.mapped:
+        return mapped_value(name, live.get(name))
     raw = live.get(name)
     if name == "custom_fields":
         return raw or {}
@@ -179,7 +192,7 @@ def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
     fields |= row.halves.keys()
     # Of an address, what it is on tells on which device it is.
     fields = fields | row.generic.keys() if row.by_host else fields - row.generic.keys()
-    if row.name == "device_types":
+    if row.name in ("device_types", "module_types"):
         fields |= {*TEMPLATE_COUNTS, "manufacturer"}
     return tuple(sorted(fields))
 
@@ -188,7 +201,7 @@ def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
 def _apart(object_type: str) -> frozenset[str]:
     """Fields that a look at the type of their value does not settle."""
     row = OBJECT_TYPES[object_type]
-    return frozenset({*_verbatim(object_type), *row.generic, *_notations(object_type)})
+    return frozenset({*_verbatim(object_type), *row.generic, *row.mapped, *_notations(object_type)})
 
 
 @cache
@@ -229,7 +242,8 @@ def _lookups(row: ObjectType, keys: Sequence[dict[str, Any]]) -> dict[str, set[A
     for key in keys:
         label = key.get(row.label)
         if row.child_of:
-            lookups[f"{row.child_of}_id"].add(key[row.child_of])
+            name, parent = row.parent_in(key.get)
+            lookups[f"{name}_id"].add(parent)
         elif label is None:
             name = next(name for name in row.other_keys if key.get(name))
             lookups[name].add(key[name])
@@ -242,7 +256,7 @@ def _lookups(row: ObjectType, keys: Sequence[dict[str, Any]]) -> dict[str, set[A
 
 def _match(row: ObjectType, table: Table, key: dict[str, Any]) -> Row | None:
     label = key.get(row.label)
-    rows = table.labelled(label, key.get(row.child_of)) if label is not None else table.by_id.values()
+    rows = table.labelled(label, row.parent_token(key.get)) if label is not None else table.by_id.values()
     for live in rows:
         values = canonical_row(row, live)
         if all(values.get(name) == value for name, value in key.items() if name != row.label or not label):

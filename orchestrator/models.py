@@ -150,6 +150,15 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Absent:
+    """An object of our making that the document does not declare (`options.absent: report`)."""
+
+    object_type: str
+    object_id: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What will be done, in order. `digest` names it; equal digests mean equal plans.
 
@@ -158,7 +167,7 @@ class Plan:
     rollback plan takes back, empty for all others; `force` that it overrides
     what others have done since. `made_at` and `stale_at` (ISO 8601, UTC) say
     when NetBox was read and until when the plan may be applied; they are no
-    part of the digest.
+    part of the digest, nor is what is `absent`, which is left as it is.
     """
 
     target: str
@@ -171,6 +180,7 @@ class Plan:
     force: bool = False
     made_at: str = ""
     stale_at: str = ""
+    absent: tuple[Absent, ...] = ()
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of changes by object type and action, types in plan order; link changes count as updates."""

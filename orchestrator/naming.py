@@ -49,9 +49,11 @@ def _tell_apart(nodes: Sequence[Node], used: set[str]) -> None:
 
 def title(register: Register, node: Node) -> str:
     """How reports call an object: components after the object that they hang on."""
-    if node.parent is None:
+    row, parent = node.row, node.parent
+    if parent is None or row.is_assignment:
         return node.label
-    return f"{label_of(register, node.row.references[node.row.child_of], node.parent)} {node.label}"
+    field, token = row.parent_in(node.fact) if row.else_of else (row.child_of, parent)
+    return f"{label_of(register, row.references[field], token)} {node.label}"
 
 
 def names_in(register: Register, changes: Sequence[Change]) -> dict[str, dict[int, str]]:
@@ -86,6 +88,8 @@ def _full_name(register: Register, node: Node) -> tuple[str, ...]:
         token = values.get(name)
         if isinstance(token, Node) and token.row is node.row:
             found = [*_full_name(register, token)]  # which begins with all that the two have in common
+        elif isinstance(token, Node) and token.row.child_of in parents:
+            found.append(token.label)  # on the same device, which is named already
         elif isinstance(token, Node):
             found += _full_name(register, token)
         elif token is not None:
@@ -101,6 +105,8 @@ def _called(register: Register, node: Node, name: str) -> str:
     value = node.values[name]
     if isinstance(value, Node):
         return value.label
+    if type(value) is int and name in node.row.references:
+        return label_of(register, node.row.references[name], value)
     return next((label_of(register, *target) for target in pointed(node.row, name, value)), str(value))
 
 
@@ -109,11 +115,11 @@ def _naming_fields(object_type: str) -> tuple[list[str], list[str]]:
     """References that stand before the label, and what else of the key follows it where that is set."""
     row = OBJECT_TYPES[object_type]
     pointers = row.pointers()
-    parents = [name for name in row.key if name in pointers]
+    parents = [name for name in (*row.key, row.else_of) if name in pointers]
     if row.tree:
         parents.append(row.tree)
     rest = [name for name in row.key if name != row.label and name not in pointers]
-    return parents, [*rest, *(name for name in row.optional_key if name != row.tree)]
+    return parents, [*rest, *(name for name in row.optional_key if name not in parents)]
 
 
 def _looks(node: Node) -> str:

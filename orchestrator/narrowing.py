@@ -18,7 +18,7 @@ from orchestrator.register import SHARED_ROLES, Node
 def agrees(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
     """Whether a live row with the same label is the one meant: it has the key fields that the entry sets."""
     for name in row.key:
-        if name == row.label or name == row.child_of:
+        if name == row.label or name in row.parents:
             continue  # it was found by them
         if name in values and canonical_field(row, live, name) != values[name]:
             return False
@@ -46,7 +46,7 @@ def fits(node: Node, scope: Mapping[str, Any]) -> bool:
 @cache
 def _places(object_type: str) -> tuple[str, ...]:
     row = OBJECT_TYPES[object_type]
-    return tuple(name for name in row.key if name in row.references and name != row.child_of)
+    return tuple(name for name in row.key if name in row.references and name not in row.parents)
 
 
 def narrow_addresses(row: ObjectType, values: Mapping[str, Any], rows: list[Row]) -> list[Row]:

@@ -8,7 +8,7 @@ collected with its path; none stops the rest from being looked at.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,7 @@ from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Desired, Entry, Reference
 from orchestrator.document import split_document
 from orchestrator.expand import RangeError, expand_entry
+from orchestrator.generic import mapped_parts
 from orchestrator.references import ReferenceReader
 from orchestrator.schema import FieldSpec, load_schema
 from orchestrator.shorthand import SUGAR, Defaults, short_names
@@ -47,7 +48,7 @@ def normalise(data: Any, choices: Choices = MappingProxyType({}), max_objects: i
     reader = _Reader(desired, document.defaults, _schema_with(choices), max_objects)
     try:
         for name, items in document.lists.items():
-            reader.read_list(OBJECT_TYPES[name], items, document.root or name, None)
+            reader.read_list(OBJECT_TYPES[name], zip(document.places(name), items, strict=False), None)
     except _TooManyObjectsError:
         message = f"stands for more than {max_objects:,} objects"
         desired.problem("document", message, "check its ranges, or split it into several documents")
@@ -72,10 +73,9 @@ class _Reader:
         self.troubled.add(path)
         return self.desired.problem(path, message, hint)
 
-    def read_list(self, row: ObjectType, items: list[Any], path: str, parent: Reference | None) -> None:
-        """Read the entries of one list; `parent` refers to the entry that they stand in."""
-        for index, item in enumerate(items):
-            place = f"{path}[{index}]"
+    def read_list(self, row: ObjectType, items: Iterable[tuple[str, Any]], parent: Reference | None) -> None:
+        """Read the entries of one list, each with its place; `parent` refers to the entry they stand in."""
+        for place, item in items:
             if isinstance(item, str) or (row.numbered and type(item) is int):
                 item = {row.label: item}
             if not isinstance(item, dict):
@@ -107,24 +107,32 @@ class _Reader:
         if "match" in raw or "id" in raw:
             entry.match = self.read_match(row, raw, path)
         plain, fields = self.plain[row.name], entry.fields
-        self.fold_halves(row, raw, path)
+        if row.generic or row.mapped:
+            self.fold(row, raw, path)
         for key, value in raw.items():
             if type(value) is Reference or (key in plain and plain[key](value)):
                 fields[key] = value
             else:
                 self.read_field(row, entry, key, value)
-        if self.desired.options.tags:
-            self.add_option_tags(row, entry)
-        if fields.get(row.label) is None:
-            self.check_label(row, entry, item)
+        self.complete(row, entry, item)
         self.desired.entries.setdefault(row.name, []).append(entry)
         if children:
             self.read_children(children, Reference(row.name, path, entry=entry))
 
+    def complete(self, row: ObjectType, entry: Entry, item: Mapping[str, Any]) -> None:
+        """What an entry is taken to say besides what is written in it, and what it has to say."""
+        if row.else_of:
+            self.settle_parent(row, entry)
+        if self.desired.options.tags:
+            self.add_option_tags(row, entry)
+        if entry.fields.get(row.label) is None:
+            self.check_label(row, entry, item)
+
     def read_children(self, children: Mapping[str, Any], parent: Reference) -> None:
         for name, value in children.items():
             if isinstance(value, list):
-                self.read_list(OBJECT_TYPES[name], value, f"{parent.path}.{name}", parent)
+                placed = ((f"{parent.path}.{name}[{at}]", item) for at, item in enumerate(value))
+                self.read_list(OBJECT_TYPES[name], placed, parent)
             else:
                 self.problem(f"{parent.path}.{name}", "must be a list")
 
@@ -137,8 +145,21 @@ class _Reader:
             self.problem(f"{path}.{field}", f"the entry stands inside another {above.noun}", "leave it out")
         raw[field] = parent
 
+    def settle_parent(self, row: ObjectType, entry: Entry) -> None:
+        """What hangs on one thing or another hangs on one of them, and on no other."""
+        given = [name for name in row.parents if entry.fields.get(name) is not None]
+        if len(given) > 1:
+            self.problem(f"{entry.path}.{given[1]}", f"stands beside {given[0]}", "keep one of them")
+        elif given:
+            entry.fields.update((name, None) for name in row.parents if name not in given)
+
+    def fold(self, row: ObjectType, raw: dict[str, Any], path: str) -> None:
+        """One field in place of the two that NetBox has for it."""
+        self.fold_halves(row, raw, path)
+        self.fold_ports(row, raw, path)
+
     def fold_halves(self, row: ObjectType, raw: dict[str, Any], path: str) -> None:
-        """One pointer in place of the two fields that NetBox has for it, `scope_type` and `scope_id`."""
+        """One pointer in place of `scope_type` and `scope_id`."""
         for field in row.generic:
             halves = {half: raw.pop(half) for half, of in row.halves.items() if of == field and half in raw}
             if halves and field in raw:
@@ -148,6 +169,19 @@ class _Reader:
                 found = self.references.generic_by_id(row, field, halves, path)
                 if found is not None or not any(halves.values()):
                     raw[field] = found
+
+    def fold_ports(self, row: ObjectType, raw: dict[str, Any], path: str) -> None:
+        """A list of one in place of `rear_port` and `rear_port_position`, which NetBox had before 4.5."""
+        for field in row.mapped:
+            _, port, its_position = mapped_parts(field)
+            given = {name: raw.pop(name) for name in (port, its_position) if name in raw}
+            if given and field in raw:
+                first = next(iter(given))
+                self.problem(f"{path}.{first}", f"given twice: {field} and {first}", "keep one of them")
+            elif given and port not in given:
+                self.problem(f"{path}.{its_position}", f"needs {port} beside it", "which port is meant?")
+            elif given:
+                raw[field] = [given] if given[port] is not None else []
 
     def read_match(self, row: ObjectType, raw: dict[str, Any], path: str) -> Reference | None:
         given, object_id = raw.pop("match", None), raw.pop("id", None)
@@ -173,6 +207,9 @@ class _Reader:
             found = self.unknown_field(row, key, f"{entry.path}.{key}")
         elif spec.kind == "reference":
             found = self.read_reference(row, field, key, value, f"{entry.path}.{key}")
+        elif field in row.mapped:
+            found = self.references.mapped(row, field, value, f"{entry.path}.{key}")
+            found = _ABSENT if found is None else found
         elif spec.kind == "tags" or field in row.lists:
             found = self.references.several(row.lists.get(field, "tags"), value, f"{entry.path}.{key}")
             found = _ABSENT if found is None else found
@@ -248,10 +285,12 @@ class _Reader:
 
 def _own_parent(row: ObjectType, raw: Mapping[str, Any]) -> dict[str, Any]:
     """What an entry says of what it hangs on, in the one spelling that a reference takes."""
-    if row.child_of and row.child_of in raw:
-        return {row.child_of: raw[row.child_of]}
-    given = raw.get(f"{row.child_of}_id")
-    return {} if given is None else {row.child_of: {"id": given}}
+    for name in row.parents:
+        if name in raw:
+            return {name: raw[name]}
+        if raw.get(f"{name}_id") is not None:
+            return {name: {"id": raw[f"{name}_id"]}}
+    return {}
 
 
 def _quick_checks(row: ObjectType, specs: Mapping[str, FieldSpec]) -> Mapping[str, Callable[[Any], bool]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 SET_IN_NETBOX = "it is a secret: set it in NetBox itself"
@@ -20,7 +21,7 @@ class Reading(StrEnum):
     BY_ADDRESS = "by_address"  # IP addresses, asked for by host
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class ObjectType:
     """One NetBox list endpoint and how objects in it are told apart.
 
@@ -28,15 +29,18 @@ class ObjectType:
     them, `other_keys` unique fields that can stand in for a missing name, `also_called` a field by which
     references name it, too, where it has no slug. With `by_host` the label is an address and its host is
     what counts. `generic` has the object types that a pointer of two fields (`scope_type`, `scope_id`) may
-    point to; a plain id means the first of them (generic.py). `deferred` are the references that are written
+    point to; a plain id means the first of them (generic.py). `mapped` has the fields that map positions
+    of a port to those of others, with the type of those. `deferred` are the references that are written
     in the link pass, because the object they point to may itself need this one. `untold` are pointers that
     NetBox's schema shows as plain numbers, `demanded` fields that a new object must have; rows name those of
     which the schema does not say so; `refused` are fields that documents may not set, each with the reason.
     `unique` are the sets of fields that NetBox's models let exist once; a
     set does not bind where its last field is empty, and text is compared as `fold_case` says;
-    `unique_by_setting` are those that hold where NetBox is configured so (release.py). `templated` components
-    are made along with a device that is of a type with such templates. `counted` are fields in which NetBox
-    counts what hangs on an object and is of no type in this catalog. `copied_from` has, by reference, the
+    `unique_by_setting` are those that hold where NetBox is configured so (release.py). What hangs on
+    something else has the field that points to it in `child_of`, and `else_of` has the one that takes its
+    place in some objects: templates are of a device type or of a module type. `templated` components are made
+    along with a device or module that is of a type with such templates; `comes_with` is the field that says
+    of which type that one is. `copied_from` has, by reference, the
     fields that NetBox copies from what it points to at every save, whatever was sent. `since` is the first
     NetBox that has the type, where that is not 4.2. `lane` names the field whose row in the database
     concurrent writers would fight for. `asked_singly` are filters that take one value only: of several,
@@ -58,6 +62,7 @@ class ObjectType:
     optional_key: tuple[str, ...] = ()
     other_keys: tuple[str, ...] = ()
     generic: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    mapped: Mapping[str, str] = field(default_factory=dict)
     deferred: tuple[str, ...] = ()
     untold: Mapping[str, str] = field(default_factory=dict)
     demanded: tuple[str, ...] = ()
@@ -65,10 +70,11 @@ class ObjectType:
     children: Mapping[str, str] = field(default_factory=dict)
     unique: tuple[tuple[str, ...], ...] = ()
     unique_by_setting: tuple[tuple[str, ...], ...] = ()
-    counted: tuple[str, ...] = ()
     copied_from: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     child_of: str = ""
+    else_of: str = ""
     templated: bool = False
+    comes_with: str = ""
     slug_from: str = ""
     also_called: str = ""
     asked_singly: tuple[str, ...] = ()
@@ -89,60 +95,60 @@ class ObjectType:
     filters: Mapping[str, str] = field(default_factory=dict)
     numbered: bool = False
 
-    @property
+    @cached_property
     def noun(self) -> str:
         """One object of this type, in words."""
         return self.singular or self.name.removesuffix("s").replace("_", " ")
 
-    @property
+    @cached_property
     def word(self) -> str:
         """One object of this type where documents and NetBox's fields name it: `device_type`."""
         return self.noun.replace(" ", "_").lower()
 
-    @property
+    @cached_property
     def model(self) -> str:
         """What NetBox calls the type where it names content types: `dcim.devicetype`."""
         return f"{self.path.partition('/')[0]}.{self.word.replace('_', '')}"
 
-    @property
+    @cached_property
     def alias(self) -> str:
         """The field by which people name an object besides its label; empty where there is none."""
         return "slug" if self.slug_from else self.also_called
 
-    @property
+    @cached_property
     def label_filter(self) -> str:
         """NetBox's filter by labels, without regard to case where labels are the same without it."""
         if self.is_assignment:
             return self.filters[self.label]
         return f"{self.label}__ie" if self.fold_case else self.label
 
-    @property
+    @cached_property
     def is_assignment(self) -> bool:
         """Whether it has no name of its own: it is what it brings together, of which the label is one."""
         return self.label in self.references
 
-    @property
+    @cached_property
     def can_be_implied(self) -> bool:
         """Whether a mere mention is enough to create one (design: `create_parents`)."""
         return self.ensured and bool(self.slug_from)
 
-    @property
+    @cached_property
     def tree(self) -> str:
         """The field that points to another object of the type, where that is part of what it is called."""
         return next((name for name in self.optional_key if self.references.get(name) == self.name), "")
 
-    @property
+    @cached_property
     def slug_scope(self) -> tuple[str, ...]:
         """Within what a slug must be unique, as far as it is known when an object is made."""
         scope = next((fields[:-1] for fields in self.unique if fields[-1] == "slug"), ())
         return tuple(name for name in scope if name not in self.links)
 
-    @property
+    @cached_property
     def by_vrf(self) -> bool:
         """Whether an object of which no VRF is said is one of the global table, and of no VRF."""
         return "vrf" in self.optional_key
 
-    @property
+    @cached_property
     def tells_all(self) -> bool:
         """Whether an entry that says nothing beyond the key means an object that has nothing beyond it.
 
@@ -150,12 +156,41 @@ class ObjectType:
         """
         return self.by_vrf or (self.numbered and not self.key_enforced and bool(self.optional_key))
 
-    @property
+    @cached_property
+    def parents(self) -> tuple[str, ...]:
+        """The fields of which one points to what it hangs on."""
+        return tuple(name for name in (self.child_of, self.else_of) if name)
+
+    def parent_in(self, value_of: Callable[[str], Any]) -> tuple[str, Any]:
+        """What an object hangs on: by which field, and the value of that; None where it is not known."""
+        for name in self.parents:
+            if (value := value_of(name)) is not None:
+                return name, value
+        return self.child_of, None
+
+    def parent_token(self, value_of: Callable[[str], Any]) -> Any:
+        """The same as one value; ids of device types and module types are not taken for each other."""
+        if not self.else_of:
+            return value_of(self.child_of) if self.child_of else None
+        name, value = self.parent_in(value_of)
+        return value if name == self.child_of else (name, value)
+
+    @cached_property
+    def is_template(self) -> bool:
+        """Whether devices or modules come with what it says, by the type that they are of."""
+        return self.child_of == "device_type"
+
+    @cached_property
+    def templates(self) -> str:
+        """The type of the templates that make components of this type along with a device."""
+        return f"{self.word}_templates" if self.templated else ""
+
+    @cached_property
     def template_count(self) -> str:
         """Where a device type counts the templates that make components of this type along with a device."""
         return f"{self.word}_template_count" if self.templated else ""
 
-    @property
+    @cached_property
     def halves(self) -> dict[str, str]:
         """The two fields of each pointer to one of several types, with its name: `scope_type`, `scope_id`."""
         return {f"{name}_{half}": name for name in self.generic for half in ("type", "id")}
@@ -163,7 +198,7 @@ class ObjectType:
     def pointers(self) -> dict[str, tuple[str, ...]]:
         """Every field that points to other objects, with the types that they may be of."""
         of_one_type = {**self.references, **self.links, **self.lists}
-        return {**{name: (target,) for name, target in of_one_type.items()}, **self.generic}
+        return {name: (target,) for name, target in {**of_one_type, **self.mapped}.items()} | {**self.generic}
 
     def pointer_filter(self, name: str) -> str:
         """NetBox's filter for the objects whose field points to given ids; empty where it has none.
@@ -197,14 +232,25 @@ def within(parent: str, name: str, path: str, **more: Any) -> ObjectType:
     return ObjectType(name, path, key=("name", parent), unique=((parent, "name"),), lane=parent, **more)
 
 
-def component(name: str, path: str, host: str = "device", **more: Any) -> ObjectType:
-    """What hangs on a device or virtual machine: told apart by its name there, and read along with it."""
+def component(
+    name: str, path: str, host: str = "device", or_host: str = "", named_once: bool = True, **more: Any
+) -> ObjectType:
+    """What hangs on a device or the like: told apart by its name there, and read along with it.
+
+    `host` is the field that says on what, `or_host` the one that does so where that is of another type;
+    `named_once` tells whether NetBox lets a name be there once.
+    """
+    names: tuple[tuple[str, ...], ...] = ((host, "name"),) if named_once else ()
+    if or_host:
+        names = (("name", host), ("name", or_host))  # neither binds where it hangs on the other
     return ObjectType(
         name,
         path,
-        unique=((host, "name"), *more.pop("unique", ())),
+        unique=(*names, *more.pop("unique", ())),
         key=(host, "name"),
+        optional_key=(*((or_host,) if or_host else ()), *more.pop("optional_key", ())),
         child_of=host,
+        else_of=or_host,
         reading=Reading.BY_PARENT,
         lane=host,
         **more,

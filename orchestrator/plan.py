@@ -7,6 +7,7 @@ all have been looked at is the document refused.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
@@ -43,7 +44,8 @@ def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
     name_nodes(draft.register)
     draft.resolver.forget_lookups()
     draft.prepare_metadata()
-    changes, lost = release_first([*draft.build_changes(), *draft.link_changes()], live)
+    changes = draft.wait_for_templates([*draft.build_changes(), *draft.link_changes()])
+    changes, lost = release_first(changes, live)
     changes = draft.define_metadata(draft.metadata.stamp_released(changes))
     plan = Plan(
         target,
@@ -142,7 +144,7 @@ class _Draft:
         return self.register.with_id(node.row, token) if isinstance(token, int) else token
 
     def _link_target(self, node: Node, reference: Reference) -> Node | None:
-        scope = {node.row.child_of: node.parent} if node.row.child_of else {}
+        scope = dict([node.row.parent_in(node.fact)]) if node.row.child_of else {}
         owner = node if node.row.word in HOSTS and reference.object_type == "ip_addresses" else None
         target = self.resolver.resolve(reference, scope, owner=owner)
         if target is not None and owner is not None:
@@ -211,6 +213,28 @@ class _Draft:
                 targets = [target for target in links.values() if target is not None]
                 before = {name: before[name] for name in after}
                 yield self._judged(node, wanted, before, after, Pass.LINK, [node, *targets])
+
+    def wait_for_templates(self, changes: list[Change]) -> list[Change]:
+        """New devices and modules come after the templates of their type, and after what those link to."""
+        templates = [node for node in self.register.in_order() if node.row.is_template]
+        if not templates:
+            return changes
+        written = {change.id for change in changes if change.writes}
+        needed: dict[tuple[str, Any], list[str]] = defaultdict(list)
+        for node in templates:
+            ids = {node.id, f"{node.id}{LINK_MARK}"} & written
+            needed[node.row.parent_in(node.fact)] += ids
+        waits = {
+            node.id: needed[node.row.comes_with, node.values.get(node.row.comes_with)]
+            for node in self.register.in_order()
+            if node.row.comes_with and node.live is None
+        }
+        return [
+            replace(change, depends_on=tuple(sorted({*change.depends_on, *waits[change.id]})))
+            if waits.get(change.id)
+            else change
+            for change in changes
+        ]
 
     def _may_link(self, node: Node, name: str, target: Node | None) -> bool:
         """Not where the address stays on the device that somebody has moved it to (`on_drift: keep`)."""
@@ -332,8 +356,16 @@ def _nodes_in(values: Mapping[str, Any]) -> list[Node]:
         if type(value) is Node:
             found.append(value)
         elif type(value) is tuple:
-            found += [one for one in value if type(one) is Node]
+            found += _nodes_among(value)
     return found
+
+
+def _nodes_among(values: tuple[Any, ...]) -> Iterator[Node]:
+    for one in values:
+        if type(one) is Node:
+            yield one
+        elif type(one) is tuple:
+            yield from _nodes_among(one)
 
 
 def _ids(nodes: list[Node]) -> tuple[str, ...]:
@@ -355,12 +387,19 @@ def _frozen(values: Mapping[str, Any]) -> Mapping[str, Any]:
     for name, value in values.items():
         if type(value) is Node:
             planned[name] = value.planned
-        elif type(value) is tuple and any(type(one) is Node for one in value):
+        elif type(value) is tuple and next(_nodes_among(value), None) is not None:
             planned[name] = _several(value)
     return {**values, **planned} if planned else values
 
 
 def _several(tokens: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Ids in order, then what the plan makes, by its name: the order of the document says nothing."""
+    """Ids in order, then what the plan makes, by its name: the order of the document says nothing.
+
+    What is mapped by position is in order already.
+    """
+    if type(tokens[0]) is tuple:
+        return tuple(
+            tuple(part.planned if type(part) is Node else part for part in parts) for parts in tokens
+        )
     ids = [one for one in tokens if type(one) is not Node]
     return (*ids, *sorted((one.planned for one in tokens if type(one) is Node), key=attrgetter("change_id")))

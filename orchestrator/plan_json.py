@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from orchestrator.models import Action, Change, Pass, Plan, Planned, Stamp
+from orchestrator.models import Absent, Action, Change, Pass, Plan, Planned, Stamp
 
 FORMAT = 2
 _PLANNED = "$planned"
@@ -51,6 +51,7 @@ def dump_parts(plan: Plan) -> Iterator[bytes]:
         "warnings": plan.warnings,
         "counts": plan.counts(),
         "names": plan.names,
+        "absent": [[one.object_type, one.object_id, one.label] for one in plan.absent],
     }
     yield _dump(facts).removesuffix(b"}") + b',"changes":['
     for start in range(0, len(plan.changes), _SLICE):
@@ -81,6 +82,7 @@ def load_plan(data: bytes) -> Plan:
         force=raw["force"],
         made_at=raw["made_at"],
         stale_at=raw["stale_at"],
+        absent=tuple(Absent(*one) for one in raw.get("absent", ())),
     )
 
 

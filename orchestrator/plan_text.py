@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.generic import pointed
 from orchestrator.metadata import METADATA_FIELDS
-from orchestrator.models import Action, Change, Pass, Plan, Planned
+from orchestrator.models import Absent, Action, Change, Pass, Plan, Planned
 
 Names = Mapping[str, Mapping[int, str]]
 
@@ -57,9 +57,18 @@ def render_plan(plan: Plan, per_group: int | None = None) -> str:
         if len(members) > len(shown):
             lines.append(f"    ... and {len(members) - len(shown)} more")
         lines.append("")
+    if plan.absent:
+        lines += [f"Not in the document: {len(plan.absent)}", *_absent_lines(plan.absent, per_group), ""]
     lines.extend(f"Warning: {warning}" for warning in plan.warnings)
     lines.append(summary_line(plan))
     return "\n".join(lines)
+
+
+def _absent_lines(absent: Sequence[Absent], most: int | None) -> Iterator[str]:
+    for one in absent[:most]:
+        yield f"  = {OBJECT_TYPES[one.object_type].noun} {one.label} (id {one.object_id})"
+    if most is not None and len(absent) > most:
+        yield f"    ... and {len(absent) - most} more"
 
 
 def told_groups(plan: Plan) -> Iterator[list[Change]]:
@@ -177,7 +186,12 @@ def _shown(value: Any, known: Mapping[Any, str]) -> str:
     if isinstance(value, Planned):
         return value.change_id.partition("/")[2]
     if isinstance(value, tuple):
-        shown = [_shown(item, known) for item in value[:_MANY]]
+        shown = [
+            f"{item[0]} to {_shown(item[1], known)} {item[2]}"  # position, port, its position
+            if isinstance(item, tuple)
+            else _shown(item, known)
+            for item in value[:_MANY]
+        ]
         return f"[{', '.join(shown)}{f', and {len(value) - _MANY} more' if len(value) > _MANY else ''}]"
     if type(value) in (int, str) and value in known:
         return known[value]

@@ -45,9 +45,10 @@ def _read_neighbours(wanted: Mapping[str, _Wanted], live: Live, netbox: NetBox) 
     for name, want in wanted.items():
         row = OBJECT_TYPES[name]
         if row.child_of and want.ids and not row.links.keys().isdisjoint(want.fields):
-            found = (live.table(name).by_id.get(object_id, {}) for object_id in want.ids)
-            parents = {live_value(one.get(row.child_of)) for one in found} - {None}
-            queries += _asking(row, fields_of(row, want.fields), {f"{row.child_of}_id": parents})
+            found = [live.table(name).by_id.get(object_id, {}) for object_id in want.ids]
+            for above in row.parents:
+                parents = {live_value(one.get(above)) for one in found} - {None}
+                queries += _asking(row, fields_of(row, want.fields), {f"{above}_id": parents})
     _take_in(queries, live, netbox)
 
 
@@ -61,12 +62,12 @@ def _take_in(queries: Sequence[Query], live: Live, netbox: NetBox) -> None:
 
 @dataclass(slots=True)
 class _Wanted:
-    """What to look for in one type."""
+    """What to look for in one type. `parents` has what its objects hang on, by the field that says so."""
 
     labels: set[str] = field(default_factory=set)
     others: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     ids: set[int] = field(default_factory=set)
-    parents: dict[Any, Reference] = field(default_factory=dict)
+    parents: dict[str, dict[Any, Reference]] = field(default_factory=lambda: defaultdict(dict))
     fields: set[str] = field(default_factory=set)
     declared: int = 0
 
@@ -104,8 +105,8 @@ class _Collector:
                     want.others[other].add(fields[other])
         else:
             _want_label(row, want, label)
-        if row.child_of:
-            _want_parent(row, want, fields.get(row.child_of))
+        for above in row.parents:
+            _want_parent(want, above, fields.get(above))
         for value in fields.values():
             if type(value) is Reference or type(value) is tuple:
                 self._walk(value)
@@ -133,8 +134,8 @@ class _Collector:
         for other in row.other_keys:
             if parts.get(other):
                 want.others[other].add(str(parts[other]))
-        if row.child_of:
-            _want_parent(row, want, parts.get(row.child_of))
+        for above in row.parents:
+            _want_parent(want, above, parts.get(above))
         for part in parts.values():
             self._walk(part)
 
@@ -148,12 +149,12 @@ class _Collector:
             if not row.child_of and not row.by_host:
                 renamed[row.name, label_key(row, entry.fields.get(row.label))].append(entry.match)
         for name, want in self.wanted.items() if renamed else ():
-            row = OBJECT_TYPES[name]
-            parent = OBJECT_TYPES[row.references[row.child_of]] if row.child_of else row
-            for reference in list(want.parents.values()):
-                named = reference.name or (reference.parts or {}).get(parent.label)
-                for old in renamed.get((parent.name, label_key(parent, named)), ()):
-                    _want_parent(row, want, old)
+            for above in OBJECT_TYPES[name].parents:
+                parent = OBJECT_TYPES[OBJECT_TYPES[name].references[above]]
+                for reference in list(want.parents[above].values()):
+                    named = reference.name or (reference.parts or {}).get(parent.label)
+                    for old in renamed.get((parent.name, label_key(parent, named)), ()):
+                        _want_parent(want, above, old)
 
 
 def _want_label(row: ObjectType, want: _Wanted, label: Any) -> None:
@@ -166,10 +167,10 @@ def _want_label(row: ObjectType, want: _Wanted, label: Any) -> None:
         return
 
 
-def _want_parent(row: ObjectType, want: _Wanted, parent: Any) -> None:
+def _want_parent(want: _Wanted, above: str, parent: Any) -> None:
     """Components are asked for by their parents, which have been read by then."""
     if isinstance(parent, Reference):  # an entry has many components, and a name may stand for it many times
-        want.parents.setdefault(parent.entry or (parent.id, str(parent)), parent)
+        want.parents[above].setdefault(parent.entry or (parent.id, str(parent)), parent)
 
 
 # -- how to read it --------------------------------------------------------------------
@@ -187,12 +188,15 @@ def _cheaper_whole(
 
 def _keys_of(row: ObjectType, want: _Wanted) -> int:
     """About how many values a filter would need."""
-    return max(len(want.parents), want.declared) if row.reading is Reading.BY_PARENT else len(want.labels)
+    if row.reading is not Reading.BY_PARENT:
+        return len(want.labels)
+    return max(sum(map(len, want.parents.values())), want.declared)
 
 
 def _asks_parents(row: ObjectType, unread: Sequence[ObjectType]) -> bool:
     """Whether the ids of its parents, which it is asked for by, are yet to be read."""
-    return row.reading is Reading.BY_PARENT and OBJECT_TYPES[row.references[row.child_of]] in unread
+    above = [OBJECT_TYPES[row.references[name]] for name in row.parents]
+    return row.reading is Reading.BY_PARENT and any(one in unread for one in above)
 
 
 def _queries(row: ObjectType, want: _Wanted, live: Live, whole: Mapping[str, Extent]) -> list[Query]:
@@ -227,9 +231,14 @@ def _by_name(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
 
 
 def _by_parent(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
-    parents = live.table(row.references[row.child_of])
-    ids = {object_id for reference in want.parents.values() for object_id in _ids_of(reference, parents)}
-    return {f"{row.child_of}_id": ids}
+    return {
+        f"{name}_id": {
+            object_id
+            for reference in want.parents[name].values()
+            for object_id in _ids_of(reference, live.table(row.references[name]))
+        }
+        for name in row.parents
+    }
 
 
 def _by_address(row: ObjectType, want: _Wanted, live: Live) -> _Keys:

@@ -7,14 +7,17 @@ from typing import Any, Protocol
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Reference
+from orchestrator.generic import mapped_parts
 from orchestrator.json_shape import shorten
-from orchestrator.schema import load_schema
+from orchestrator.schema import FieldSpec, load_schema
 from orchestrator.values import BadValueError, coerce, suggest
 
 HOSTS: Mapping[str, str] = {"device": "interfaces", "virtual_machine": "vm_interfaces"}
 """What has interfaces, by the field that names it beside one, and what type those are of."""
 
 _MAX_ID = 2**63 - 1
+# NetBox dcim/constants.py, PORT_POSITION_MIN and PORT_POSITION_MAX
+_POSITION = FieldSpec("integer", minimum=1, maximum=1024)
 
 
 class Note(Protocol):
@@ -45,6 +48,8 @@ class ReferenceReader:
 
     def reference(self, object_type: str, value: Any, path: str) -> Reference | None:
         """A reference by name or by a mapping."""
+        if isinstance(value, str) and value.strip() and OBJECT_TYPES[object_type].is_assignment:
+            return self._mapped(object_type, {OBJECT_TYPES[object_type].label: value}, path)
         if isinstance(value, str) and value.strip():
             name = self._noted(object_type, OBJECT_TYPES[object_type].label, value.strip(), path)
             return None if name is None else Reference(object_type, path, name=name)
@@ -68,6 +73,33 @@ class ReferenceReader:
             return None
         found = [self.reference(object_type, item, f"{path}[{index}]") for index, item in enumerate(value)]
         return tuple(reference for reference in found if reference is not None)
+
+    def mapped(
+        self, row: ObjectType, field: str, value: Any, path: str
+    ) -> tuple[tuple[int, Reference, int], ...] | None:
+        """Which position of the port maps to which position of which other one: `{rear_port: R1}`."""
+        shape = mapped_parts(field)
+        if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+            hint = f"write [{{{shape[0]}: 1, {shape[1]}: NAME, {shape[2]}: 1}}]"
+            self.problem(path, f"must be a list of mappings, got {shorten(value)}", hint)
+            return None
+        found = []
+        for index, one in enumerate(value):
+            place = f"{path}[{index}]"
+            for key in one.keys() - {*shape}:
+                self.problem(f"{place}.{key}", f"is no part of {field}", suggest(key, shape))
+            port = self.reference(row.mapped[field], one.get(shape[1]), f"{place}.{shape[1]}")
+            position, its_position = (self._position(one, name, place) for name in (shape[0], shape[2]))
+            if port is not None:
+                found.append((position, port, its_position))
+        return tuple(found)
+
+    def _position(self, mapping: Mapping[str, Any], name: str, path: str) -> int:
+        try:
+            return int(coerce(name, _POSITION, mapping.get(name, 1)))
+        except BadValueError as error:
+            self.problem(f"{path}.{name}", str(error), error.hint)
+            return 0
 
     def generic(self, row: ObjectType, field: str, value: Any, path: str) -> Reference | None:
         """A reference to an object of one of several types: `{site: AMS1}`.

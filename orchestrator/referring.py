@@ -45,9 +45,8 @@ class Names:
         if row is None:
             return None
         label = row[self._row.label]
-        above = self._row.child_of
-        if above:  # by name on the same device
-            parent = live_value(row[above])
+        if self._row.child_of:  # by name on the same device
+            above, parent = self._row.parent_in(lambda name: live_value(row.get(name)))
             if parent == live_value(beside.get(above)):
                 return label
             return {above: self._others[self._row.references[above]].of(parent, row), self._row.label: label}

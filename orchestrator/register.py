@@ -5,13 +5,13 @@ Filled by resolve.py while it pairs and resolves; read by plan.py afterwards.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType
+from orchestrator.catalog import OBJECT_TYPES, TEMPLATED, ObjectType
 from orchestrator.desired import Reference
 from orchestrator.generic import generic_target
 from orchestrator.graph import type_order
@@ -93,11 +93,11 @@ class Node:
 
     @property
     def parent(self) -> Any:
-        """The token of what it hangs on; None for what hangs on nothing."""
-        child_of = self.row.child_of
-        if not child_of:
-            return None
-        return self.values[child_of] if child_of in self.values else self.fact(child_of)
+        """What it hangs on (`ObjectType.parent_token`); None for what hangs on nothing."""
+        row = self.row
+        if row.else_of:
+            return row.parent_token(self.fact)
+        return self.fact(row.child_of) if row.child_of else None
 
 
 class Register:
@@ -111,6 +111,10 @@ class Register:
         self._by_alias: dict[tuple[str, str], list[Node]] = defaultdict(list)
         self._by_key: dict[Identity, Node] = {}
         self._look_alikes: dict[str, LookAlikes] = {}
+        # How many templates are declared, by their type and by the device type that they are of.
+        self._templates: Counter[tuple[str, Any]] = Counter()
+        # What gets components from the modules that are put into it, by its token.
+        self._modules: dict[Any, list[Node]] = defaultdict(list)
 
     def forget_lookups(self) -> None:
         """No object will be looked for by label, slug or key any more."""
@@ -121,6 +125,10 @@ class Register:
         """Take in an object that the document declares or implies."""
         row, label, alias = node.row, node.values.get(node.row.label), node.values.get(node.row.alias)
         self.nodes[row.name].append(node)
+        if row.is_template:
+            self._templates[row.name, node.parent] += 1
+        if row.comes_with and row.child_of:
+            self._modules[node.parent].append(node)
         self._by_key.setdefault(identity, node)
         if row.slug_from and not alias:
             alias = slugify(str(label or ""))
@@ -215,26 +223,39 @@ class Register:
         above = next((name for name in HOSTS if nested.get(name)), "")
         return above, (nested.get(above) or {}).get("id")
 
-    def component_count(self, node: Node, counts: Iterable[str] = TEMPLATE_COUNTS) -> int:
+    def component_count(self, node: Node, kinds: Iterable[ObjectType] = TEMPLATED) -> int:
         """How many components NetBox instantiates along with this object, from its type's templates."""
-        device_type = node.values.get("device_type")
-        if not isinstance(device_type, int):
-            return 0  # a type that is new has no templates
-        live = self.live.table("device_types").by_id.get(device_type, {})
-        return sum(int(live.get(count) or 0) for count in counts)
+        row = node.row
+        own_type = node.values.get(row.comes_with) if row.comes_with else None
+        if own_type is None:
+            return 0
+        types = OBJECT_TYPES[row.references[row.comes_with]]
+        live = self.live.table(types.name).by_id.get(own_type, {})
+        return sum(
+            max(
+                int(live.get(kind.template_count) or 0),
+                self._templates[kind.templates, _as_parent(kind, row.comes_with, own_type)],
+            )
+            for kind in kinds
+        )
 
     def comes_with_parent(self, node: Node) -> bool:
-        """Whether NetBox may create this component along with its new parent."""
-        parent = node.parent
-        if node.live is not None or not isinstance(parent, Node):
+        """Whether NetBox may create this component along with its new parent, or with a module in that."""
+        if node.live is not None or not node.row.templated:
             return False
-        return self.component_count(parent, (node.row.template_count,)) > 0
+        makers = [*self._modules.get(node.parent, ()), *([node.parent] if type(node.parent) is Node else ())]
+        return any(one.live is None and self.component_count(one, (node.row,)) > 0 for one in makers)
 
     def _both(self, row: ObjectType, nodes: list[Node], rows: list[Row]) -> list[Node]:
         if not rows:
             return list(nodes)
         found = [*nodes, *(self.of_live(row, live) for live in rows)]
         return list(dict.fromkeys(found))
+
+
+def _as_parent(kind: ObjectType, field: str, token: Any) -> Any:
+    """What templates of a kind have as their parent (`ObjectType.parent_token`)."""
+    return OBJECT_TYPES[kind.templates].parent_token({field: token}.get)
 
 
 def _interface(address: Node, assigned: Any) -> tuple[str, int]:
@@ -261,7 +282,7 @@ def _key_names(object_type: str) -> tuple[str, ...]:
 def _beyond_place(object_type: str) -> tuple[str, ...]:
     """What tells objects in one place (`label_key`) apart."""
     row = OBJECT_TYPES[object_type]
-    return tuple(name for name in _key_names(object_type) if name not in (row.label, row.child_of))
+    return tuple(name for name in _key_names(object_type) if name not in (row.label, *row.parents))
 
 
 def natural_key(node: Node) -> dict[str, Any]:

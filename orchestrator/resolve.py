@@ -10,13 +10,14 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Options, Reference
 from orchestrator.errors import Problem
 from orchestrator.generic import generic_token
-from orchestrator.live import Live, canonical_field, label_key
+from orchestrator.live import Live, canonical_field, label_key, live_parent
 from orchestrator.narrowing import agrees, fits, narrow, narrow_addresses, shares_key
 from orchestrator.ports import Row
 from orchestrator.references import HOSTS
@@ -116,6 +117,8 @@ class Resolver:
                 value = generic_token(node.row, name, target.row.name, value)
         elif name in node.row.lists:
             value = self._resolve_several(value, node.values)
+        elif name in node.row.mapped:
+            value = self._resolve_mapped(value, node.values)
         node.values[name] = value
 
     def _resolve_several(self, references: Iterable[Reference], scope: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -123,6 +126,14 @@ class Resolver:
         found = (self.resolve(reference, scope) for reference in references)
         tokens = dict.fromkeys(node.token for node in found if node is not None)
         return tuple(sorted(tokens, key=lambda token: token if isinstance(token, int) else math.inf))
+
+    def _resolve_mapped(
+        self, ports: Iterable[tuple[int, Reference, int]], scope: Mapping[str, Any]
+    ) -> tuple[tuple[int, Any, int], ...]:
+        """The same with the tokens of the ports, by position."""
+        found = [(position, self.resolve(port, scope), its) for position, port, its in ports]
+        there = [(position, node.token, its) for position, node, its in found if node is not None]
+        return tuple(sorted(there, key=itemgetter(0)))
 
     def _merge(self, twin: Node, node: Node) -> None:
         """The same object declared twice: identical is fine, contradictory is an error naming both places."""
@@ -192,7 +203,7 @@ class Resolver:
         table = self.register.live.table(row.name)
         try:
             if row.label in expected:
-                rows = table.labelled(expected[row.label], expected.get(row.child_of))
+                rows = table.labelled(expected[row.label], row.parent_token(expected.get))
             elif row.alias in expected:
                 rows = table.also_called(str(expected[row.alias]))
             else:
@@ -222,7 +233,7 @@ class Resolver:
 
     def _takes_place_of(self, node: Node, other: Node) -> bool:
         row = node.row
-        names = [name for name in (*row.key, *row.optional_key) if name not in (row.label, row.child_of)]
+        names = [name for name in (*row.key, *row.optional_key) if name not in (row.label, *row.parents)]
         return all(node.fact(name) == canonical_field(row, other.live or {}, name) for name in names)
 
     # -- references --------------------------------------------------------------
@@ -314,7 +325,7 @@ class Resolver:
 
     def _named(self, reference: Reference, scope: Mapping[str, Any]) -> list[Node] | None:
         row = OBJECT_TYPES[reference.object_type]
-        named = self.register.labelled(row, reference.name, scope.get(row.child_of))
+        named = self.register.labelled(row, reference.name, row.parent_token(scope.get))
         alike = self.register.also_called(row, reference.name) if row.alias else []
         if named and alike and not set(map(id, named)) & set(map(id, alike)):
             message = (
@@ -330,7 +341,9 @@ class Resolver:
             return []
         known_by = row.label
         if row.label in expected:
-            found = self.register.labelled(row, str(expected[row.label]), expected.get(row.child_of))
+            # Which device is not said where it is that of the entry itself.
+            parent = row.parent_token(lambda name: expected.get(name, scope.get(name)))
+            found = self.register.labelled(row, str(expected[row.label]), parent)
         elif row.alias in expected:
             known_by = row.alias  # the slug of a new object is derived later on
             found = self.register.also_called(row, str(expected[row.alias]))
@@ -387,13 +400,13 @@ class Resolver:
         self, row: ObjectType, reference: Reference, scope: Mapping[str, Any]
     ) -> dict[str, Any] | None:
         if reference.name:
-            inherited = {row.child_of: scope[row.child_of]} if row.child_of in scope else {}
+            inherited = {name: scope[name] for name in row.parents if name in scope}
             return {row.label: reference.name, **inherited}
         return self._expected(reference, scope)
 
     def _near_miss(self, row: ObjectType, reference: Reference, values: Mapping[str, Any]) -> bool:
         name = str(values[row.label])
-        namesakes = self.register.live.table(row.name).labelled(name, values.get(row.child_of))
+        namesakes = self.register.live.table(row.name).labelled(name, row.parent_token(values.get))
         if alike := [live for live in namesakes if shares_key(row, values, live)]:
             others = " and ".join(key for key in row.optional_key if key in values)
             message = f"there is a {row.noun} {name!r} in NetBox (id {alike[0]['id']}), of another {others}"
@@ -437,14 +450,13 @@ def _live_place(node: Node) -> Any:
     row, live = node.row, node.live
     if live is None:
         return None
-    return label_key(
-        row, live.get(row.label), canonical_field(row, live, row.child_of) if row.child_of else None
-    )
+    return label_key(row, live.get(row.label), live_parent(row, live))
 
 
 @cache
 def _pointers(object_type: str) -> tuple[tuple[str, ...], frozenset[str]]:
     """The fields that may point to what the entry hangs on or needs, and those with the links as well."""
     row = OBJECT_TYPES[object_type]
-    pointers = (*row.references, *row.lists, *row.generic)
-    return pointers, frozenset((*pointers, *row.links))
+    pointers = (*row.references, *row.lists, *row.generic, *row.mapped)
+    first = [name for name in pointers if name in row.key]  # on the same device as the entry
+    return tuple(dict.fromkeys((*first, *pointers))), frozenset((*pointers, *row.links))

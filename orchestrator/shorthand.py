@@ -13,11 +13,16 @@ from typing import Any
 
 from orchestrator.assignment import SPELLINGS as ASSIGNED
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.generic import mapped_parts
 from orchestrator.json_shape import shorten
 from orchestrator.references import HOSTS, Note
 from orchestrator.schema import load_schema
 
-SUGAR = {"devices": ("manufacturer", "model"), "ip_addresses": ("interface", *HOSTS, "fhrp_group")}
+SUGAR = {
+    "devices": ("manufacturer", "model"),
+    "ip_addresses": ("interface", *HOSTS, "fhrp_group"),
+    **{row.name: mapped_parts(name)[1:] for row in OBJECT_TYPES.values() for name in row.mapped},
+}
 """Fields that people write and NetBox does not have."""
 
 _BESIDE = ("manufacturer", "model")

@@ -14,7 +14,7 @@ from copy import deepcopy
 from enum import StrEnum
 from functools import cache
 
-from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType
+from orchestrator.catalog import OBJECT_TYPES, TEMPLATED, ObjectType
 from orchestrator.errors import (
     AccessError,
     DryRunError,
@@ -23,7 +23,7 @@ from orchestrator.errors import (
     UnknownOutcomeError,
     UnreachableError,
 )
-from orchestrator.generic import pointed
+from orchestrator.generic import mapped_fields, mapped_value, pointed
 from orchestrator.netbox.changelog import is_message, parse_moment
 from orchestrator.netbox.queries import check_ids, check_query
 from orchestrator.netbox.rest import MAX_MESSAGE_LENGTH, to_wire
@@ -84,11 +84,6 @@ class MemoryNetBox:
         """What was written, oldest first."""
         return self._tables.log.entries
 
-    @property
-    def interface_templates(self) -> dict[int, list[tuple[str, str]]]:
-        """Device type id -> (name, type) of the interfaces that its devices come with."""
-        return self._tables.interface_templates
-
     def read(self, query: Query) -> list[Row]:
         """All rows that match, in the order of their ids."""
         values = check_query(query)
@@ -97,23 +92,25 @@ class MemoryNetBox:
             raise AccessError(f"NetBox does not let this token GET {row.path}.")
         with self._lock:
             self.read_requests += 1
-            if row.child_of and query.filter == f"{row.child_of}_id":
-                self._refuse_unknown(row, values)
+            for parent in row.parents:
+                if query.filter == f"{parent}_id":
+                    self._refuse_unknown(row, parent, values)
             if tree := _tree_filters(row.name).get(query.filter):
                 values = self._with_descendants(tree, values)
-            rows = filter(_matcher(row, query.filter, values), self.tables[row.name].values())
+            lets_through = _matcher(row, query.filter, values, self.tables["tags"])
+            rows = filter(lets_through, self.tables[row.name].values())
             wanted = {"id", *query.fields} if query.fields else None
             return [
                 {name: value for name, value in shown.items() if wanted is None or name in wanted}
                 for shown in self._all_shown(row, rows)
             ]
 
-    def _refuse_unknown(self, row: ObjectType, parents: Iterable[str | int]) -> None:
+    def _refuse_unknown(self, row: ObjectType, parent: str, ids: Iterable[str | int]) -> None:
         """As NetBox does with a parent that is not there."""
-        there = self.tables[row.references[row.child_of]]
-        gone = [one for one in parents if int(one) not in there]
+        there = self.tables[row.references[parent]]
+        gone = [one for one in ids if int(one) not in there]
         if gone:
-            raise NetBoxError(f"NetBox refused a read: {row.child_of}_id: {gone[0]} is not there.")
+            raise NetBoxError(f"NetBox refused a read: {parent}_id: {gone[0]} is not there.")
 
     def read_all(self, queries: Sequence[Query]) -> list[list[Row]]:
         """The rows of several queries, one after another."""
@@ -267,15 +264,24 @@ class MemoryNetBox:
                 shown[name] = {"value": value, "label": CHOICE_LABELS[name][value]}
             else:
                 shown[name] = deepcopy(value) if isinstance(value, dict | list) else value
+        shown |= {name: mapped_fields(name, mapped_value(name, live.get(name))) for name in row.mapped}
         for name in row.generic:
             there = points_to(row, name, live)
             shown[name] = {"id": live[f"{name}_id"], "display": there} if there else None
             for object_type, one in pointed(row, name, there):
                 shown[name] = self._nested(object_type, one)
-        if row.name == "device_types":
-            shown |= dict.fromkeys(TEMPLATE_COUNTS, 0)
-            shown["interface_template_count"] = len(self.interface_templates[live["id"]])
-        return shown
+        return shown | self._template_counts(row, live)
+
+    def _template_counts(self, row: ObjectType, live: Row) -> Row:
+        """How many templates of each kind a type of devices or modules has."""
+        kinds = [kind for kind in TEMPLATED if kind.templates in row.children]
+        return {
+            kind.template_count: sum(
+                one[row.children[kind.templates]] == live["id"]
+                for one in self.tables[kind.templates].values()
+            )
+            for kind in kinds
+        }
 
     def _with_descendants(self, object_type: str, ids: Iterable[str | int]) -> list[str | int]:
         """These objects of a tree and all below them."""
@@ -290,7 +296,7 @@ class MemoryNetBox:
 
     def _nested(self, object_type: str, object_id: int) -> Row:
         row, live = OBJECT_TYPES[object_type], self.tables[object_type][object_id]
-        parent = {row.child_of: {"id": live[row.child_of]}} if row.child_of else {}
+        parent = {name: {"id": live[name]} for name in row.parents if live[name] is not None}
         return {
             "id": object_id,
             "display": str(live.get(row.label)),
@@ -335,11 +341,16 @@ def _tree_filters(object_type: str) -> dict[str, str]:
     }
 
 
-def _matcher(row: ObjectType, name: str, values: Iterable[str | int]) -> Callable[[Row], bool]:
+def _matcher(
+    row: ObjectType, name: str, values: Iterable[str | int], tags: Mapping[int, Row]
+) -> Callable[[Row], bool]:
     """Whether NetBox's filter lets a row through."""
     texts = {str(value) for value in values}
     if not name:
         return lambda live: True
+    if name == "tag":
+        slugs = {live["id"] for live in tags.values() if live["slug"] in texts}
+        return lambda live: not slugs.isdisjoint(live.get("tags") or ())
     if name == "address":
         return lambda live: live["address"] in texts or host_of(live["address"]) in texts
     if pointers := _pointers(row.name).get(name):
@@ -353,5 +364,7 @@ def _matcher(row: ObjectType, name: str, values: Iterable[str | int]) -> Callabl
 
 def _holds(row: ObjectType, pointer: str, live: Row, ids: Collection[str]) -> bool:
     """Whether a field points to one of these ids, of whichever type."""
+    if pointer in row.mapped:
+        return any(str(port) in ids for _, port in pointed(row, pointer, points_to(row, pointer, live)))
     value = live.get(f"{pointer}_id" if pointer in row.generic else pointer)
     return any(str(one) in ids for one in (value if isinstance(value, list) else [value]))

@@ -64,6 +64,11 @@ _ON_DELETE: Mapping[str, Mapping[str, OnDelete]] = {
         "vrf": OnDelete.PROTECT,
         "tenant": OnDelete.PROTECT,
     },
+    **{
+        name: dict.fromkeys(OBJECT_TYPES[name].parents, OnDelete.CASCADE)
+        for name in OBJECT_TYPES
+        if OBJECT_TYPES[name].is_template
+    },
     "regions": {"parent": OnDelete.CASCADE},
     "site_groups": {"parent": OnDelete.CASCADE},
     "tenant_groups": {"parent": OnDelete.CASCADE},

@@ -7,15 +7,14 @@ are those of NetBox 4.7's models; everything else comes from the schema.
 from __future__ import annotations
 
 import ipaddress
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES, ObjectType
-from orchestrator.generic import generic_value, pointed
+from orchestrator.catalog import OBJECT_TYPES, TEMPLATED, ObjectType
+from orchestrator.generic import generic_value, mapped_value, pointed
 from orchestrator.ports import Row
 from orchestrator.schema import FieldSpec, load_schema
 from orchestrator.testing_custom_fields import (
@@ -52,7 +51,6 @@ class MemoryTables:
     clock: MemoryClock = field(default_factory=MemoryClock)
     log: MemoryLog = field(init=False)
     user: str = "memory"
-    interface_templates: dict[int, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
     last_id: int = 0
 
     def __post_init__(self) -> None:
@@ -77,7 +75,7 @@ class ListWrite:
         self._message = message
         self._request = request
         self._custom_fields = fields_of(tables.rows["custom_fields"], row)
-        self._components: ListWrite | None = None
+        self._components: dict[str, ListWrite] = {}
         self._specs = load_schema().get(row.name, {})
         self._taken: dict[tuple[str, ...], dict[tuple[Any, ...], int]] = {}
         for constraint in row.unique:
@@ -141,7 +139,8 @@ class ListWrite:
         return {name: value for name, value in merged.items() if name in self._custom_fields}
 
     def _check_value(self, name: str, spec: FieldSpec | None, value: Any) -> None:
-        for target, object_id in pointed(self._row, name, value) if name not in self._row.generic else ():
+        canonical = points_to(self._row, name, {name: value})
+        for target, object_id in pointed(self._row, name, canonical) if name not in self._row.generic else ():
             if object_id not in self._tables.rows[target]:
                 raise RefusalError(
                     f"{name}: Related object not found using the provided numeric ID: {object_id}"
@@ -187,21 +186,32 @@ class ListWrite:
             )
 
     def _instantiate(self, device: Row) -> None:
-        templates = self._tables.interface_templates[device["device_type"]]
-        if not templates:
-            return
-        if self._components is None:
-            # NetBox logs what it makes by itself without a message.
-            self._components = ListWrite(self._tables, OBJECT_TYPES["interfaces"], "", self._request)
-        for name, kind in templates:
-            self._components.create({"device": device["id"], "name": name, "type": kind})
+        for kind in TEMPLATED:
+            for template in self._tables.rows[kind.templates].values():
+                if template["device_type"] == device["device_type"]:
+                    copied = {n: template[n] for n in _copied(kind) if template[n] is not None}
+                    self._writes_of(kind).create({"device": device["id"], **copied})
+
+    def _writes_of(self, kind: ObjectType) -> ListWrite:
+        """NetBox logs what it makes by itself without a message."""
+        if kind.name not in self._components:
+            self._components[kind.name] = ListWrite(self._tables, kind, "", self._request)
+        return self._components[kind.name]
 
     def _log(self, before: Row | None, after: Row) -> None:
         self._tables.log.add(self._tables.rows, self._row, before, after, self._message, self._request)
 
 
+@cache
+def _copied(kind: ObjectType) -> tuple[str, ...]:
+    """The fields that a component has from its template; what it points to is not among them."""
+    specs, templates = load_schema()[kind.name], OBJECT_TYPES[kind.templates]
+    pointers = {*templates.pointers(), *templates.halves}
+    return tuple(name for name in load_schema()[templates.name] if name in specs and name not in pointers)
+
+
 def _empty(spec: FieldSpec) -> Any:
-    if spec.kind in ("tags", "list", "references", "texts"):
+    if spec.kind in ("tags", "list", "references", "texts", "ports"):
         return []
     if spec.kind == "object":
         return {}
@@ -210,6 +220,8 @@ def _empty(spec: FieldSpec) -> Any:
 
 def points_to(row: ObjectType, name: str, live: Row) -> Any:
     """What a field of a row points to: an id, or text where that is of a type beyond the catalog."""
+    if name in row.mapped:
+        return mapped_value(name, live.get(name))
     return generic_value(row, name, live) if name in row.generic else live.get(name)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
-from orchestrator.deeds import NOT_UNDONE, Deed
+from orchestrator.deeds import NOT_UNDONE, Deed, as_canonical
 from orchestrator.diff import kept
 from orchestrator.live import find_by_id, find_rows
 from orchestrator.models import Action, Intent
@@ -62,11 +62,18 @@ def _find_created(netbox: NetBox, row: ObjectType, keys: list[dict[str, Any]]) -
     """The rows by natural key. What hung on a parent that is gone is gone; NetBox refuses to look for it."""
     if not row.child_of:
         return find_rows(netbox, row, keys)
-    ids = [key[row.child_of] for key in keys]
-    parents = find_by_id(netbox, OBJECT_TYPES[row.references[row.child_of]], ids)
-    asked = [key for key, parent in zip(keys, parents, strict=True) if parent is not None]
-    found = iter(find_rows(netbox, row, asked))
-    return [None if parent is None else next(found) for parent in parents]
+    ids: dict[str, set[int]] = defaultdict(set)
+    above = [row.parent_in(key.get) for key in keys]
+    for name, parent in above:
+        ids[name].add(parent)
+    there = {
+        (name, live["id"])
+        for name, some in ids.items()
+        for live in find_by_id(netbox, OBJECT_TYPES[row.references[name]], sorted(some))
+        if live is not None
+    }
+    found = iter(find_rows(netbox, row, [key for key, one in zip(keys, above, strict=True) if one in there]))
+    return [next(found) if one in there else None for one in above]
 
 
 def _fields_of(intent: Intent) -> Row:
@@ -75,7 +82,7 @@ def _fields_of(intent: Intent) -> Row:
 
 def _key_of(intent: Intent) -> dict[str, Any]:
     """The natural key with the ids that were sent: in the plan, a part of it may not have existed yet."""
-    return {name: intent.sent.get(name, value) for name, value in intent.key.items()}
+    return {name: as_canonical(intent.sent.get(name, value)) for name, value in intent.key.items()}
 
 
 def _deed_of(intent: Intent, live: Row) -> Deed:

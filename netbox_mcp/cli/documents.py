@@ -8,27 +8,41 @@ from typing import Annotated, Any
 
 import typer
 
+from netbox_mcp.cli.folders import load_folder
+from netbox_mcp.cli.output import say
 from netbox_mcp.failures import UsageError
 from netbox_mcp.inputs import decode
 from orchestrator.csv_text import read_csv
 from orchestrator.document import read_document
 
 FILE = typer.Argument(
-    metavar="FILE", help="YAML, JSON, NDJSON, or CSV named after its type; - for standard input."
+    metavar="FILE",
+    help="YAML, JSON, NDJSON, or CSV named after its type; a folder of these or a checkout of the "
+    "devicetype-library; - for standard input.",
 )
 FileArgument = Annotated[str, FILE]
 TargetOption = Annotated[str, typer.Option("--target", help="Which configured NetBox.")]
 
 
 def load_document(file: str, object_type: str | None = None) -> Any:
-    """The document in a YAML, JSON, NDJSON or CSV file; `-` is standard input.
+    """The document in a YAML, JSON, NDJSON or CSV file, or in a folder of such; `-` is standard input.
 
-    A table is of `object_type` or, where that is not said, of the type that its file is named after. Raises
-    UsageError, DocumentError.
+    A table is of `object_type` or, where that is not said, of the type that its file is named after. What is
+    remarkable about a folder is said on stderr. Raises UsageError, DocumentError.
     """
     if file == "-":
         return _read(sys.stdin.buffer.read(), "standard input", object_type)
     path = Path(file)
+    if path.is_dir():
+        document, remarks = load_folder(path, _load_file)
+        for remark in remarks:
+            say(f"Warning: {remark}")
+        return document
+    return _load_file(path, object_type)
+
+
+def _load_file(path: Path, object_type: str | None = None) -> Any:
+    file = str(path)
     try:
         raw = path.read_bytes()
     except FileNotFoundError:

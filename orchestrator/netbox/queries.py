@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.errors import NetBoxError
 from orchestrator.ports import Query
+from orchestrator.schema import load_schema
 
 Values = list[str | int]
 
@@ -20,6 +21,8 @@ def known_filters(row: ObjectType) -> frozenset[str]:
     texts = {name for name in (row.label, *row.key, *row.other_keys) if name not in row.pointers()}
     if row.slug_from:
         texts.add("slug")
+    if "tags" in load_schema().get(row.name, {}):
+        texts.add("tag")
     names = {"id", row.label_filter, *texts}
     return frozenset((names | {row.pointer_filter(name) for name in row.pointers()}) - {""})
 

@@ -24,7 +24,7 @@ from orchestrator.errors import (
     RejectedError,
     UnknownOutcomeError,
 )
-from orchestrator.generic import generic_fields
+from orchestrator.generic import generic_fields, mapped_fields
 from orchestrator.netbox.answers import not_netbox
 from orchestrator.netbox.attached import Attachment, attachments_of, in_words
 from orchestrator.netbox.changelog import (
@@ -345,6 +345,8 @@ def to_wire(row: ObjectType, canonical: Row) -> Row:
     for name, value in canonical.items():
         if name in row.generic:
             wire |= generic_fields(row, name, value)
+        elif name in row.mapped:
+            wire[name] = mapped_fields(name, value)
         else:
             wire[name] = wire_value(specs.get(name), value)
     return wire

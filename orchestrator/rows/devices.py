@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from orchestrator.object_type import INTERFACES, ObjectType, Reading, component, organizational
+from orchestrator.rows.templates import IN_DEVICE_TYPES, IN_MODULE_TYPES, MAPPED_FROM_THE_FRONT
 
-_TEMPLATES = (
-    "interface_template_count",
-    "console_port_template_count",
-    "console_server_port_template_count",
-    "power_port_template_count",
-    "power_outlet_template_count",
-    "front_port_template_count",
-    "rear_port_template_count",
-    "device_bay_template_count",
-    "module_bay_template_count",
-    "inventory_item_template_count",
+_COMPONENTS = (
+    "interfaces",
+    "console_ports",
+    "console_server_ports",
+    "power_ports",
+    "power_outlets",
+    "cooling_intakes",
+    "cooling_outflows",
+    "rear_ports",
+    "front_ports",
 )
+
+_AT_CREATION = "NetBox asks it once and forgets it; a new module comes with the components of its type"
 
 ROWS = (
     ObjectType(
@@ -65,6 +67,7 @@ ROWS = (
         unique=(("manufacturer", "model"),),
         label="model",
         key=("manufacturer", "model"),
+        children=IN_MODULE_TYPES,
     ),
     ObjectType(
         "device_types",
@@ -72,7 +75,7 @@ ROWS = (
         unique=(("manufacturer", "model"), ("manufacturer", "slug")),
         label="model",
         key=("manufacturer", "model"),
-        counted=_TEMPLATES,
+        children=IN_DEVICE_TYPES,
         slug_from="model",
     ),
     ObjectType(
@@ -91,15 +94,11 @@ ROWS = (
         other_keys=("asset_tag", "serial"),
         deferred=("primary_ip4", "primary_ip6", "oob_ip"),
         children={
-            "interfaces": "device",
-            "console_ports": "device",
-            "console_server_ports": "device",
-            "power_ports": "device",
-            "power_outlets": "device",
+            **dict.fromkeys(_COMPONENTS, "device"),
             "module_bays": "device",
+            "modules": "device",
             "device_bays": "device",
-            "cooling_intakes": "device",
-            "cooling_outflows": "device",
+            "inventory_items": "device",
             "virtual_device_contexts": "device",
             "ip_addresses": "device",
         },
@@ -108,7 +107,7 @@ ROWS = (
         lane="device_type",
         create_seconds=0.06,
         delete_seconds=0.12,
-        counted=("front_port_count", "rear_port_count", "inventory_item_count"),
+        comes_with="device_type",
     ),
     component(
         "virtual_device_contexts",
@@ -127,8 +126,38 @@ ROWS = (
     component("console_server_ports", "dcim/console-server-ports", templated=True),
     component("power_ports", "dcim/power-ports", templated=True),
     component("power_outlets", "dcim/power-outlets", templated=True, deferred=("power_port",)),
-    component("module_bays", "dcim/module-bays", templated=True),
-    component("cooling_intakes", "dcim/cooling-intakes", deferred=("cooling_outflow",), since="4.7"),
-    component("cooling_outflows", "dcim/cooling-outflows", deferred=("cooling_intake",), since="4.7"),
+    component("module_bays", "dcim/module-bays", templated=True, deferred=("module",)),
+    ObjectType(
+        "modules",
+        "dcim/modules",
+        label="module_bay",
+        key=("device", "module_bay"),
+        unique=(("module_bay",), ("asset_tag",)),
+        child_of="device",
+        reading=Reading.BY_PARENT,
+        lane="device",
+        comes_with="module_type",
+        refused=dict.fromkeys(("replicate_components", "adopt_components"), _AT_CREATION),
+    ),
+    component(
+        "cooling_intakes", "dcim/cooling-intakes", templated=True, deferred=("cooling_outflow",), since="4.7"
+    ),
+    component(
+        "cooling_outflows", "dcim/cooling-outflows", templated=True, deferred=("cooling_intake",), since="4.7"
+    ),
+    component("rear_ports", "dcim/rear-ports", templated=True, refused=MAPPED_FROM_THE_FRONT),
+    component(
+        "front_ports", "dcim/front-ports", templated=True, mapped={"rear_ports": "rear_ports"}, since="4.5"
+    ),
+    component(
+        "inventory_items",
+        "dcim/inventory-items",
+        templated=True,
+        optional_key=("parent",),
+        named_once=False,
+        unique=(("device", "parent", "name"), ("asset_tag",)),
+        generic={"component": _COMPONENTS},
+        untold={"parent": "inventory_items"},
+    ),
     component("device_bays", "dcim/device-bays", templated=True, deferred=("installed_device",)),
 )

@@ -10,6 +10,7 @@ _SYNCED = dict.fromkeys(("data_source", "auto_sync_enabled"), "choose the file i
 
 ROWS = (
     # NetBox keeps no changelog of owners: what a batch made of them could not be taken back with care.
+    ObjectType("users", "users/users", label="username", key=("username",), ensured=False),
     ObjectType("owners", "users/owners", ensured=False, unique=(("name",),), since="4.5"),
     ObjectType(
         "data_sources", "core/data-sources", unique=(("name",),), refused={"parameters": SET_IN_NETBOX}

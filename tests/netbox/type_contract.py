@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.engine import NetBoxBulkOrchestrator
+from orchestrator.generic import mapped_parts
 from orchestrator.models import Plan
 from orchestrator.ports import NetBox
 from orchestrator.schema import load_schema
@@ -38,6 +39,7 @@ _FITTING: dict[str, dict[str, Any]] = {
     "ipsec_proposals": {"encryption_algorithm": "aes-256-gcm"},
     "mac_addresses": {"mac_address": "02:00:5E:00:53:77"},
     "prefixes": {"prefix": "100.64.77.0/24"},
+    "rack_reservations": {"units": [1, 2], "user": "admin", "description": "for the new switches"},
     "rack_types": {"form_factor": "4-post-frame"},
     "saved_filters": {"object_types": ["dcim.site"], "parameters": {"status": ["active"]}},
     "services": {"port_mappings": ["tcp/22"]},
@@ -91,6 +93,8 @@ def _declare(row: ObjectType, mark: str, document: Document) -> None:
             entry[name] = int(choice) if specs[name].kind == "integer" else choice
         elif needed and row.references[name] != row.name:
             entry[name] = _declared(row.references[name], mark, document)
+    for name, target in row.mapped.items():
+        entry[name] = [{mapped_parts(name)[1]: _declared(target, mark, document)}]
     document.setdefault(row.name, []).append(entry | fitting)
 
 

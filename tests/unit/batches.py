@@ -129,3 +129,13 @@ def _shown(row: Row) -> Row:
     """A custom field without a value is shown as null, whether it ever had one or not."""
     custom = {name: value for name, value in row.get("custom_fields", {}).items() if value is not None}
     return {**{k: v for k, v in row.items() if k not in ("created", "last_updated")}, "custom_fields": custom}
+
+
+def add_interface_templates(netbox: MemoryNetBox, number: int) -> None:
+    """Let the devices of the first type come with interfaces, from Gi1/0/1 on."""
+    device_type = next(iter(netbox.tables["device_types"]))
+    rows = [
+        {"device_type": device_type, "name": f"Gi1/0/{port}", "type": "1000base-t"}
+        for port in range(1, number + 1)
+    ]
+    netbox.create("interface_templates", rows, "by hand")

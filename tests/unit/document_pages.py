@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from orchestrator.catalog import ENSURED, EXCLUDED, OBJECT_TYPES, ObjectType
 from orchestrator.document import ALLOWED_OPTIONS
 from orchestrator.document_schema import OPTION_HELP
+from orchestrator.generic import mapped_parts
 from orchestrator.schema import FieldSpec, load_schema
 from orchestrator.shorthand import SUGAR
 from tests.unit.reference_pages import NOTICE, cell
@@ -29,7 +30,7 @@ def options_table() -> list[str]:
 
 def _allowed(name: str) -> str:
     values = [f"`{str(value).lower()}`" for value in ALLOWED_OPTIONS.get(name, ())]
-    return ", ".join(values) or "a list of text"
+    return ", ".join(values) or {"scope": "a mapping"}.get(name, "a list of text")
 
 
 def object_types_table() -> list[str]:
@@ -132,9 +133,12 @@ def _type_of(name: str, spec: FieldSpec, row: ObjectType) -> str:
     target = next(iter(row.pointers().get(name, ())), "")
     if spec.kind == "reference" and not target:
         return "id"
-    if target:
+    if target and spec.kind != "ports":
         several = "replacing those there are, list of" if name in row.lists else "one of"
         return f"{several} [{target}](#{target})" if OBJECT_TYPES[target].ensured else f"{several} {target}"
+    if spec.kind == "ports":
+        parts = ", ".join(mapped_parts(name))
+        return f"list of mappings with {parts}, replacing those there are; [{target}](#{target})"
     if spec.kind == "choice":
         few = len(spec.choices) <= _FEW_CHOICES
         return f"one of {_quoted(spec.choices)}" if few else "a choice, below"

@@ -12,7 +12,7 @@ from orchestrator.errors import LeaseLostError, RejectedError, UnknownOutcomeErr
 from orchestrator.models import Result
 from orchestrator.ports import Row
 from orchestrator.testing import Fault, MemoryNetBox
-from tests.unit.batches import MemoryJournal, apply, switches
+from tests.unit.batches import MemoryJournal, add_interface_templates, apply, switches
 
 CREATED = {"manufacturers": 1, "sites": 1, "device_roles": 1, "device_types": 1, "devices": 40}
 
@@ -112,8 +112,7 @@ def test_an_object_that_someone_else_made_meanwhile_is_brought_up_to_date(netbox
 
 def test_components_that_come_with_the_type_are_not_created_twice(netbox: MemoryNetBox) -> None:
     apply(netbox, {"device_types": [{"manufacturer": {"name": "Cisco"}, "model": "C9300-48P"}]})
-    type_id = next(iter(netbox.tables["device_types"]))
-    netbox.interface_templates[type_id] = [(f"Gi1/0/{port}", "1000base-t") for port in range(1, 25)]
+    add_interface_templates(netbox, 24)
     document = switches(
         2, interfaces=[{"name": "Gi1/0/1", "description": "up"}, {"name": "Vlan1", "type": "virtual"}]
     )
@@ -127,7 +126,7 @@ def test_components_that_come_with_the_type_are_not_created_twice(netbox: Memory
 
 def test_a_component_that_did_not_come_and_has_no_type_fails_alone(netbox: MemoryNetBox) -> None:
     apply(netbox, {"device_types": [{"manufacturer": {"name": "Cisco"}, "model": "C9300-48P"}]})
-    netbox.interface_templates[next(iter(netbox.tables["device_types"]))] = [("Gi1/0/1", "1000base-t")]
+    add_interface_templates(netbox, 1)
     report = apply(netbox, switches(1, interfaces=[{"name": "Gi9/9"}, {"name": "Vlan1", "type": "virtual"}]))
     assert [error.message for error in report.first_errors] == [
         "did not come with the device type, and type is missing to create it"

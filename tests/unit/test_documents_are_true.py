@@ -83,7 +83,7 @@ def test_a_table_that_is_made_from_the_code_is_as_the_code(
 
 
 def test_the_first_value_of_each_option_is_its_default() -> None:
-    assert set(OPTION_HELP) == {*ALLOWED_OPTIONS, "tags"}
+    assert set(OPTION_HELP) == {*ALLOWED_OPTIONS, "tags", "scope"}
     for name, values in ALLOWED_OPTIONS.items():
         assert getattr(Options(), name) in (values[0], values[0] == "on"), name
 

@@ -11,4 +11,6 @@ from tests.netbox.type_contract import check_types
 
 @pytest.mark.parametrize("object_type", ENSURED)
 def test_objects_are_made_and_made_again_and_changed_and_taken_back(object_type: str) -> None:
-    check_types(MemoryNetBox(), [object_type], "t1")
+    netbox = MemoryNetBox()
+    netbox.create("users", [{"username": "admin"}], "by hand")
+    check_types(netbox, [object_type], "t1")

@@ -17,7 +17,7 @@ from orchestrator.plan_text import render_plan
 from orchestrator.ports import LoggedChange, Row
 from orchestrator.testing import Fault, MemoryNetBox
 from orchestrator.writes import batch_message
-from tests.unit.batches import MemoryJournal, apply, picture, switches, undo
+from tests.unit.batches import MemoryJournal, add_interface_templates, apply, picture, switches, undo
 from tests.unit.test_properties import by_id, documents, seeds, slow, world
 
 
@@ -281,9 +281,7 @@ def test_what_hangs_on_an_object_beyond_the_catalog_keeps_it(netbox: MemoryNetBo
 
 def test_components_that_came_with_a_device_go_with_it(netbox: MemoryNetBox) -> None:
     apply(netbox, {"device_types": [{"manufacturer": {"name": "Cisco"}, "model": "C9300-48P"}]})
-    netbox.interface_templates[next(iter(netbox.tables["device_types"]))] = [
-        (f"Gi1/0/{number}", "1000base-t") for number in range(1, 25)
-    ]
+    add_interface_templates(netbox, 24)
     before, journal = picture(netbox), MemoryJournal()
     interfaces = [{"name": "Gi1/0/1", "description": "up"}, {"name": "Vlan1", "type": "virtual"}]
     apply(netbox, switches(2, interfaces=interfaces), journal)
@@ -296,7 +294,7 @@ def test_components_that_came_with_a_device_go_with_it(netbox: MemoryNetBox) -> 
 
 def test_an_address_by_hand_on_a_component_keeps_the_device(netbox: MemoryNetBox) -> None:
     apply(netbox, {"device_types": [{"manufacturer": {"name": "Cisco"}, "model": "C9300-48P"}]})
-    netbox.interface_templates[next(iter(netbox.tables["device_types"]))] = [("Gi1/0/1", "1000base-t")]
+    add_interface_templates(netbox, 1)
     journal = MemoryJournal()
     apply(netbox, switches(1), journal)
     came = next(row["id"] for row in netbox.tables["interfaces"].values() if row["name"] == "Gi1/0/1")

@@ -27,7 +27,8 @@ class TestMemoryNetBox(NetBoxContract):
         memory = MemoryNetBox(metadata_fields=False)
 
         def add_template(device_type: int, name: str, kind: str) -> None:
-            memory.interface_templates[device_type].append((name, kind))
+            template = {"device_type": device_type, "name": name, "type": kind}
+            memory.create("interface_templates", [template], MESSAGE)
 
         def add_vm_interface() -> int:
             (machine,) = memory.create("virtual_machines", [{"name": "vm-1"}], MESSAGE).rows

@@ -1,0 +1,118 @@
+"""A folder of files as one document: parts of a document, or a checkout of the devicetype-library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from netbox_mcp.failures import UsageError
+from netbox_mcp.input_files import KINDS
+from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.errors import DocumentError, Problem
+from orchestrator.type_library import FOLDERS, read_type, same_type
+
+Document = dict[str, Any]
+Read = Callable[[Path], Any]
+
+_ONCE = ("options", "defaults")
+
+
+def load_folder(folder: Path, read: Read) -> tuple[Document, list[str]]:
+    """The document that the files of a folder are together, and what is remarkable about them.
+
+    `read` gives the data in a file. The document's `sources` tell in problems and reports which file an
+    entry is from. Raises UsageError, DocumentError.
+    """
+    if library := list(_type_files(folder)):
+        return _library(folder, library, read)
+    files = [path for path in _files(folder) if path.suffix.lower() in KINDS]
+    if not files:
+        raise UsageError(f"There is no document in {folder}.", f"It may have {', '.join(sorted(KINDS))}.")
+    parts = _Parts()
+    for path in files:
+        parts.add(str(path.relative_to(folder)), _named_after_type(path, read(path)))
+    return parts.document(), []
+
+
+class _Parts:
+    """Puts parts of a document together."""
+
+    def __init__(self) -> None:
+        self._lists: dict[str, list[Any]] = {}
+        self._sources: dict[str, list[Any]] = {}
+        self._once: dict[str, tuple[str, Any]] = {}
+        self.problems: list[Problem] = []
+
+    def add(self, file: str, data: Any) -> None:
+        """Take in what one file says."""
+        if not isinstance(data, dict):
+            hint = "write OBJECT_TYPE: [...], or name the file after the type of its entries"
+            self.problems.append(Problem(file, "is no mapping of object types to lists", hint))
+            return
+        for name, value in data.items():
+            if name in _ONCE:
+                said, before = self._once.setdefault(name, (file, value))
+                if before != value:
+                    hint = "say them in one file: they hold for the whole folder"
+                    self.problems.append(Problem(f"{file}: {name}", f"differ from those in {said}", hint))
+            elif isinstance(value, list):
+                self._lists.setdefault(name, []).extend(value)
+                self._sources.setdefault(name, []).append([file, len(value)])
+            else:
+                self.problems.append(Problem(f"{file}: {name}", "must be a list of objects"))
+
+    def document(self) -> Document:
+        """The whole. Raises DocumentError."""
+        if self.problems:
+            raise DocumentError(self.problems)
+        once = {name: value for name, (_, value) in self._once.items()}
+        return {**once, "sources": self._sources, **self._lists}
+
+
+def _library(folder: Path, files: list[tuple[str, Path]], read: Read) -> tuple[Document, list[str]]:
+    parts, remarks = _Parts(), list[str]()
+    found: dict[str, dict[str, Document]] = {name: {} for name in FOLDERS.values()}
+    for object_type, path in files:
+        name, raw = str(path.relative_to(folder)), read(path)
+        if isinstance(raw, dict):
+            found[object_type][name] = read_type(object_type, raw)
+        else:
+            parts.problems.append(Problem(name, "does not describe a type", "the format is a mapping"))
+    for object_type, entries in found.items():
+        problems, same = same_type(entries)
+        parts.problems += problems
+        remarks += same
+        for file, entry in entries.items():
+            parts.add(file, _with_manufacturer(object_type, entry))
+    return parts.document(), remarks
+
+
+def _with_manufacturer(object_type: str, entry: Document) -> Document:
+    """The library may name one like another on purpose: declared, neither is taken for a slip."""
+    maker = entry.get("manufacturer")
+    return {"manufacturers": [maker] if isinstance(maker, str) else [], object_type: [entry]}
+
+
+def _type_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The files of a library that the folder is, or is a part of, with the object type of each."""
+    here = folder.resolve()
+    inside = next((FOLDERS[one.name] for one in (here, *here.parents) if one.name in FOLDERS), "")
+    places = {inside: folder} if inside else {kind: folder / name for name, kind in FOLDERS.items()}
+    for object_type, place in places.items():
+        for path in _files(place):
+            if path.suffix.lower() in (".yaml", ".yml"):
+                yield object_type, path
+
+
+def _files(folder: Path) -> list[Path]:
+    """All files, in a steady order; hidden ones and those in hidden folders are none of ours."""
+    inside = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return [
+        path for path in inside if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+
+
+def _named_after_type(path: Path, data: Any) -> Any:
+    """A bare list is of the type that its file is named after."""
+    return {path.stem: data} if isinstance(data, list) and path.stem in OBJECT_TYPES else data
