@@ -107,7 +107,7 @@ class _Draft:
                 self.resolver.declare(entry)
         self.resolver.refuse_names_given_up()
         for node in self.register.in_order():
-            node.may_exist = node.may_exist or self.register.comes_with_parent(node)
+            node.may_exist = node.may_exist or bool(self.register.makers(node))
 
     def resolve_links(self) -> None:
         """Link fields point to objects that may come later in the order, so they are resolved last."""
@@ -264,7 +264,9 @@ class _Draft:
             drift=NOTHING,
             after=_sent(node.values),
             key=_frozen(natural_key(node)),
-            depends_on=_ids(_nodes_in(node.values)),
+            depends_on=_ids(
+                [*_nodes_in(node.values), *(self.register.makers(node) if node.may_exist else ())]
+            ),
             may_exist=node.may_exist,
             create_only=("slug",) if node in self.derived_slugs else (),
             stamp=self.metadata.stamp_new(row),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType, Reading
@@ -105,13 +106,21 @@ class _Collector:
                     want.others[other].add(fields[other])
         else:
             _want_label(row, want, label)
-        for above in row.parents:
-            _want_parent(want, above, fields.get(above))
+        if row.child_of:
+            self._parents(row, want, fields)
         for value in fields.values():
             if type(value) is Reference or type(value) is tuple:
                 self._walk(value)
         if entry.match is not None:
             self._walk(entry.match)
+
+    def _parents(self, row: ObjectType, want: _Wanted, fields: Mapping[str, Any]) -> None:
+        """What a component hangs on, and so do those that it names without saying on what."""
+        for above in row.parents:
+            _want_parent(want, above, fields.get(above))
+        for name, target, above in _beside(row.name):
+            if name in fields:
+                _want_parent(self.wanted[target], above, fields.get(above))
 
     def _walk(self, value: Any) -> None:
         """A reference, those in its parts, or those in a list."""
@@ -155,6 +164,19 @@ class _Collector:
                     named = reference.name or (reference.parts or {}).get(parent.label)
                     for old in renamed.get((parent.name, label_key(parent, named)), ()):
                         _want_parent(want, above, old)
+
+
+@cache
+def _beside(object_type: str) -> tuple[tuple[str, str, str], ...]:
+    """The fields by which a component names others of the same device: field, type, and what both hang on."""
+    row = OBJECT_TYPES[object_type]
+    return tuple(
+        (name, target, above)
+        for name, targets in row.pointers().items()
+        for target in targets
+        for above in row.parents
+        if target != row.name and above in OBJECT_TYPES[target].parents
+    )
 
 
 def _want_label(row: ObjectType, want: _Wanted, label: Any) -> None:

@@ -239,12 +239,16 @@ class Register:
             for kind in kinds
         )
 
-    def comes_with_parent(self, node: Node) -> bool:
-        """Whether NetBox may create this component along with its new parent, or with a module in that."""
+    def makers(self, node: Node) -> list[Node]:
+        """Along with what NetBox may create this component: its new parent, or a new module in that."""
         if node.live is not None or not node.row.templated:
-            return False
-        makers = [*self._modules.get(node.parent, ()), *([node.parent] if type(node.parent) is Node else ())]
-        return any(one.live is None and self.component_count(one, (node.row,)) > 0 for one in makers)
+            return []
+        above = [node.parent] if type(node.parent) is Node else []
+        return [
+            one
+            for one in (*above, *self._modules.get(node.parent, ()))
+            if one.live is None and self.component_count(one, (node.row,)) > 0
+        ]
 
     def _both(self, row: ObjectType, nodes: list[Node], rows: list[Row]) -> list[Node]:
         if not rows:

@@ -382,7 +382,7 @@ class Resolver:
         if values is None:
             return None
         component = Node(row, reference.path, values, may_exist=True)
-        if self.register.comes_with_parent(component):
+        if self.register.makers(component):
             node = component
         elif row.can_be_implied and self.options.create_parents != "false" and set(row.key) <= set(values):
             if self.options.create_parents == "guarded" and self._near_miss(row, reference, values):

@@ -60,56 +60,30 @@ def _plain(path: str, noun: str, pointer: str) -> Attachment:
     return Attachment(path, noun, pointer, generic=False)
 
 
-def _at_port(kind: str) -> tuple[Attachment, Attachment]:
-    noun = kind.replace("-", " ")
-    return (
-        Attachment("dcim/inventory-items", "inventory item", "component"),
-        Attachment(f"dcim/{kind}s", f"cable at the {noun}", "id", generic=False, cabled=True),
-    )
+def _cabled(path: str, noun: str) -> tuple[Attachment]:
+    return (Attachment(path, f"cable at the {noun}", "id", generic=False, cabled=True),)
 
 
 _ON: Mapping[str, tuple[Attachment, ...]] = {
-    "manufacturers": (_plain("dcim/inventory-items", "inventory item", "manufacturer"),),
-    "inventory_item_roles": (_plain("dcim/inventory-items", "inventory item", "role"),),
-    "racks": (_plain("dcim/rack-reservations", "rack reservation", "rack"),),
     "cable_bundles": (_plain("dcim/cables", "cable", "bundle"),),
-    "power_feeds": (
-        Attachment("dcim/power-feeds", "cable at the power feed", "id", generic=False, cabled=True),
-    ),
-    "circuit_terminations": (
-        Attachment(
-            "circuits/circuit-terminations",
-            "cable at the circuit termination",
-            "id",
-            generic=False,
-            cabled=True,
-        ),
-    ),
-    "tenants": (
-        _plain("dcim/cables", "cable", "tenant"),
-        _plain("dcim/rack-reservations", "rack reservation", "tenant"),
-    ),
-    "module_types": (_plain("dcim/modules", "module", "module_type"),),
-    "devices": (
-        _plain("dcim/modules", "module", "device"),
-        *(
-            Attachment(
-                f"dcim/{kind}s", f"cabled {kind.replace('-', ' ')}", "device", generic=False, cabled=True
-            )
-            for kind in _PORTS
-        ),
+    "power_feeds": _cabled("dcim/power-feeds", "power feed"),
+    "circuit_terminations": _cabled("circuits/circuit-terminations", "circuit termination"),
+    "tenants": (_plain("dcim/cables", "cable", "tenant"),),
+    "devices": tuple(
+        Attachment(f"dcim/{kind}s", f"cabled {kind.replace('-', ' ')}", "device", generic=False, cabled=True)
+        for kind in _PORTS
     ),
     **{
-        f"{kind.replace('-', '_')}s": _at_port(kind)
-        for kind in ("interface", "console-port", "console-server-port", "power-port", "power-outlet")
+        f"{kind.replace('-', '_')}s": _cabled(f"dcim/{kind}s", kind.replace("-", " "))
+        for kind in ("interface", *_PORTS)
     },
-    "module_bays": (_plain("dcim/modules", "module", "module_bay"),),
 }
 
 
 def attachments_of(object_type: str) -> Iterator[Attachment]:
     """Every list in which something may point to objects of a type."""
-    yield from _ON_ANYTHING
+    if not OBJECT_TYPES[object_type].is_template:  # they have neither
+        yield from _ON_ANYTHING
     yield from _ON.get(object_type, ())
 
 

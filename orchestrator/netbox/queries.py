@@ -18,10 +18,12 @@ Values = list[str | int]
 
 def known_filters(row: ObjectType) -> frozenset[str]:
     """The filters that NetBox has for this type; a contract test tries each of them."""
-    texts = {name for name in (row.label, *row.key, *row.other_keys) if name not in row.pointers()}
+    specs = load_schema().get(row.name, {})
+    lists = {name for name, spec in specs.items() if spec.kind == "list"}
+    texts = {*row.key, row.label, *row.other_keys} - row.pointers().keys() - lists
     if row.slug_from:
         texts.add("slug")
-    if "tags" in load_schema().get(row.name, {}):
+    if "tags" in specs:
         texts.add("tag")
     names = {"id", row.label_filter, *texts}
     return frozenset((names | {row.pointer_filter(name) for name in row.pointers()}) - {""})

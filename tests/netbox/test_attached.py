@@ -15,7 +15,7 @@ from orchestrator.dependents import read_dependents
 from orchestrator.footprints import Footprints
 from orchestrator.live import all_fields
 from orchestrator.netbox import NetBoxSettings, RestNetBox
-from orchestrator.ports import Attached, Query
+from orchestrator.ports import Query
 from tests.integration.worker_process import NetBoxOverHttp
 
 
@@ -37,12 +37,6 @@ def name() -> str:
 
 def slugged(web: NetBoxOverHttp, path: str, name: str, **fields: Any) -> int:
     return int(web.create(path, name=name, slug=name, **fields)["id"])
-
-
-def kinds(found: Attached) -> list[str]:
-    """The nouns of what was found."""
-    assert found.unseen == []
-    return sorted(words.partition(" '")[0] for _, words in found.words)
 
 
 def hanging(netbox: RestNetBox, object_type: str, object_id: int) -> list[str]:
@@ -134,15 +128,15 @@ def test_on_a_module_bay_and_its_ports(web: NetBoxOverHttp, netbox: RestNetBox, 
     bay = int(web.create("dcim/module-bays", device=device, name="slot 1")["id"])
     card = web.create("dcim/module-types", manufacturer=maker, model=name)["id"]
     web.create("dcim/modules", device=device, module_bay=bay, module_type=card)
-    assert kinds(netbox.attached("module_bays", [bay])) == ["module"]
+    assert hanging(netbox, "module_bays", bay) == ["module"]
 
     port = int(web.create("dcim/console-ports", device=device, name="con")["id"])
     server = int(web.create("dcim/console-server-ports", device=device, name="srv")["id"])
     part = {"component_type": "dcim.consoleport", "component_id": port}
     web.create("dcim/inventory-items", device=device, name="plug", **part)
     cable(web, ("dcim.consoleport", port), ("dcim.consoleserverport", server))
-    assert kinds(netbox.attached("console_ports", [port])) == ["cable at the console port", "inventory item"]
-    assert kinds(netbox.attached("console_server_ports", [server])) == ["cable at the console server port"]
+    assert hanging(netbox, "console_ports", port) == ["cable at the console port", "inventory item"]
+    assert hanging(netbox, "console_server_ports", server) == ["cable at the console server port"]
 
 
 def test_on_a_tenant_a_rack_and_a_vrf(web: NetBoxOverHttp, netbox: RestNetBox, name: str) -> None:
