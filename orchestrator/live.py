@@ -32,12 +32,12 @@ class Table:
 
     def add(self, rows: Iterable[Row]) -> None:
         """Take in rows; a row that is there already is passed over."""
-        label = self.row.label
+        label, above = self.row.label, "" if self.row.else_of else self.row.child_of
         for row in rows:
             if row["id"] in self.by_id:
                 continue
             self.by_id[row["id"]] = row
-            parent = live_parent(self.row, row)
+            parent = live_value(row.get(above)) if above else live_parent(self.row, row)
             name = row.get(label)
             if type(name) is dict:  # a choice, or what an assignment is about
                 name = live_value(name)

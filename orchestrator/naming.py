@@ -12,7 +12,7 @@ from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.diff import fingerprint
 from orchestrator.generic import pointed, pointing_fields
 from orchestrator.graph import type_order
-from orchestrator.models import Change
+from orchestrator.models import Change, Planned
 from orchestrator.register import Node, Register
 
 LINK_MARK = "#link"
@@ -63,7 +63,10 @@ def names_in(register: Register, changes: Sequence[Change]) -> dict[str, dict[in
         row, pointers = OBJECT_TYPES[change.object_type], pointing_fields(change.object_type)
         for fields in (change.before, change.after):
             for field in pointers & fields.keys():
-                for object_type, one in pointed(row, field, fields[field]):
+                value = fields[field]
+                if type(value) is Planned:
+                    continue
+                for object_type, one in pointed(row, field, value):
                     if one not in names[object_type]:
                         names[object_type][one] = label_of(register, object_type, one)
     return {object_type: known for object_type, known in names.items() if known}
@@ -96,7 +99,8 @@ def _full_name(register: Register, node: Node) -> tuple[str, ...]:
             found.append(_called(register, node, name))
     if not node.row.is_assignment:
         found.append(node.label)
-    found += [_called(register, node, name) for name in more if values.get(name) is not None]
+    if more:
+        found += [_called(register, node, name) for name in more if values.get(name) is not None]
     return tuple(found)
 
 

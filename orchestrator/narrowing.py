@@ -22,10 +22,10 @@ def agrees(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
             continue  # it was found by them
         if name in values and canonical_field(row, live, name) != values[name]:
             return False
-    says_nothing = values.keys().isdisjoint(row.optional_key)
+    says_nothing = row.tells_all and values.keys().isdisjoint(row.optional_key)
     for name in row.optional_key:
         # Without a VRF the global table is meant; elsewhere what is left out matches anything.
-        given = name in values or (row.tells_all and says_nothing)
+        given = says_nothing or name in values
         if given and canonical_field(row, live, name) != values.get(name):
             return False
     shared = row.by_host and values.get("role") in SHARED_ROLES and "assigned_object" in values

@@ -124,10 +124,10 @@ class _Collector:
 
     def _walk(self, value: Any) -> None:
         """A reference, those in its parts, or those in a list."""
-        if isinstance(value, tuple):
+        if type(value) is tuple:
             for item in value:
                 self._walk(item)
-        elif isinstance(value, Reference) and value.entry is None:  # an entry is wanted as such
+        elif type(value) is Reference and value.entry is None:  # an entry is wanted as such
             if value.parts or value.id is not None:
                 self._reference(value)
             elif value.name not in self.named[value.object_type]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Protocol
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
@@ -18,6 +19,13 @@ HOSTS: Mapping[str, str] = {"device": "interfaces", "virtual_machine": "vm_inter
 _MAX_ID = 2**63 - 1
 # NetBox dcim/constants.py, PORT_POSITION_MIN and PORT_POSITION_MAX
 _POSITION = FieldSpec("integer", minimum=1, maximum=1024)
+
+
+@cache
+def _with_notation(object_type: str, field: str) -> FieldSpec | None:
+    """What the schema says of a field whose text NetBox keeps in a notation of its own."""
+    spec = load_schema().get(object_type, {}).get(field)
+    return spec if spec is not None and spec.notation and not OBJECT_TYPES[object_type].by_host else None
 
 
 class Note(Protocol):
@@ -170,8 +178,8 @@ class ReferenceReader:
 
     def _noted(self, object_type: str, field: str, text: str, path: str) -> str | None:
         """The text in the notation that NetBox has for a field; of addresses, the host is all that counts."""
-        spec = load_schema().get(object_type, {}).get(field)
-        if spec is None or not spec.notation or OBJECT_TYPES[object_type].by_host:
+        spec = _with_notation(object_type, field)
+        if spec is None:
             return text
         try:
             return str(coerce(field, spec, text))

@@ -94,10 +94,12 @@ class Node:
     @property
     def parent(self) -> Any:
         """What it hangs on (`ObjectType.parent_token`); None for what hangs on nothing."""
-        row = self.row
+        row, child_of = self.row, self.row.child_of
         if row.else_of:
             return row.parent_token(self.fact)
-        return self.fact(row.child_of) if row.child_of else None
+        if not child_of:
+            return None
+        return self.values[child_of] if child_of in self.values else self.fact(child_of)
 
 
 class Register:
@@ -229,24 +231,23 @@ class Register:
         own_type = node.values.get(row.comes_with) if row.comes_with else None
         if own_type is None:
             return 0
-        types = OBJECT_TYPES[row.references[row.comes_with]]
-        live = self.live.table(types.name).by_id.get(own_type, {})
-        return sum(
-            max(
-                int(live.get(kind.template_count) or 0),
-                self._templates[kind.templates, _as_parent(kind, row.comes_with, own_type)],
-            )
-            for kind in kinds
+        live = self.live.table(row.references[row.comes_with]).by_id.get(own_type, {})
+        counts = (int(live.get(kind.template_count) or 0) for kind in kinds)
+        if not self._templates:
+            return sum(counts)
+        declared = (
+            self._templates[kind.templates, _as_parent(kind, row.comes_with, own_type)] for kind in kinds
         )
+        return sum(map(max, counts, declared))
 
     def makers(self, node: Node) -> list[Node]:
         """Along with what NetBox may create this component: its new parent, or a new module in that."""
         if node.live is not None or not node.row.templated:
             return []
-        above = [node.parent] if type(node.parent) is Node else []
+        parent = node.parent
         return [
             one
-            for one in (*above, *self._modules.get(node.parent, ()))
+            for one in (*((parent,) if type(parent) is Node else ()), *self._modules.get(parent, ()))
             if one.live is None and self.component_count(one, (node.row,)) > 0
         ]
 
