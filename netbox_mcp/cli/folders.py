@@ -79,19 +79,19 @@ def _library(folder: Path, files: list[tuple[str, Path]], read: Read) -> tuple[D
             found[object_type][name] = read_type(object_type, raw)
         else:
             parts.problems.append(Problem(name, "does not describe a type", "the format is a mapping"))
+    makers: set[str] = set()
     for object_type, entries in found.items():
         problems, same = same_type(entries)
         parts.problems += problems
         remarks += same
         for file, entry in entries.items():
-            parts.add(file, _with_manufacturer(object_type, entry))
+            maker = entry.get("manufacturer")
+            # The library may name one like another on purpose: declared, neither is taken for a slip.
+            if isinstance(maker, str) and maker not in makers:
+                makers.add(maker)
+                parts.add(file, {"manufacturers": [maker]})
+            parts.add(file, {object_type: [entry]})
     return parts.document(), remarks
-
-
-def _with_manufacturer(object_type: str, entry: Document) -> Document:
-    """The library may name one like another on purpose: declared, neither is taken for a slip."""
-    maker = entry.get("manufacturer")
-    return {"manufacturers": [maker] if isinstance(maker, str) else [], object_type: [entry]}
 
 
 def _type_files(folder: Path) -> Iterator[tuple[str, Path]]:

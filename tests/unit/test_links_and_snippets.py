@@ -20,6 +20,7 @@ import typer
 import yaml
 
 from netbox_mcp.cli import app
+from netbox_mcp.cli.documents import load_document
 from netbox_mcp.config import Settings, variable_of
 from netbox_mcp.sandbox.interpreter import PYTHON_VARIABLE
 from netbox_mcp.sandbox.layout import HOME_VARIABLE, SEED_VARIABLE
@@ -100,9 +101,18 @@ def test_yaml_is_a_valid_document(block: Block) -> None:
     assert [str(problem) for problem in normalise(found).problems] == []
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "examples").glob("*.yaml")), ids=lambda path: path.name)
+EXAMPLES = [path for path in (REPOSITORY / "examples").glob("*") if path.name != "formats"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted([*EXAMPLES, *(REPOSITORY / "examples/formats").glob("*")]),
+    ids=lambda path: path.name,
+)
 def test_every_example_is_a_valid_document(path: Path) -> None:
-    assert [str(problem) for problem in normalise(load_yaml(path.read_text())).problems] == []
+    found = normalise(load_document(str(path)))
+    assert [str(problem) for problem in found.problems] == []
+    assert len(found) > 0
 
 
 @of("json")
