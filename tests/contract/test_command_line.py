@@ -75,10 +75,12 @@ def test_no_such_file(dead_netbox: str, cli: CommandLine) -> None:
         assert_sentence(cli(command, "nowhere.yaml"), ExitCode.USAGE, "There is no file nowhere.yaml.")
 
 
-def test_a_folder_and_a_picture_are_no_documents(dead_netbox: str, cli: CommandLine) -> None:
-    (cli.folder / "picture.yaml").write_bytes(b"\x89PNG\xff\xfe")
-    assert_sentence(cli("plan", "."), ExitCode.USAGE, ". cannot be read: is a directory")
-    assert_sentence(cli("plan", "picture.yaml"), ExitCode.USAGE, "is not UTF-8 text")
+def test_an_empty_folder_and_a_picture_are_no_documents(dead_netbox: str, cli: CommandLine) -> None:
+    (cli.folder / "album").mkdir()
+    assert_sentence(cli("plan", "album"), ExitCode.USAGE, "There is no document in album.")
+    (cli.folder / "album" / "picture.yaml").write_bytes(b"\x89PNG\xff\xfe")
+    assert_sentence(cli("plan", "album/picture.yaml"), ExitCode.USAGE, "is not UTF-8 text")
+    assert_sentence(cli("plan", "album"), ExitCode.USAGE, "album/picture.yaml is not UTF-8 text")
 
 
 def test_broken_syntax_names_the_line(dead_netbox: str, cli: CommandLine) -> None:
