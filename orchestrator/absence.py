@@ -52,15 +52,22 @@ def _in_scope(desired: Desired, netbox: NetBox) -> Iterator[tuple[ObjectType, Ro
     rows = [OBJECT_TYPES[name] for name in desired.entries if has_custom_fields(name)]
     kind, name = desired.options.scope
     scope = OBJECT_TYPES["tags" if kind == "tag" else "sites"]
-    there = [
-        one for one in netbox.read(Query(scope.name, ("name", "slug"))) if name in (one["name"], one["slug"])
-    ]
+    known = netbox.read(Query(scope.name, ("name", "slug")))
+    there = [one for one in known if one["name"] == name] or [one for one in known if one["slug"] == name]
+    if not there and kind == "site" and _declares(desired, name):
+        return
     if not there:
         problem = Problem(f"options.scope.{kind}", f"there is no {kind} {name!r}", "name one that NetBox has")
         raise DocumentError([problem])
     queries = list(_queries(rows, desired.options, there[0], netbox))
     for query, found in zip(queries, netbox.read_all(queries), strict=True):
         yield from ((OBJECT_TYPES[query.object_type], live) for live in found)
+
+
+def _declares(desired: Desired, site: str) -> bool:
+    """Whether the document itself makes the site: nothing is there yet, and nothing absent."""
+    sites = desired.entries.get("sites", ())
+    return any(site in (entry.fields.get("name"), entry.fields.get("slug")) for entry in sites)
 
 
 def _queries(rows: list[ObjectType], options: Options, scope: Row, netbox: NetBox) -> Iterator[Query]:

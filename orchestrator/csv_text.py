@@ -23,7 +23,7 @@ from orchestrator.values import suggest
 
 MAX_COLUMNS = 500
 MAX_UNEVEN = 100
-_LISTS = frozenset({"list", "tags", "references", "texts"})
+_LISTS = frozenset({"list", "tags", "references", "texts", "numbers"})
 _READ = frozenset({"integer", "number", "boolean", "object", "json", *_LISTS})
 
 

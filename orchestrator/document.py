@@ -22,6 +22,7 @@ from orchestrator.yaml_text import load_yaml
 LEGACY_ROOT = "devices_data"
 PARTS = ("options", "defaults", "sources")
 """What stands in a document besides lists of objects."""
+_LONGEST_FILE = 300
 LINES = (".ndjson", ".jsonl")
 """The endings of files of which each line is a part of the document."""
 
@@ -157,11 +158,22 @@ def split_document(data: Any, problems: list[Problem]) -> Document:
 
 def _read_sources(raw: Any, problems: list[Problem]) -> dict[str, list[tuple[str, int]]]:
     """Written by whoever puts several files together, not by hand."""
-    try:
-        return {name: [(str(file), int(count)) for file, count in parts] for name, parts in raw.items()}
-    except (AttributeError, TypeError, ValueError):
-        problems.append(Problem("sources", "must be lists of [file, number of entries] by object type"))
-        return {}
+    if isinstance(raw, Mapping) and all(_is_source(one) for parts in raw.values() for one in _items(parts)):
+        return {name: [(file, count) for file, count in parts] for name, parts in raw.items()}
+    problems.append(Problem("sources", "must be lists of [file, number of entries] by object type"))
+    return {}
+
+
+def _items(parts: Any) -> Sequence[Any]:
+    return parts if isinstance(parts, list) else [None]
+
+
+def _is_source(part: Any) -> bool:
+    """A file's name, which problems of each of its entries begin with, and how many it has."""
+    if not isinstance(part, list) or len(part) != 2:
+        return False
+    file, count = part
+    return isinstance(file, str) and len(file) <= _LONGEST_FILE and file.isprintable() and type(count) is int
 
 
 def _known_type(name: str, path: str, problems: list[Problem]) -> bool:

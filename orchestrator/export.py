@@ -31,7 +31,7 @@ _BY_ID_ONLY = frozenset({"object", "multiobject"})
 # How an entry inside a device says on which of its components it is.
 _WORD_FOR = {"interfaces": "interface"}
 # What the maker has given to this one piece.
-_HARDWARE = ("mac_address", "wwn")
+_HARDWARE = ("mac_address", "wwn", "serial", "asset_tag")
 _EMPTY: tuple[Any, ...] = (None, "", (), [], {})
 _WORTH_A_DEFAULT = 3
 

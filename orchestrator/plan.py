@@ -278,7 +278,7 @@ class _Draft:
         before, after = compare(node.row, node.values, node.live, self.kinds)
         if not after:
             return self._unchanged(node, node.live["id"])
-        if "device_type" in after:
+        if node.row.comes_with in after:
             self.resolver.warnings.append(
                 f"{node.path}: the type of {node.label!r} changes; its components stay as they are"
             )

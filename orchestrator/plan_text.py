@@ -143,13 +143,23 @@ def told_fields(change: Change, names: Names) -> Iterator[ToldField]:
     """The fields of a change that say something; `names` has the labels of what they point to."""
     row, before = OBJECT_TYPES[change.object_type], _told(change.before)
     for name, value in sorted(_told(change.after).items()):
-        shown = _shown(value, _labels(row, name, value, names))
+        shown = _shown_in(row, name, value, names)
         if change.action is not Action.CREATE:
             was = before.get(name)
-            told = _shown(was, _labels(row, name, was, names))
+            told = _shown_in(row, name, was, names)
             yield ToldField(name, told, shown, _drift_mark(change, name))
         elif name not in ("slug", row.label) or row.is_assignment:
             yield ToldField(name, None, shown)
+
+
+def _shown_in(row: ObjectType, name: str, value: Any, names: Names) -> str:
+    """The value of a field in words; of ports that are mapped, each position with where it leads."""
+    known = _labels(row, name, value, names)
+    if name not in row.mapped or not value:
+        return _shown(value, known)
+    mapped = [f"{position} to {_shown(port, known)} {its}" for position, port, its in value[:_MANY]]
+    more = f", and {len(value) - _MANY} more" if len(value) > _MANY else ""
+    return f"[{', '.join(mapped)}{more}]"
 
 
 def _labels(row: ObjectType, name: str, value: Any, names: Names) -> Mapping[Any, str]:
@@ -186,12 +196,7 @@ def _shown(value: Any, known: Mapping[Any, str]) -> str:
     if isinstance(value, Planned):
         return value.change_id.partition("/")[2]
     if isinstance(value, tuple):
-        shown = [
-            f"{item[0]} to {_shown(item[1], known)} {item[2]}"  # position, port, its position
-            if isinstance(item, tuple)
-            else _shown(item, known)
-            for item in value[:_MANY]
-        ]
+        shown = [_shown(item, known) for item in value[:_MANY]]
         return f"[{', '.join(shown)}{f', and {len(value) - _MANY} more' if len(value) > _MANY else ''}]"
     if type(value) in (int, str) and value in known:
         return known[value]

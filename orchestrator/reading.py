@@ -45,11 +45,17 @@ def _read_neighbours(wanted: Mapping[str, _Wanted], live: Live, netbox: NetBox) 
     queries = []
     for name, want in wanted.items():
         row = OBJECT_TYPES[name]
-        if row.child_of and want.ids and not row.links.keys().isdisjoint(want.fields):
-            found = [live.table(name).by_id.get(object_id, {}) for object_id in want.ids]
-            for above in row.parents:
-                parents = {live_value(one.get(above)) for one in found} - {None}
-                queries += _asking(row, fields_of(row, want.fields), {f"{above}_id": parents})
+        named = {target for field, target, _ in _beside(name) if field in want.fields}
+        if not row.links.keys().isdisjoint(want.fields):
+            named.add(name)
+        if not row.child_of or not want.ids or not named:
+            continue
+        found = [live.table(name).by_id.get(object_id, {}) for object_id in want.ids]
+        for above in row.parents:
+            parents = {live_value(one.get(above)) for one in found} - {None}
+            for other in sorted({one for target in named for one in _with_what_names_it(target)}):
+                fields = fields_of(OBJECT_TYPES[other], wanted[other].fields if other in wanted else ())
+                queries += _asking(OBJECT_TYPES[other], fields, {f"{above}_id": parents})
     _take_in(queries, live, netbox)
 
 
@@ -119,8 +125,8 @@ class _Collector:
         for above in row.parents:
             _want_parent(want, above, fields.get(above))
         for name, target, above in _beside(row.name):
-            if name in fields:
-                _want_parent(self.wanted[target], above, fields.get(above))
+            for one in _with_what_names_it(target) if name in fields else ():
+                _want_parent(self.wanted[one], above, fields.get(above))
 
     def _walk(self, value: Any) -> None:
         """A reference, those in its parts, or those in a list."""
@@ -177,6 +183,13 @@ def _beside(object_type: str) -> tuple[tuple[str, str, str], ...]:
         for above in row.parents
         if target != row.name and above in OBJECT_TYPES[target].parents
     )
+
+
+@cache
+def _with_what_names_it(object_type: str) -> tuple[str, ...]:
+    """A type and the components that its objects are called by: modules by their bays."""
+    key = OBJECT_TYPES[object_type].key
+    return (object_type, *(target for name, target, _ in _beside(object_type) if name in key))
 
 
 def _want_label(row: ObjectType, want: _Wanted, label: Any) -> None:

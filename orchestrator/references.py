@@ -91,20 +91,25 @@ class ReferenceReader:
             hint = f"write [{{{shape[0]}: 1, {shape[1]}: NAME, {shape[2]}: 1}}]"
             self.problem(path, f"must be a list of mappings, got {shorten(value)}", hint)
             return None
-        found = []
+        found: list[tuple[int, Reference, int]] = []
         for index, one in enumerate(value):
             place = f"{path}[{index}]"
             for key in one.keys() - {*shape}:
                 self.problem(f"{place}.{key}", f"is no part of {field}", suggest(key, shape))
             port = self.reference(row.mapped[field], one.get(shape[1]), f"{place}.{shape[1]}")
             position, its_position = (self._position(one, name, place) for name in (shape[0], shape[2]))
-            if port is not None:
+            if any(position == other for other, _, _ in found):
+                self.problem(place, f"{shape[0]} {position} is mapped twice", f"say another {shape[0]}")
+            elif port is not None:
                 found.append((position, port, its_position))
         return tuple(found)
 
     def _position(self, mapping: Mapping[str, Any], name: str, path: str) -> int:
+        given = mapping.get(name, 1)
+        if isinstance(given, str) and given.strip().isdecimal():  # out of a table, or of a range
+            given = int(given)
         try:
-            return int(coerce(name, _POSITION, mapping.get(name, 1)))
+            return int(coerce(name, _POSITION, given))
         except BadValueError as error:
             self.problem(f"{path}.{name}", str(error), error.hint)
             return 0
@@ -166,15 +171,28 @@ class ReferenceReader:
             parts[key] = read
         return Reference(object_type, path, parts=parts)
 
-    def _part(self, row: ObjectType, key: str, part: Any, path: str) -> Reference | str | None:
+    def _part(self, row: ObjectType, key: str, part: Any, path: str) -> Any:
         if isinstance(part, Reference):  # to the entry that this one stands in
             return part
         if key in row.generic:
             return self.generic(row, key, part, path)
         if target := row.references.get(key):
             return self.reference(target, part, path)
+        if isinstance(part, list):
+            return self._numbers(row, key, part, path)
         text = self._text(part, path)
         return None if text is None else self._noted(row.name, key, text, path)
+
+    def _numbers(self, row: ObjectType, field: str, part: list[Any], path: str) -> Any:
+        """Which units of a rack: numbers, where that is what tells objects apart."""
+        spec = load_schema().get(row.name, {}).get(field)
+        if spec is None or spec.kind != "numbers":
+            return self._text(part, path)
+        try:
+            return coerce(field, spec, part)
+        except BadValueError as error:
+            self.problem(path, str(error), error.hint)
+            return None
 
     def _noted(self, object_type: str, field: str, text: str, path: str) -> str | None:
         """The text in the notation that NetBox has for a field; of addresses, the host is all that counts."""

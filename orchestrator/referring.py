@@ -44,12 +44,9 @@ class Names:
         row = self._rows.get(object_id)
         if row is None:
             return None
-        label = row[self._row.label]
-        if self._row.child_of:  # by name on the same device
-            above, parent = self._row.parent_in(lambda name: live_value(row.get(name)))
-            if parent == live_value(beside.get(above)):
-                return label
-            return {above: self._others[self._row.references[above]].of(parent, row), self._row.label: label}
+        label = self.pointer(self._row.label, row) if self._row.is_assignment else row[self._row.label]
+        if self._row.child_of:
+            return self._component(row, label, beside)
         if self._labels[self._label(row)] == 1:
             clashes = self._owner_of_slug.get(label, object_id) != object_id
             return {self._row.label: label} if clashes else label
@@ -59,6 +56,16 @@ class Names:
             return {"slug": row["slug"]}
         self._by_id[self._row.name] += 1
         return {"id": object_id}
+
+    def _component(self, row: Row, label: Any, beside: Row) -> Any:
+        """By name on the same device; where it has several of that name, by what is above it, too."""
+        above, parent = self._row.parent_in(lambda name: live_value(row.get(name)))
+        said: dict[str, Any] = {}
+        if parent != live_value(beside.get(above)):
+            said[above] = self._others[self._row.references[above]].of(parent, row)
+        if self._row.tree and self._keys[self._key(row, self._row.key)] > 1:
+            said[self._row.tree] = self.pointer(self._row.tree, row)
+        return {**said, self._row.label: label} if said else label
 
     def narrowing(self, row: Row) -> dict[str, Any]:
         """What the entry of an object must say besides its key, lest it be taken for another one."""

@@ -15,7 +15,7 @@ from orchestrator.catalog import OBJECT_TYPES, TEMPLATED, ObjectType
 from orchestrator.desired import Reference
 from orchestrator.generic import generic_target
 from orchestrator.graph import type_order
-from orchestrator.live import Live, canonical_field, canonical_row, label_key
+from orchestrator.live import Live, called, canonical_field, canonical_row, label_key
 from orchestrator.models import Planned
 from orchestrator.ports import Row
 from orchestrator.references import HOSTS
@@ -77,7 +77,7 @@ class Node:
     def label(self) -> str:
         """How people call it."""
         if self.row.is_assignment:
-            return "/".join(self.full_name) or self.row.noun
+            return "/".join(self.full_name) or (called(self.row, self.live) if self.live else self.row.noun)
         name = self.values.get(self.row.label) or self.fact(self.row.label)
         if type(name) is str:
             return name
@@ -115,6 +115,7 @@ class Register:
         self._look_alikes: dict[str, LookAlikes] = {}
         # How many templates are declared, by their type and by the device type that they are of.
         self._templates: Counter[tuple[str, Any]] = Counter()
+        self._template_names: dict[tuple[str, Any], set[str]] = defaultdict(set)
         # What gets components from the modules that are put into it, by its token.
         self._modules: dict[Any, list[Node]] = defaultdict(list)
 
@@ -129,6 +130,7 @@ class Register:
         self.nodes[row.name].append(node)
         if row.is_template:
             self._templates[row.name, node.parent] += 1
+            self._template_names[row.name, node.parent].add(str(label))
         if row.comes_with and row.child_of:
             self._modules[node.parent].append(node)
         self._by_key.setdefault(identity, node)
@@ -241,15 +243,41 @@ class Register:
         return sum(map(max, counts, declared))
 
     def makers(self, node: Node) -> list[Node]:
-        """Along with what NetBox may create this component: its new parent, or a new module in that."""
+        """Along with what NetBox may create this component: its new parent, or a new module in that.
+
+        A module bay that the device comes with is none of a module's, nor is one that a module waits for.
+        """
         if node.live is not None or not node.row.templated:
             return []
-        parent = node.parent
-        return [
-            one
-            for one in (*((parent,) if type(parent) is Node else ()), *self._modules.get(parent, ()))
-            if one.live is None and self.component_count(one, (node.row,)) > 0
-        ]
+        parent, label = node.parent, node.values.get(node.row.label)
+        above = [parent] if type(parent) is Node and self._may_bring(parent, node.row, label) else []
+        modules = [one for one in self._modules.get(parent, ()) if self._may_bring(one, node.row, label)]
+        if node.row.name == "module_bays":
+            modules = [] if above else [one for one in modules if not self._waits_for(one, node, set())]
+        return [*above, *modules]
+
+    def _may_bring(self, maker: Node, kind: ObjectType, label: Any) -> bool:
+        """Whether NetBox may make a component of this name along with a device or module."""
+        if maker.live is not None or self.component_count(maker, (kind,)) == 0:
+            return False
+        own_type = maker.values.get(maker.row.comes_with)
+        names = self._template_names.get((kind.templates, _as_parent(kind, maker.row.comes_with, own_type)))
+        if type(own_type) is not Node or not names:
+            return True  # what the templates in NetBox are called is not known here
+        return label in names or any("{" in name for name in names)
+
+    def _waits_for(self, module: Node, bay: Node, seen: set[int]) -> bool:
+        """Whether a module goes into a bay, or into one that comes of what goes into it."""
+        own = module.values.get("module_bay")
+        if own is bay:
+            return True
+        if type(own) is not Node or own.live is not None or id(own) in seen:
+            return False
+        seen.add(id(own))
+        if type(own.parent) is Node and self._may_bring(own.parent, own.row, own.values.get("name")):
+            return False
+        others = [one for one in self._modules.get(own.parent, ()) if one.values.get("module_bay") is not own]
+        return any(self._waits_for(one, bay, seen) for one in others)
 
     def _both(self, row: ObjectType, nodes: list[Node], rows: list[Row]) -> list[Node]:
         if not rows:

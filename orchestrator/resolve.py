@@ -97,18 +97,27 @@ class Resolver:
     def _resolve_values(self, node: Node, entry: Entry) -> None:
         values, fields = node.values, entry.fields
         pointers, apart = _pointers(node.row.name)
+        beside = self._parent_by_id(node.row, entry.match) if entry.match is not None else {}
         # References come first: they narrow down what an ambiguous name further on may mean.
         for name in pointers:
             if name in fields:
-                self._resolve_value(node, name, fields[name])
+                scope = {**beside, **values} if beside else values
+                self._resolve_value(node, name, fields[name], scope)
         for name, value in fields.items():
             if name not in apart:
                 values[name] = self._resolve_several(value, {}) if name == "tags" else value
 
-    def _resolve_value(self, node: Node, name: str, value: Any) -> None:
+    def _parent_by_id(self, row: ObjectType, match: Reference) -> dict[str, Any]:
+        """On what the component hangs that an entry names by its id: others there are called by name."""
+        live = self.register.live.table(row.name).by_id.get(match.id or 0)
+        if live is None or not row.child_of:
+            return {}
+        return dict([row.parent_in(lambda name: canonical_field(row, live, name))])
+
+    def _resolve_value(self, node: Node, name: str, value: Any, scope: Mapping[str, Any]) -> None:
         if isinstance(value, Reference):
             above = value.entry
-            target = self._of_entry.get(above) if above is not None else self.resolve(value, node.values)
+            target = self._of_entry.get(above) if above is not None else self.resolve(value, scope)
             if target is None or target.unclear:
                 node.unclear = node.unclear or name in (*node.row.key, *node.row.optional_key)
                 return
@@ -116,9 +125,9 @@ class Resolver:
             if name in node.row.generic and isinstance(value, int):
                 value = generic_token(node.row, name, target.row.name, value)
         elif name in node.row.lists:
-            value = self._resolve_several(value, node.values)
+            value = self._resolve_several(value, scope)
         elif name in node.row.mapped:
-            value = self._resolve_mapped(value, node.values)
+            value = self._resolve_mapped(value, scope)
         node.values[name] = value
 
     def _resolve_several(self, references: Iterable[Reference], scope: Mapping[str, Any]) -> tuple[Any, ...]:

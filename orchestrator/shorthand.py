@@ -99,6 +99,10 @@ class Defaults:
         taken = {short.get(key, key) for key in own}
         if object_type == "ip_addresses" and not taken.isdisjoint(ASSIGNED):
             taken.update(ASSIGNED if "interface" in own else (*ASSIGNED, *HOSTS))
+        for field in OBJECT_TYPES[object_type].mapped:
+            ways = (field, *mapped_parts(field)[1:])
+            if not taken.isdisjoint(ways):
+                taken.update(ways)
         if _only_manufacturer(defaults.get("device_type")):
             taken.add("device_type")
         return {key: value for key, value in defaults.items() if short.get(key, key) not in taken}

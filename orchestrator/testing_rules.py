@@ -211,7 +211,7 @@ def _copied(kind: ObjectType) -> tuple[str, ...]:
 
 
 def _empty(spec: FieldSpec) -> Any:
-    if spec.kind in ("tags", "list", "references", "texts", "ports"):
+    if spec.kind in ("tags", "list", "references", "texts", "numbers", "ports"):
         return []
     if spec.kind == "object":
         return {}

@@ -7,7 +7,7 @@ documents. https://github.com/netbox-community/devicetype-library
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
@@ -27,8 +27,8 @@ _MAPPINGS = "port-mappings"
 _FRONT_PORTS = "front_port_templates"
 
 
-def read_type(object_type: str, raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry of a document that says the same as a file of the library.
+def read_type(object_type: str, raw: Mapping[str, Any], file: str) -> tuple[dict[str, Any], list[Problem]]:
+    """The entry of a document that says the same as a file of the library, and what cannot be said.
 
     Only names are changed here: what is in the fields is checked along with the rest of the document.
     """
@@ -39,12 +39,13 @@ def read_type(object_type: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     entry: dict[str, Any] = {}
     for key, value in raw.items():
         if key in lists:
-            entry[lists[key]] = value
+            # Copies, since an anchor of YAML may stand for the same port twice.
+            ports = value if isinstance(value, list) else []
+            entry[lists[key]] = [dict(one) if isinstance(one, dict) else one for one in ports] or value
         elif key not in _NOT_NETBOX and key != _MAPPINGS:
             entry[_SPELT.get(key, key)] = value
-    for mapping in _mappings(raw.get(_MAPPINGS)):
-        _map(entry.get(_FRONT_PORTS), mapping)
-    return entry
+    entry = {name: value for name, value in entry.items() if name not in lists.values() or value}
+    return entry, list(_map_all(raw.get(_MAPPINGS) or [], entry.get(_FRONT_PORTS), f"{file}: {_MAPPINGS}"))
 
 
 def same_type(entries: Mapping[str, dict[str, Any]]) -> tuple[list[Problem], list[str]]:
@@ -54,13 +55,12 @@ def same_type(entries: Mapping[str, dict[str, Any]]) -> tuple[list[Problem], lis
     other, or both would be mixed.
     """
     problems, remarks = [], []
-    first: dict[tuple[str, Any, Any], str] = {}
+    first: dict[tuple[str, str, str], str] = {}
     for file, entry in entries.items():
         for name in ("model", "slug"):
-            key = (name, entry.get("manufacturer"), entry.get(name))
-            if key[2] is None:
+            if entry.get(name) is None:
                 continue
-            other = first.setdefault(key, file)
+            other = first.setdefault((name, str(entry.get("manufacturer")), str(entry[name])), file)
             if other == file:
                 continue
             if entries[other] == entry:
@@ -72,18 +72,25 @@ def same_type(entries: Mapping[str, dict[str, Any]]) -> tuple[list[Problem], lis
     return problems, remarks
 
 
-def _mappings(raw: Any) -> list[Mapping[str, Any]]:
-    return [one for one in raw if isinstance(one, Mapping)] if isinstance(raw, list) else []
-
-
-def _map(front_ports: Any, mapping: Mapping[str, Any]) -> None:
-    """Say on the front port what NetBox 4.5 and later exports beside it."""
-    for port in front_ports if isinstance(front_ports, list) else ():
-        if isinstance(port, dict) and port.get("name") == mapping.get("front_port"):
-            port.setdefault("rear_ports", []).append(
-                {
-                    "position": mapping.get("front_port_position", 1),
-                    "rear_port": mapping.get("rear_port"),
-                    "rear_port_position": mapping.get("rear_port_position", 1),
-                }
-            )
+def _map_all(mappings: Any, front_ports: Any, place: str) -> Iterator[Problem]:
+    """Say on the front ports what NetBox 4.5 and later exports beside them."""
+    if not isinstance(mappings, list):
+        yield Problem(place, "must be a list")
+        return
+    listed = front_ports if isinstance(front_ports, list) else []
+    ports = [one for one in listed if isinstance(one, dict)]
+    for index, mapping in enumerate(mappings):
+        name = mapping.get("front_port") if isinstance(mapping, Mapping) else None
+        named = [port for port in ports if port.get("name") == name and name is not None]
+        if not named:
+            yield Problem(f"{place}[{index}]", "names no front port of the file", "front_port is its name")
+        for port in named:
+            mapped = port.setdefault("rear_ports", [])
+            if isinstance(mapped, list):
+                mapped.append(
+                    {
+                        "position": mapping.get("front_port_position", 1),
+                        "rear_port": mapping.get("rear_port"),
+                        "rear_port_position": mapping.get("rear_port_position", 1),
+                    }
+                )

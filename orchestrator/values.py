@@ -120,6 +120,14 @@ def _id_list(field: str, spec: FieldSpec, value: Any) -> tuple[int, ...]:
     return tuple(sorted(set(value)))
 
 
+def _numbers(field: str, spec: FieldSpec, value: Any) -> tuple[int, ...]:
+    items = value if isinstance(value, list) else [value]
+    read = [int(item) if isinstance(item, str) and item.strip().isdecimal() else item for item in items]
+    if any(type(item) is not int for item in read):
+        raise BadValueError(f"expected a list of whole numbers, got {_describe(value)}", "write [1, 2]")
+    return tuple(sorted(set(read)))
+
+
 def _texts(field: str, spec: FieldSpec, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise BadValueError(f"expected a list of texts, got {_describe(value)}")
@@ -141,6 +149,7 @@ _COERCERS: dict[str, Callable[[str, FieldSpec, Any], Any]] = {
     "choice": _choice,
     "list": _id_list,
     "references": _id_list,
+    "numbers": _numbers,
     "texts": _texts,
     "object": _mapping,
     "json": lambda field, spec, value: value,

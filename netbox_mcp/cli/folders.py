@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ Document = dict[str, Any]
 Read = Callable[[Path], Any]
 
 _ONCE = ("options", "defaults")
+_TOLD = 3
 
 
 def load_folder(folder: Path, read: Read) -> tuple[Document, list[str]]:
@@ -24,6 +26,7 @@ def load_folder(folder: Path, read: Read) -> tuple[Document, list[str]]:
     `read` gives the data in a file. The document's `sources` tell in problems and reports which file an
     entry is from. Raises UsageError, DocumentError.
     """
+    read = _naming_the_file(folder, read)
     if library := list(_type_files(folder)):
         return _library(folder, library, read)
     files = [path for path in _files(folder) if path.suffix.lower() in KINDS]
@@ -33,6 +36,24 @@ def load_folder(folder: Path, read: Read) -> tuple[Document, list[str]]:
     for path in files:
         parts.add(str(path.relative_to(folder)), _named_after_type(path, read(path)))
     return parts.document(), []
+
+
+def _naming_the_file(folder: Path, read: Read) -> Read:
+    """What is wrong with a file as such is told with its name in the folder."""
+
+    def named(path: Path) -> Any:
+        try:
+            return read(path)
+        except DocumentError as error:
+            file = str(path.relative_to(folder))
+            raise DocumentError(
+                [
+                    replace(one, path=one.path if str(path) in one.path else f"{file}: {one.path}")
+                    for one in error.problems
+                ]
+            ) from None
+
+    return named
 
 
 class _Parts:
@@ -46,6 +67,8 @@ class _Parts:
 
     def add(self, file: str, data: Any) -> None:
         """Take in what one file says."""
+        if data is None:  # nothing but comments
+            return
         if not isinstance(data, dict):
             hint = "write OBJECT_TYPE: [...], or name the file after the type of its entries"
             self.problems.append(Problem(file, "is no mapping of object types to lists", hint))
@@ -71,12 +94,14 @@ class _Parts:
 
 
 def _library(folder: Path, files: list[tuple[str, Path]], read: Read) -> tuple[Document, list[str]]:
-    parts, remarks = _Parts(), list[str]()
+    parts, remarks = _Parts(), _left_out(folder, {path for _, path in files})
+    parts.add("", {"options": {"expand": False}})  # the library has no ranges: brackets belong to names
     found: dict[str, dict[str, Document]] = {name: {} for name in FOLDERS.values()}
     for object_type, path in files:
         name, raw = str(path.relative_to(folder)), read(path)
         if isinstance(raw, dict):
-            found[object_type][name] = read_type(object_type, raw)
+            found[object_type][name], wrong = read_type(object_type, raw, name)
+            parts.problems += wrong
         else:
             parts.problems.append(Problem(name, "does not describe a type", "the format is a mapping"))
     makers: set[str] = set()
@@ -94,10 +119,20 @@ def _library(folder: Path, files: list[tuple[str, Path]], read: Read) -> tuple[D
     return parts.document(), remarks
 
 
+def _left_out(folder: Path, types: set[Path]) -> list[str]:
+    """Whether there are documents beside the types."""
+    others = [path for path in _files(folder) if path.suffix.lower() in KINDS and path not in types]
+    if not others:
+        return []
+    few = ", ".join(str(path.relative_to(folder)) for path in others[:_TOLD])
+    more = f" and {len(others) - _TOLD} more" if len(others) > _TOLD else ""
+    return [f"only types are read where there are folders of the library; left out: {few}{more}"]
+
+
 def _type_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """The files of a library that the folder is, or is a part of, with the object type of each."""
     here = folder.resolve()
-    inside = next((FOLDERS[one.name] for one in (here, *here.parents) if one.name in FOLDERS), "")
+    inside = next((FOLDERS[name] for name in (here.name, here.parent.name) if name in FOLDERS), "")
     places = {inside: folder} if inside else {kind: folder / name for name, kind in FOLDERS.items()}
     for object_type, place in places.items():
         for path in _files(place):

@@ -173,5 +173,6 @@ _PLAIN: Mapping[str, Callable[[FieldSpec], str]] = {
     "list": lambda spec: "list of ids, replacing those there are",
     "references": lambda spec: "list of ids, replacing those there are",
     "texts": lambda spec: "list of texts, replacing those there are",
+    "numbers": lambda spec: "list of whole numbers",
     "json": lambda spec: "any JSON",
 }

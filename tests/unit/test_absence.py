@@ -84,3 +84,11 @@ def test_what_is_no_scope(netbox: MemoryNetBox, options: dict[str, Any], path: s
     with pytest.raises(DocumentError) as caught:
         plan(netbox, {"sites": ["AMS1"]}, **options)
     assert says in next(one.message for one in caught.value.problems if one.path == path)
+
+
+def test_a_name_is_a_name_first_and_what_is_yet_to_be_made_has_nothing(netbox: MemoryNetBox) -> None:
+    netbox.create("tags", [{"name": "nightly", "slug": "other"}], "by hand")
+    apply(netbox, {"sites": ["AMS1"]})
+    apply(netbox, {"sites": [{"name": "AMS2", "tags": [{"slug": "other"}]}]})
+    assert absent(netbox, {"sites": ["AMS1"]}, tag="nightly") == [("sites", "AMS2")]
+    assert absent(netbox, {"sites": ["AMS9"]}, site="AMS9") == []

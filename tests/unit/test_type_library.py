@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,7 @@ def write(folder: Path, **files: str) -> None:
 def test_a_type_is_an_entry_with_its_templates(tmp_path: Path) -> None:
     write(tmp_path, **{"device-types__Corvane__S48_yaml": SWITCH})
     assert load_document(str(tmp_path)) == {
+        "options": {"expand": False},
         "sources": {
             "manufacturers": [["device-types/Corvane/S48.yaml", 1]],
             "device_types": [["device-types/Corvane/S48.yaml", 1]],
@@ -155,4 +157,86 @@ def test_what_no_folder_can_be(tmp_path: Path) -> None:
 
 def test_sources_are_lists_of_files_and_numbers() -> None:
     found = normalise({"sites": ["AMS1"], "sources": {"sites": [["a.yaml"]]}})
+    assert [problem.path for problem in found.problems] == ["sources"]
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "says"),
+    [
+        ("{manufacturer: {name: C}, model: [x]}", "a.yaml: device_types[0].model", "expected text"),
+        (
+            "{manufacturer: C, model: x, port-mappings: [{front_port: F9, rear_port: R1}, 7]}",
+            "a.yaml: port-mappings[0]",
+            "names no front port of the file",
+        ),
+        ("{manufacturer: C, model: x, port-mappings: {}}", "", ""),
+        ("{manufacturer: C, model: x, port-mappings: 7}", "a.yaml: port-mappings", "must be a list"),
+        (
+            "{manufacturer: C, model: x, front-ports: [{name: F1, type: lc, rear_ports: null}],"
+            " port-mappings: [{front_port: F1, rear_port: R1}]}",
+            "a.yaml: device_types[0].front_port_templates[0].rear_ports",
+            "must be a list of mappings, got None",
+        ),
+        ("[1]", "a.yaml", "does not describe a type"),
+        ("{manufacturer: C, model: 'x [1-2]', interfaces: null}", "", ""),
+    ],
+)
+def test_odd_types(tmp_path: Path, text: str, path: str, says: str) -> None:
+    write(tmp_path, **{"device-types__a_yaml": text})
+    try:
+        found = normalise(load_document(str(tmp_path)))
+        problems = found.problems
+        assert len(found.entries["device_types"]) == 1  # no ranges
+    except DocumentError as error:
+        problems = error.problems
+    told = [(one.path.removeprefix("device-types/"), one.message) for one in problems]
+    assert (
+        (path, True) in [(place, message.startswith(says)) for place, message in told] if path else not told
+    )
+
+
+def test_numbers_and_texts_are_the_same_model(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        **{
+            "device-types__a_yaml": "{manufacturer: C, model: 7050}",
+            "device-types__b_yaml": "{manufacturer: C, model: '7050', u_height: 2}",
+        },
+    )
+    with pytest.raises(DocumentError, match="is another model '7050' of C"):
+        load_document(str(tmp_path))
+
+
+def test_a_port_that_stands_twice_by_an_anchor_is_mapped_once_each(tmp_path: Path) -> None:
+    text = """\
+        manufacturer: C
+        model: x
+        front-ports: [&p {name: F1, type: lc}, *p]
+        port-mappings: [{front_port: F1, rear_port: R1}]
+        """
+    write(tmp_path, **{"device-types__a_yaml": text})
+    (entry,) = load_document(str(tmp_path))["device_types"]
+    assert [len(port["rear_ports"]) for port in entry["front_port_templates"]] == [1, 1]
+
+
+def test_documents_beside_types_are_not_passed_over_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, **{"device-types__a_yaml": "{manufacturer: C, model: x}", "sites_yaml": "sites: [AMS1]"})
+    assert "sites" not in load_document(str(tmp_path))
+    assert "left out: sites.yaml" in capsys.readouterr().err
+
+
+def test_what_is_wrong_with_a_table_names_the_file(tmp_path: Path) -> None:
+    write(tmp_path, sites_csv="name\nAMS1,extra\n", notes_yaml="# nothing yet")
+    with pytest.raises(DocumentError) as caught:
+        load_document(str(tmp_path))
+    assert caught.value.problems[0].path.startswith("sites.csv: line 2")
+
+
+@pytest.mark.parametrize(
+    "source", [["a1"], {"a": 3}, True, [["a", 1.9]], [["a", "1"]], [["a" * 400, 1]], [["\n", 1]]]
+)
+def test_sources_are_names_of_files(source: Any) -> None:
+    found = normalise({"sites": ["AMS1"], "sources": {"sites": source}})
     assert [problem.path for problem in found.problems] == ["sources"]
