@@ -113,7 +113,8 @@ def _called(register: Register, node: Node, name: str) -> str:
         return value.label
     if type(value) is int and name in node.row.references:
         return label_of(register, node.row.references[name], value)
-    return next((label_of(register, *target) for target in pointed(node.row, name, value)), str(value))
+    plain = ", ".join(map(str, value)) if type(value) is tuple else str(value)
+    return next((label_of(register, *target) for target in pointed(node.row, name, value)), plain)
 
 
 @cache

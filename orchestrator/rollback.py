@@ -137,7 +137,8 @@ class _Draft:
             elif one.came_along and one.key not in self.deleted:
                 needs += [f"{one} ({one.changed})"] if one.changed and not self.force else []
                 needs += self._needs(one.key)
-        return needs + self.aftermath.dependents.others.get(key, [])
+        # What is on a device and in one of its bays is one thing.
+        return list(dict.fromkeys(needs + self.aftermath.dependents.others.get(key, [])))
 
     def _goes(self, one: Dependent, target: Key) -> bool:
         """Whether something that points at an object is out of its way before that is deleted."""
