@@ -19,7 +19,7 @@ Values = list[str | int]
 def known_filters(row: ObjectType) -> frozenset[str]:
     """The filters that NetBox has for this type; a contract test tries each of them."""
     specs = load_schema().get(row.name, {})
-    lists = {name for name, spec in specs.items() if spec.kind == "list"}
+    lists = {name for name, spec in specs.items() if spec.kind in ("list", "numbers")}
     texts = {*row.key, row.label, *row.other_keys} - row.pointers().keys() - lists
     if row.slug_from:
         texts.add("slug")
