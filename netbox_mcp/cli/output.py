@@ -187,5 +187,9 @@ def print_columns(rows: Sequence[Sequence[object]]) -> None:
 
 
 def say(text: str) -> None:
-    """A line for the person who watches, on stderr, so that stdout stays clean."""
+    """A line for the person who watches, on stderr, so that stdout stays clean.
+
+    What was printed before comes before it, where both go into one pipe as well.
+    """
+    sys.stdout.flush()
     errors.print(text, markup=False)
