@@ -16,6 +16,7 @@ from orchestrator.live import called
 from orchestrator.metadata import BATCH_FIELD, has_custom_fields
 from orchestrator.models import Absent, Plan
 from orchestrator.ports import NetBox, Query, Row
+from orchestrator.values import named
 
 _TOLD = 5
 
@@ -39,11 +40,8 @@ def with_absent(plan: Plan, desired: Desired, netbox: NetBox) -> Plan:
     )
     if not absent:
         return plan
-    few = ", ".join(f"{OBJECT_TYPES[one.object_type].noun} {one.label!r}" for one in absent[:_TOLD])
-    more = f" and {len(absent) - _TOLD} more" if len(absent) > _TOLD else ""
-    warning = (
-        f"{len(absent)} of our objects in the scope are not in the document and stay as they are: {few}{more}"
-    )
+    few = named([f"{OBJECT_TYPES[one.object_type].noun} {one.label!r}" for one in absent], _TOLD)
+    warning = f"{len(absent)} of our objects in the scope are not in the document and stay as they are: {few}"
     return replace(plan, absent=absent, warnings=(*plan.warnings, warning))
 
 

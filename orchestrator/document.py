@@ -158,14 +158,14 @@ def split_document(data: Any, problems: list[Problem]) -> Document:
 
 def _read_sources(raw: Any, problems: list[Problem]) -> dict[str, list[tuple[str, int]]]:
     """Written by whoever puts several files together, not by hand."""
-    if isinstance(raw, Mapping) and all(_is_source(one) for parts in raw.values() for one in _items(parts)):
+    if isinstance(raw, Mapping) and all(map(_are_sources, raw.values())):
         return {name: [(file, count) for file, count in parts] for name, parts in raw.items()}
     problems.append(Problem("sources", "must be lists of [file, number of entries] by object type"))
     return {}
 
 
-def _items(parts: Any) -> Sequence[Any]:
-    return parts if isinstance(parts, list) else [None]
+def _are_sources(parts: Any) -> bool:
+    return isinstance(parts, list) and all(map(_is_source, parts))
 
 
 def _is_source(part: Any) -> bool:

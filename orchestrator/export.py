@@ -18,7 +18,7 @@ import orjson
 from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
 from orchestrator.gathering import Gathered, Ids, gather
 from orchestrator.generic import generic_value, mapped_parts, pointed
-from orchestrator.live import canonical_row
+from orchestrator.live import canonical_row, live_above
 from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.ports import NetBox, Row
 from orchestrator.referring import all_names
@@ -200,7 +200,7 @@ class _Writer:
 
 def _above(row: ObjectType, live: Row) -> tuple[str, str, int]:
     """What an object hangs on: by which field, of which type, and its id."""
-    field, object_id = row.parent_in(lambda name: live_value(live.get(name)))
+    field, object_id = live_above(row, live)
     return field, row.references[field], object_id
 
 

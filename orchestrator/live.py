@@ -32,12 +32,14 @@ class Table:
 
     def add(self, rows: Iterable[Row]) -> None:
         """Take in rows; a row that is there already is passed over."""
-        label, above = self.row.label, "" if self.row.else_of else self.row.child_of
+        label, above, either = self.row.label, self.row.child_of, self.row.else_of
         for row in rows:
             if row["id"] in self.by_id:
                 continue
             self.by_id[row["id"]] = row
-            parent = live_value(row.get(above)) if above else live_parent(self.row, row)
+            parent = None
+            if above:
+                parent = live_parent(self.row, row) if either else live_value(row.get(above))
             name = row.get(label)
             if type(name) is dict:  # a choice, or what an assignment is about
                 name = live_value(name)
@@ -85,9 +87,12 @@ def label_key(row: ObjectType, label: Any, parent: Any = None) -> Any:
 
 def live_parent(row: ObjectType, live: Row) -> Any:
     """What a live object hangs on (`ObjectType.parent_token`)."""
-    if row.else_of:
-        return row.parent_token(lambda name: live_value(live.get(name)))
-    return live_value(live.get(row.child_of)) if row.child_of else None
+    return row.parent_token(lambda name: live_value(live.get(name)))
+
+
+def live_above(row: ObjectType, live: Row) -> tuple[str, Any]:
+    """The same as field and id (`ObjectType.parent_in`)."""
+    return row.parent_in(lambda name: live_value(live.get(name)))
 
 
 def called(row: ObjectType, live: Row) -> str:
@@ -192,8 +197,8 @@ def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
     fields |= row.halves.keys()
     # Of an address, what it is on tells on which device it is.
     fields = fields | row.generic.keys() if row.by_host else fields - row.generic.keys()
-    if row.name in ("device_types", "module_types"):
-        fields |= {*TEMPLATE_COUNTS, "manufacturer"}
+    if any(OBJECT_TYPES[name].is_template for name in row.children):
+        fields |= {*TEMPLATE_COUNTS}
     return tuple(sorted(fields))
 
 

@@ -94,6 +94,8 @@ class _Draft:
         self.derived_slugs: set[Node] = set()
         self.metadata = Metadata()
         self.kinds = live.custom_field_kinds()
+        # What may bring a component that the document names: a new device, or new modules in it.
+        self.makers: dict[Node, list[Node]] = {}
         # Addresses that stay on another interface than the document wants them on.
         self.kept_in_place: set[Node] = set()
 
@@ -107,7 +109,9 @@ class _Draft:
                 self.resolver.declare(entry)
         self.resolver.refuse_names_given_up()
         for node in self.register.in_order():
-            node.may_exist = node.may_exist or bool(self.register.makers(node))
+            if makers := self.register.makers(node):
+                node.may_exist = True
+                self.makers[node] = makers
 
     def resolve_links(self) -> None:
         """Link fields point to objects that may come later in the order, so they are resolved last."""
@@ -264,9 +268,7 @@ class _Draft:
             drift=NOTHING,
             after=_sent(node.values),
             key=_frozen(natural_key(node)),
-            depends_on=_ids(
-                [*_nodes_in(node.values), *(self.register.makers(node) if node.may_exist else ())]
-            ),
+            depends_on=_ids([*_nodes_in(node.values), *self.makers.get(node, ())]),
             may_exist=node.may_exist,
             create_only=("slug",) if node in self.derived_slugs else (),
             stamp=self.metadata.stamp_new(row),

@@ -157,9 +157,9 @@ def _shown_in(row: ObjectType, name: str, value: Any, names: Names) -> str:
     known = _labels(row, name, value, names)
     if name not in row.mapped or not value:
         return _shown(value, known)
-    mapped = [f"{position} to {_shown(port, known)} {its}" for position, port, its in value[:_MANY]]
-    more = f", and {len(value) - _MANY} more" if len(value) > _MANY else ""
-    return f"[{', '.join(mapped)}{more}]"
+    return _listed(
+        [f"{position} to {_shown(port, known)} {its}" for position, port, its in value[:_MANY]], len(value)
+    )
 
 
 def _labels(row: ObjectType, name: str, value: Any, names: Names) -> Mapping[Any, str]:
@@ -196,8 +196,12 @@ def _shown(value: Any, known: Mapping[Any, str]) -> str:
     if isinstance(value, Planned):
         return value.change_id.partition("/")[2]
     if isinstance(value, tuple):
-        shown = [_shown(item, known) for item in value[:_MANY]]
-        return f"[{', '.join(shown)}{f', and {len(value) - _MANY} more' if len(value) > _MANY else ''}]"
+        return _listed([_shown(item, known) for item in value[:_MANY]], len(value))
     if type(value) in (int, str) and value in known:
         return known[value]
     return repr(value) if isinstance(value, str) else str(value)
+
+
+def _listed(shown: list[str], number: int) -> str:
+    more = f", and {number - len(shown)} more" if number > len(shown) else ""
+    return f"[{', '.join(shown)}{more}]"

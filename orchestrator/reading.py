@@ -45,17 +45,21 @@ def _read_neighbours(wanted: Mapping[str, _Wanted], live: Live, netbox: NetBox) 
     queries = []
     for name, want in wanted.items():
         row = OBJECT_TYPES[name]
-        named = {target for field, target, _ in _beside(name) if field in want.fields}
-        if not row.links.keys().isdisjoint(want.fields):
-            named.add(name)
-        if not row.child_of or not want.ids or not named:
+        if not row.child_of or not want.ids:
             continue
+        asked = {
+            (one, above)
+            for field, target, above in _beside(name)
+            for one in _with_what_names_it(target)
+            if field in want.fields
+        }
+        if not row.links.keys().isdisjoint(want.fields):
+            asked |= {(name, above) for above in row.parents}
         found = [live.table(name).by_id.get(object_id, {}) for object_id in want.ids]
-        for above in row.parents:
+        for other, above in sorted(asked):
             parents = {live_value(one.get(above)) for one in found} - {None}
-            for other in sorted({one for target in named for one in _with_what_names_it(target)}):
-                fields = fields_of(OBJECT_TYPES[other], wanted[other].fields if other in wanted else ())
-                queries += _asking(OBJECT_TYPES[other], fields, {f"{above}_id": parents})
+            fields = fields_of(OBJECT_TYPES[other], wanted[other].fields if other in wanted else ())
+            queries += _asking(OBJECT_TYPES[other], fields, {f"{above}_id": parents})
     _take_in(queries, live, netbox)
 
 

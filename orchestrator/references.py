@@ -56,10 +56,11 @@ class ReferenceReader:
 
     def reference(self, object_type: str, value: Any, path: str) -> Reference | None:
         """A reference by name or by a mapping."""
-        if isinstance(value, str) and value.strip() and OBJECT_TYPES[object_type].is_assignment:
-            return self._mapped(object_type, {OBJECT_TYPES[object_type].label: value}, path)
         if isinstance(value, str) and value.strip():
-            name = self._noted(object_type, OBJECT_TYPES[object_type].label, value.strip(), path)
+            row = OBJECT_TYPES[object_type]
+            if row.is_assignment:  # by what it is about: a module by its bay
+                return self._mapped(object_type, {row.label: value}, path)
+            name = self._noted(object_type, row.label, value.strip(), path)
             return None if name is None else Reference(object_type, path, name=name)
         if type(value) is int and OBJECT_TYPES[object_type].numbered:
             return Reference(object_type, path, name=str(value))

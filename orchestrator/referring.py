@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.gathering import Gathered
 from orchestrator.generic import pointed
-from orchestrator.live import canonical_field, label_key
+from orchestrator.live import canonical_field, label_key, live_above
 from orchestrator.ports import Row
 from orchestrator.values import live_value
 
@@ -59,7 +59,7 @@ class Names:
 
     def _component(self, row: Row, label: Any, beside: Row) -> Any:
         """By name on the same device; where it has several of that name, by what is above it, too."""
-        above, parent = self._row.parent_in(lambda name: live_value(row.get(name)))
+        above, parent = live_above(self._row, row)
         said: dict[str, Any] = {}
         if parent != live_value(beside.get(above)):
             said[above] = self._others[self._row.references[above]].of(parent, row)

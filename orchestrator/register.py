@@ -5,8 +5,8 @@ Filled by resolve.py while it pairs and resolves; read by plan.py afterwards.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -113,9 +113,8 @@ class Register:
         self._by_alias: dict[tuple[str, str], list[Node]] = defaultdict(list)
         self._by_key: dict[Identity, Node] = {}
         self._look_alikes: dict[str, LookAlikes] = {}
-        # How many templates are declared, by their type and by the device type that they are of.
-        self._templates: Counter[tuple[str, Any]] = Counter()
-        self._template_names: dict[tuple[str, Any], set[str]] = defaultdict(set)
+        # What declared templates are called, by their type and by the device type that they are of.
+        self._templates: dict[tuple[str, Any], list[str]] = defaultdict(list)
         # What gets components from the modules that are put into it, by its token.
         self._modules: dict[Any, list[Node]] = defaultdict(list)
 
@@ -129,8 +128,7 @@ class Register:
         row, label, alias = node.row, node.values.get(node.row.label), node.values.get(node.row.alias)
         self.nodes[row.name].append(node)
         if row.is_template:
-            self._templates[row.name, node.parent] += 1
-            self._template_names[row.name, node.parent].add(str(label))
+            self._templates[row.name, node.parent].append(str(label))
         if row.comes_with and row.child_of:
             self._modules[node.parent].append(node)
         self._by_key.setdefault(identity, node)
@@ -237,10 +235,15 @@ class Register:
         counts = (int(live.get(kind.template_count) or 0) for kind in kinds)
         if not self._templates:
             return sum(counts)
-        declared = (
-            self._templates[kind.templates, _as_parent(kind, row.comes_with, own_type)] for kind in kinds
-        )
+        declared = (len(self._declared_templates(node, kind)) for kind in kinds)
         return sum(map(max, counts, declared))
+
+    def _declared_templates(self, node: Node, kind: ObjectType) -> Sequence[str]:
+        """What templates of a kind are called that the document has for the type of a device or module."""
+        of_which = {node.row.comes_with: node.values.get(node.row.comes_with)}
+        return self._templates.get(
+            (kind.templates, OBJECT_TYPES[kind.templates].parent_token(of_which.get)), ()
+        )
 
     def makers(self, node: Node) -> list[Node]:
         """Along with what NetBox may create this component: its new parent, or a new module in that.
@@ -260,10 +263,9 @@ class Register:
         """Whether NetBox may make a component of this name along with a device or module."""
         if maker.live is not None or self.component_count(maker, (kind,)) == 0:
             return False
-        own_type = maker.values.get(maker.row.comes_with)
-        names = self._template_names.get((kind.templates, _as_parent(kind, maker.row.comes_with, own_type)))
-        if type(own_type) is not Node or not names:
+        if type(maker.values.get(maker.row.comes_with)) is not Node:
             return True  # what the templates in NetBox are called is not known here
+        names = self._declared_templates(maker, kind)
         return label in names or any("{" in name for name in names)
 
     def _waits_for(self, module: Node, bay: Node, seen: set[int]) -> bool:
@@ -284,11 +286,6 @@ class Register:
             return list(nodes)
         found = [*nodes, *(self.of_live(row, live) for live in rows)]
         return list(dict.fromkeys(found))
-
-
-def _as_parent(kind: ObjectType, field: str, token: Any) -> Any:
-    """What templates of a kind have as their parent (`ObjectType.parent_token`)."""
-    return OBJECT_TYPES[kind.templates].parent_token({field: token}.get)
 
 
 def _interface(address: Node, assigned: Any) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Options, Reference
 from orchestrator.errors import Problem
 from orchestrator.generic import generic_token
-from orchestrator.live import Live, canonical_field, label_key, live_parent
+from orchestrator.live import Live, canonical_field, label_key, live_above, live_parent
 from orchestrator.narrowing import agrees, fits, narrow, narrow_addresses, shares_key
 from orchestrator.ports import Row
 from orchestrator.references import HOSTS
@@ -112,7 +112,7 @@ class Resolver:
         live = self.register.live.table(row.name).by_id.get(match.id or 0)
         if live is None or not row.child_of:
             return {}
-        return dict([row.parent_in(lambda name: canonical_field(row, live, name))])
+        return dict([live_above(row, live)])
 
     def _resolve_value(self, node: Node, name: str, value: Any, scope: Mapping[str, Any]) -> None:
         if isinstance(value, Reference):

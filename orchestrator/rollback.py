@@ -22,7 +22,7 @@ from orchestrator.live import canonical_row
 from orchestrator.models import Action, Change, Pass, Plan
 from orchestrator.plan import digest_of
 from orchestrator.release import held_as, release_first
-from orchestrator.values import custom_field_value, same_custom_field
+from orchestrator.values import custom_field_value, named, same_custom_field
 
 _NAMED = 3
 # NetBox's work for each component that goes along with a deleted object (measured on 4.7).
@@ -125,8 +125,7 @@ class _Draft:
         while blocked := {key: needs for key in self.deleted if (needs := self._needs(key))}:
             for key, needs in blocked.items():
                 del self.deleted[key]
-                more = f" and {len(needs) - _NAMED} more" if len(needs) > _NAMED else ""
-                self.conflicts[key] = f"others depend on it: {', '.join(needs[:_NAMED])}{more}"
+                self.conflicts[key] = f"others depend on it: {named(needs, _NAMED)}"
 
     def _needs(self, key: Key) -> list[str]:
         """What depends on an object that was to be deleted, and on what came along with it, in words."""

@@ -38,13 +38,13 @@ def read_type(object_type: str, raw: Mapping[str, Any], file: str) -> tuple[dict
     }
     entry: dict[str, Any] = {}
     for key, value in raw.items():
-        if key in lists:
+        if key in lists and isinstance(value, list):
             # Copies, since an anchor of YAML may stand for the same port twice.
-            ports = value if isinstance(value, list) else []
-            entry[lists[key]] = [dict(one) if isinstance(one, dict) else one for one in ports] or value
-        elif key not in _NOT_NETBOX and key != _MAPPINGS:
+            entry[lists[key]] = [dict(one) if isinstance(one, dict) else one for one in value]
+        elif key in lists and value is not None:
+            entry[lists[key]] = value
+        elif key not in (*lists, *_NOT_NETBOX, _MAPPINGS):
             entry[_SPELT.get(key, key)] = value
-    entry = {name: value for name, value in entry.items() if name not in lists.values() or value}
     return entry, list(_map_all(raw.get(_MAPPINGS) or [], entry.get(_FRONT_PORTS), f"{file}: {_MAPPINGS}"))
 
 

@@ -16,7 +16,7 @@ import ipaddress
 import math
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -330,6 +330,12 @@ def slugify(text: str, max_length: int = 100) -> str:
     kept = re.sub(r"[^-.\w\s]", "", text, flags=re.ASCII)
     trimmed = re.sub(r"^[\s.]+|[\s.]+$", "", kept)
     return re.sub(r"[-.\s]+", "-", trimmed).lower()[:max_length]
+
+
+def named(words: Sequence[str], most: int) -> str:
+    """The first of them, and how many more there are: `a, b and 3 more`."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return f"{', '.join(words[:most])}{more}"
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from netbox_mcp.input_files import KINDS
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import DocumentError, Problem
 from orchestrator.type_library import FOLDERS, read_type, same_type
+from orchestrator.values import named
 
 Document = dict[str, Any]
 Read = Callable[[Path], Any]
@@ -26,10 +27,13 @@ def load_folder(folder: Path, read: Read) -> tuple[Document, list[str]]:
     `read` gives the data in a file. The document's `sources` tell in problems and reports which file an
     entry is from. Raises UsageError, DocumentError.
     """
-    read = _naming_the_file(folder, read)
-    if library := list(_type_files(folder)):
-        return _library(folder, library, read)
-    files = [path for path in _files(folder) if path.suffix.lower() in KINDS]
+    read, files = _naming_the_file(folder, read), _documents(folder)
+    types = {path: kind for path in files if (kind := _type_in(folder, path))}
+    if types:
+        document, remarks = _library(folder, types, read)
+        others = [str(path.relative_to(folder)) for path in files if path not in types]
+        left_out = "only types are read where there are folders of the library; left out"
+        return document, [*remarks, *([f"{left_out}: {named(others, _TOLD)}"] if others else [])]
     if not files:
         raise UsageError(f"There is no document in {folder}.", f"It may have {', '.join(sorted(KINDS))}.")
     parts = _Parts()
@@ -41,7 +45,7 @@ def load_folder(folder: Path, read: Read) -> tuple[Document, list[str]]:
 def _naming_the_file(folder: Path, read: Read) -> Read:
     """What is wrong with a file as such is told with its name in the folder."""
 
-    def named(path: Path) -> Any:
+    def with_its_name(path: Path) -> Any:
         try:
             return read(path)
         except DocumentError as error:
@@ -53,7 +57,7 @@ def _naming_the_file(folder: Path, read: Read) -> Read:
                 ]
             ) from None
 
-    return named
+    return with_its_name
 
 
 class _Parts:
@@ -93,11 +97,11 @@ class _Parts:
         return {**once, "sources": self._sources, **self._lists}
 
 
-def _library(folder: Path, files: list[tuple[str, Path]], read: Read) -> tuple[Document, list[str]]:
-    parts, remarks = _Parts(), _left_out(folder, {path for _, path in files})
+def _library(folder: Path, types: Mapping[Path, str], read: Read) -> tuple[Document, list[str]]:
+    parts, remarks = _Parts(), list[str]()
     parts.add("", {"options": {"expand": False}})  # the library has no ranges: brackets belong to names
     found: dict[str, dict[str, Document]] = {name: {} for name in FOLDERS.values()}
-    for object_type, path in files:
+    for path, object_type in types.items():
         name, raw = str(path.relative_to(folder)), read(path)
         if isinstance(raw, dict):
             found[object_type][name], wrong = read_type(object_type, raw, name)
@@ -119,30 +123,20 @@ def _library(folder: Path, files: list[tuple[str, Path]], read: Read) -> tuple[D
     return parts.document(), remarks
 
 
-def _left_out(folder: Path, types: set[Path]) -> list[str]:
-    """Whether there are documents beside the types."""
-    others = [path for path in _files(folder) if path.suffix.lower() in KINDS and path not in types]
-    if not others:
-        return []
-    few = ", ".join(str(path.relative_to(folder)) for path in others[:_TOLD])
-    more = f" and {len(others) - _TOLD} more" if len(others) > _TOLD else ""
-    return [f"only types are read where there are folders of the library; left out: {few}{more}"]
+def _type_in(folder: Path, path: Path) -> str:
+    """The object type that a file of a library describes, by the folder that it lies in; empty for others.
 
-
-def _type_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The files of a library that the folder is, or is a part of, with the object type of each."""
+    The folder is a library, or one of its folders, or that of one manufacturer.
+    """
     here = folder.resolve()
-    inside = next((FOLDERS[name] for name in (here.name, here.parent.name) if name in FOLDERS), "")
-    places = {inside: folder} if inside else {kind: folder / name for name, kind in FOLDERS.items()}
-    for object_type, place in places.items():
-        for path in _files(place):
-            if path.suffix.lower() in (".yaml", ".yml"):
-                yield object_type, path
+    places = (here.name, here.parent.name, path.relative_to(folder).parts[0])
+    inside = next((FOLDERS[place] for place in places if place in FOLDERS), "")
+    return inside if path.suffix.lower() in (".yaml", ".yml") else ""
 
 
-def _files(folder: Path) -> list[Path]:
-    """All files, in a steady order; hidden ones and those in hidden folders are none of ours."""
-    inside = (path for path in sorted(folder.rglob("*")) if path.is_file())
+def _documents(folder: Path) -> list[Path]:
+    """The documents in a steady order; hidden ones and those in hidden folders are none of ours."""
+    inside = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in KINDS and path.is_file())
     return [
         path for path in inside if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]

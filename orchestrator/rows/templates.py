@@ -6,15 +6,12 @@ from typing import Any
 
 from orchestrator.object_type import ObjectType, component
 
-_OF_EITHER = {"host": "device_type", "or_host": "module_type"}
-
-
 MAPPED_FROM_THE_FRONT = {"front_ports": "front ports say which rear ports they map to: rear_ports"}
 """Why rear ports do not say it, too."""
 
 
-def _template(name: str, **more: Any) -> ObjectType:
-    return component(name, f"dcim/{name.replace('_', '-')}", **{**_OF_EITHER, **more})
+def _template(name: str, or_host: str = "module_type", **more: Any) -> ObjectType:
+    return component(name, f"dcim/{name.replace('_', '-')}", host="device_type", or_host=or_host, **more)
 
 
 ROWS = (

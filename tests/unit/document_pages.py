@@ -19,7 +19,7 @@ _INTRODUCTION = """\
 Every field that a [batch document](batch-document.md) may set, as NetBox 4.7 has it. What a new object
 needs is *needed*; what *can be cleared* is by `null`. Where your NetBox has other choices (`FIELD_CHOICES`),
 it is asked for them. A field that points to an object type takes a name, a slug, a natural key or an id
-([references](batch-document.md#references)); those that point elsewhere (`owner_id`) take ids."""
+([references](batch-document.md#references))."""
 
 
 def options_table() -> list[str]:
@@ -117,10 +117,8 @@ def _field_rows(object_type: str) -> Iterator[str]:
     for name, spec in load_schema()[object_type].items():
         needed = "derived" if spec.required and name == "slug" else "yes" if name in row.demanded else ""
         cleared = "yes" if spec.nullable or spec.blank else ""
-        points_elsewhere = spec.kind == "reference" and name not in row.pointers()
-        shown = f"{name}_id" if points_elsewhere else name
         if name not in row.halves:
-            yield f"| `{shown}` | {_type_of(name, spec, row)} | {needed} | {cleared} |"
+            yield f"| `{name}` | {_type_of(name, spec, row)} | {needed} | {cleared} |"
     for name, targets in row.generic.items():
         kinds = ", ".join(f"`{{{OBJECT_TYPES[target].word}: ...}}`" for target in targets)
         needed, cleared = ("yes", "") if name in row.demanded else ("", "yes")
@@ -131,8 +129,6 @@ def _field_rows(object_type: str) -> Iterator[str]:
 
 def _type_of(name: str, spec: FieldSpec, row: ObjectType) -> str:
     target = next(iter(row.pointers().get(name, ())), "")
-    if spec.kind == "reference" and not target:
-        return "id"
     if target and spec.kind != "ports":
         several = "replacing those there are, list of" if name in row.lists else "one of"
         return f"{several} [{target}](#{target})" if OBJECT_TYPES[target].ensured else f"{several} {target}"
