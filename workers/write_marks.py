@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -62,6 +63,7 @@ class RedisMarks:
         self._settings = settings
         self._places = places
         self._redis: Redis | None = None
+        self._lock = threading.Lock()
         self._away_until = 0.0
         self._owed = False
 
@@ -116,9 +118,7 @@ class RedisMarks:
         if time.monotonic() < self._away_until:
             return None
         try:
-            if self._redis is None:
-                self._redis = connect_for_marks(self._settings)
-            with self._redis.pipeline() as pipe:
+            with self._connection().pipeline() as pipe:
                 questions(pipe)
                 answers: list[Any] = pipe.execute()
                 return answers
@@ -127,3 +127,10 @@ class RedisMarks:
                 self._away_until = time.monotonic() + PAUSE_SECONDS
             log.info("writes to NetBox cannot be told in Redis", reason=type(error).__name__)
             return None
+
+    def _connection(self) -> Redis:
+        """One for all threads: redis-py closes, under whoever uses it, a client that another one replaces."""
+        with self._lock:
+            if self._redis is None:
+                self._redis = connect_for_marks(self._settings)
+            return self._redis

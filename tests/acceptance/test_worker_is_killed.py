@@ -45,7 +45,7 @@ def test_a_killed_worker_is_noticed_and_nothing_is_doubled(
 
     stack.start_worker()
     ended = users.over_http(lambda client: follow(client, status["task_id"]))
-    assert ended["status"] == "completed", ended
+    assert ended["status"] == "completed", str(ended)
     assert ended["batch_id"] == status["batch_id"]
     assert set(ended["counts"]) == {"created"}
     assert ended["total"] == ended["done"]

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from orchestrator.netbox.marks import marked
 from tests.integration.worker_process import wait_for
 from tests.redis_fixture import redis_stopped
 from workers import write_marks
+from workers.connection import connect_for_marks
 from workers.settings import WorkerSettings
 from workers.write_marks import RedisMarks, open_marks
 
@@ -52,6 +54,27 @@ def test_each_mark_is_another_one(ours: RedisMarks, theirs: RedisMarks) -> None:
         seen.append(ours.state())
     assert None not in seen
     assert len(set(seen)) == 3
+
+
+def test_lanes_that_mark_their_first_write_at_once_share_one_connection(
+    ours: RedisMarks, theirs: RedisMarks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Redis] = []
+
+    def connect_slowly(settings: WorkerSettings) -> Redis:
+        opened.append(connect_for_marks(settings))
+        time.sleep(0.1)
+        return opened[-1]
+
+    monkeypatch.setattr(write_marks, "connect_for_marks", connect_slowly)
+    lanes = ("a", "b", "c", "d")
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        list(pool.map(ours.begin, lanes))
+    assert len(opened) == 1
+    for write in lanes:
+        assert theirs.state() is None
+        ours.end(write, settled=True)
+    assert theirs.state() is not None
 
 
 def test_one_name_in_common_is_enough(worker_settings: WorkerSettings, ours: RedisMarks) -> None:
