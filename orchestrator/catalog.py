@@ -86,7 +86,6 @@ EXCLUDED: Mapping[str, str] = {
     "extras/image-attachments": "is a file",
     "extras/scripts": "is code that NetBox runs",
     "extras/notification-groups": "NetBox's list has no filters, so nothing in it can be looked up",
-    "dcim/cables": "not yet: has no name, and ends that may be of nine types",
     "extras/journal-entries": "not yet: has no name, and is only ever added",
 }
 """The lists of NetBox 4.7 whose objects a document can neither declare nor refer to, each with the reason."""

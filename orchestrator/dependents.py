@@ -97,8 +97,9 @@ def _pointers_to(object_type: str) -> Iterator[tuple[ObjectType, str, list[str]]
     for row in OBJECT_TYPES.values():
         fields: dict[str, list[str]] = defaultdict(list)
         for name, targets in row.pointers().items():
-            if object_type in targets and row.pointer_filter(name):
-                fields[row.pointer_filter(name)].append(name)
+            asks = row.pointer_filter(name, OBJECT_TYPES[object_type].model)
+            if object_type in targets and asks:
+                fields[asks].append(name)
         for asks, names in fields.items():
             yield row, asks, names
 

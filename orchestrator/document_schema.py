@@ -20,6 +20,7 @@ _KINDS = {
     "choice": "string",
     "string": "string",
     "ports": "array",
+    "ends": "array",
     "numbers": "array",
 }
 _REFERENCE = {"description": 'a name, or what identifies it: {"name": ...}, {"id": ...}'}

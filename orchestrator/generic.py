@@ -7,11 +7,13 @@ first of the types that the catalog has for them (`7` for an interface of a devi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
+
+_TYPES: Mapping[str, str] = {row.model: row.name for row in OBJECT_TYPES.values()}
 
 
 def generic_value(row: ObjectType, name: str, raw: Mapping[str, Any]) -> Any:
@@ -62,6 +64,27 @@ def mapped_parts(name: str) -> tuple[str, str, str]:
     return "position", port, f"{port}_position"
 
 
+def ends_value(raw: Any) -> Any:
+    """The canonical value of an end of a cable: pairs of object type and id, in NetBox's order.
+
+    Of a type that the catalog has not, the pair has NetBox's name for it.
+    """
+    return tuple((_TYPES.get(one["object_type"], one["object_type"]), one["object_id"]) for one in raw or ())
+
+
+def ends_fields(value: Any) -> list[dict[str, Any]]:
+    """The same as NetBox wants it."""
+    return [
+        {"object_type": OBJECT_TYPES[name].model if name in OBJECT_TYPES else name, "object_id": object_id}
+        for name, object_id in value or ()
+    ]
+
+
+def ends_of(row: ObjectType, value_of: Callable[[str], Any]) -> frozenset[tuple[str, Any]]:
+    """All that a cable connects, whichever end it is at."""
+    return frozenset(one for name in row.ends for one in value_of(name) or ())
+
+
 def pointed(row: ObjectType, name: str, value: Any) -> Iterator[tuple[str, int]]:
     """Type and id of everything that a canonical value points to; nothing where that is yet to be created."""
     if name in row.generic:
@@ -72,6 +95,8 @@ def pointed(row: ObjectType, name: str, value: Any) -> Iterator[tuple[str, int]]
             yield object_type, object_id
     elif name in row.mapped:
         yield from ((row.mapped[name], port) for _, port, _ in value or () if type(port) is int)
+    elif name in row.ends:
+        yield from ((kind, one) for kind, one in value or () if type(one) is int and kind in OBJECT_TYPES)
     elif target := _target(row.name, name):
         for one in value if isinstance(value, tuple | list) else (value,):
             if type(one) is int:

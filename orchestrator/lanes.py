@@ -103,7 +103,10 @@ def cut_chunks(lane: Sequence[Change], list_seconds: Callable[[], float]) -> Ite
 
 def _parent(change: Change) -> str:
     """The row that writers of this change would fight for; itself where there is none."""
-    lane = OBJECT_TYPES[change.object_type].lane
+    row = OBJECT_TYPES[change.object_type]
+    if row.ends:  # the paths that NetBox traces through cables may meet anywhere
+        return row.name
+    lane = row.lane
     value: Any = change.after.get(lane, change.key.get(lane)) if lane else None
     if isinstance(value, Planned):
         return value.change_id

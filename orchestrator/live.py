@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType
-from orchestrator.generic import generic_value, mapped_value
+from orchestrator.generic import ends_of, ends_value, generic_value, mapped_value
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.schema import load_schema
 from orchestrator.values import host_of, live_value
@@ -37,6 +37,10 @@ class Table:
             if row["id"] in self.by_id:
                 continue
             self.by_id[row["id"]] = row
+            if self.row.ends:
+                for one in live_ends(self.row, row):
+                    self._by_label[one].append(row)
+                continue
             parent = None
             if above:
                 parent = live_parent(self.row, row) if either else live_value(row.get(above))
@@ -55,7 +59,7 @@ class Table:
         return self._by_label.get(label_key(self.row, label, parent), [])
 
     def at(self, place: Any) -> list[Row]:
-        """The same, by what `label_key` makes of label and parent."""
+        """The same, by what `label_key` makes of label and parent; cables, by one of their ends."""
         return self._by_label.get(place, [])
 
     def also_called(self, alias: str) -> list[Row]:
@@ -75,7 +79,7 @@ class Table:
 
 def label_key(row: ObjectType, label: Any, parent: Any = None) -> Any:
     """What makes two labels equal: case for devices, the host for addresses, the parent for components."""
-    if label is None:
+    if label is None or row.ends:
         return None
     text = str(label)
     if row.fold_case:
@@ -90,6 +94,11 @@ def live_parent(row: ObjectType, live: Row) -> Any:
     return row.parent_token(lambda name: live_value(live.get(name)))
 
 
+def live_ends(row: ObjectType, live: Row) -> frozenset[tuple[str, Any]]:
+    """All that a live cable connects (generic.py, `ends_of`)."""
+    return ends_of(row, lambda name: ends_value(live.get(name)))
+
+
 def live_above(row: ObjectType, live: Row) -> tuple[str, Any]:
     """The same as field and id (`ObjectType.parent_in`)."""
     return row.parent_in(lambda name: live_value(live.get(name)))
@@ -97,6 +106,8 @@ def live_above(row: ObjectType, live: Row) -> tuple[str, Any]:
 
 def called(row: ObjectType, live: Row) -> str:
     """How people call a live object: by its label, and by its id where it has none."""
+    if row.ends:
+        return str(live.get("label") or f"id {live['id']}")
     label = live.get(row.label)
     if isinstance(label, dict):  # a choice, or what an assignment is about
         label = label.get("display") or label.get("label")
@@ -138,13 +149,15 @@ def canonical_row(row: ObjectType, live: Row) -> dict[str, Any]:
     values = {
         key: raw if key in verbatim else live_value(raw, notations.get(key, ""))
         for key, raw in live.items()
-        if key not in row.mapped
+        if key not in row.mapped and key not in row.ends
     }
     values["custom_fields"] = live.get("custom_fields") or {}
     for name in row.generic:
         values[name] = generic_value(row, name, live)
     for name in row.mapped:
         values[name] = mapped_value(name, live.get(name))
+    for name in row.ends:
+        values[name] = ends_value(live.get(name))
     return values
 
 
@@ -154,6 +167,8 @@ def canonical_field(row: ObjectType, live: Row, name: str) -> Any:
         return generic_value(row, name, live)
     if name in row.mapped:
         return mapped_value(name, live.get(name))
+    if name in row.ends:
+        return ends_value(live.get(name))
     raw = live.get(name)
     if name == "custom_fields":
         return raw or {}
@@ -195,6 +210,8 @@ def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
     if row.alias:
         fields.add(row.alias)
     fields |= row.halves.keys()
+    if row.ends:
+        fields.add("profile")
     # Of an address, what it is on tells on which device it is.
     fields = fields | row.generic.keys() if row.by_host else fields - row.generic.keys()
     if any(OBJECT_TYPES[name].is_template for name in row.children):
@@ -206,7 +223,9 @@ def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
 def _apart(object_type: str) -> frozenset[str]:
     """Fields that a look at the type of their value does not settle."""
     row = OBJECT_TYPES[object_type]
-    return frozenset({*_verbatim(object_type), *row.generic, *row.mapped, *_notations(object_type)})
+    return frozenset(
+        {*_verbatim(object_type), *row.generic, *row.mapped, *row.ends, *_notations(object_type)}
+    )
 
 
 @cache
@@ -246,7 +265,10 @@ def _lookups(row: ObjectType, keys: Sequence[dict[str, Any]]) -> dict[str, set[A
     lookups: dict[str, set[Any]] = defaultdict(set)
     for key in keys:
         label = key.get(row.label)
-        if row.child_of:
+        if row.ends:
+            for name, one in ends_of(row, key.get):
+                lookups[row.pointer_filter(row.label, OBJECT_TYPES[name].model)].add(one)
+        elif row.child_of:
             name, parent = row.parent_in(key.get)
             lookups[f"{name}_id"].add(parent)
         elif label is None:
@@ -260,6 +282,11 @@ def _lookups(row: ObjectType, keys: Sequence[dict[str, Any]]) -> dict[str, set[A
 
 
 def _match(row: ObjectType, table: Table, key: dict[str, Any]) -> Row | None:
+    if row.ends:
+        wanted = ends_of(row, key.get)
+        return next(
+            (live for one in wanted for live in table.at(one) if live_ends(row, live) == wanted), None
+        )
     label = key.get(row.label)
     rows = table.labelled(label, row.parent_token(key.get)) if label is not None else table.by_id.values()
     for live in rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import count
 from typing import Any
@@ -69,7 +69,10 @@ def names_in(register: Register, changes: Sequence[Change]) -> dict[str, dict[in
                     continue
                 for object_type, one in pointed(row, field, value):
                     if one not in names[object_type]:
-                        names[object_type][one] = label_of(register, object_type, one)
+                        called = _ends_called(register, [(object_type, one)]) if field in row.ends else None
+                        names[object_type][one] = (
+                            next(called) if called else label_of(register, object_type, one)
+                        )
     return {object_type: known for object_type, known in names.items() if known}
 
 
@@ -91,7 +94,9 @@ def _full_name(register: Register, node: Node) -> tuple[str, ...]:
     parents, more = _naming_fields(node.row.name)
     for name in parents:
         token = values.get(name)
-        if isinstance(token, Node) and token.row is node.row:
+        if name in node.row.ends:
+            found += [", ".join(_ends_called(register, token))] if token else []
+        elif isinstance(token, Node) and token.row is node.row:
             found = [*_full_name(register, token)]  # which begins with all that the two have in common
         elif isinstance(token, Node) and token.row.child_of in parents:
             found.append(token.label)  # on the same device, which is named already
@@ -104,6 +109,13 @@ def _full_name(register: Register, node: Node) -> tuple[str, ...]:
     if more:
         found += [_called(register, node, name) for name in more if values.get(name) is not None]
     return tuple(found)
+
+
+def _ends_called(register: Register, ends: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    """What a cable connects, each with the object that it hangs on."""
+    for object_type, token in ends:
+        one = register.with_id(OBJECT_TYPES[object_type], token) if type(token) is int else token
+        yield title(register, one) if one is not None else f"{object_type} {token}"
 
 
 def _called(register: Register, node: Node, name: str) -> str:

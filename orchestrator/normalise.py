@@ -210,6 +210,9 @@ class _Reader:
         elif field in row.mapped:
             found = self.references.mapped(row, field, value, f"{entry.path}.{key}")
             found = _ABSENT if found is None else found
+        elif field in row.ends:
+            found = self.references.ends(row, field, value, f"{entry.path}.{key}")
+            found = _ABSENT if found is None else found
         elif spec.kind == "tags" or field in row.lists:
             found = self.references.several(row.lists.get(field, "tags"), value, f"{entry.path}.{key}")
             found = _ABSENT if found is None else found

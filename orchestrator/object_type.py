@@ -19,6 +19,7 @@ class Reading(StrEnum):
     BY_NAME = "by_name"  # large tables, asked for by the names that the document mentions
     BY_PARENT = "by_parent"  # components, asked for by the id of the object they hang on
     BY_ADDRESS = "by_address"  # IP addresses, asked for by host
+    BY_ENDS = "by_ends"  # cables, asked for by the ids of what they connect
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,8 @@ class ObjectType:
     references name it, too, where it has no slug. With `by_host` the label is an address and its host is
     what counts. `generic` has the object types that a pointer of two fields (`scope_type`, `scope_id`) may
     point to; a plain id means the first of them (generic.py). `mapped` has the fields that map positions
-    of a port to those of others, with the type of those. `deferred` are the references that are written
+    of a port to those of others, with the type of those; `ends` those that have what a cable connects, with
+    the types that it may be of: nothing is the end of two. `deferred` are the references that are written
     in the link pass, because the object they point to may itself need this one. `untold` are pointers that
     NetBox's schema shows as plain numbers, `demanded` fields that a new object must have; rows name those of
     which the schema does not say so; `refused` are fields that documents may not set, each with the reason.
@@ -63,6 +65,7 @@ class ObjectType:
     other_keys: tuple[str, ...] = ()
     generic: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mapped: Mapping[str, str] = field(default_factory=dict)
+    ends: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     deferred: tuple[str, ...] = ()
     untold: Mapping[str, str] = field(default_factory=dict)
     demanded: tuple[str, ...] = ()
@@ -117,7 +120,9 @@ class ObjectType:
 
     @cached_property
     def label_filter(self) -> str:
-        """NetBox's filter by labels, without regard to case where labels are the same without it."""
+        """NetBox's filter by labels, without regard to case where labels are the same without it; or none."""
+        if self.ends:
+            return ""
         if self.is_assignment:
             return self.filters[self.label]
         return f"{self.label}__ie" if self.fold_case else self.label
@@ -125,7 +130,7 @@ class ObjectType:
     @cached_property
     def is_assignment(self) -> bool:
         """Whether it has no name of its own: it is what it brings together, of which the label is one."""
-        return self.label in self.references
+        return self.label in self.references or self.label in self.ends
 
     @cached_property
     def can_be_implied(self) -> bool:
@@ -198,15 +203,17 @@ class ObjectType:
     def pointers(self) -> dict[str, tuple[str, ...]]:
         """Every field that points to other objects, with the types that they may be of."""
         of_one_type = {**self.references, **self.links, **self.lists}
-        return {name: (target,) for name, target in {**of_one_type, **self.mapped}.items()} | {**self.generic}
+        single = {name: (target,) for name, target in {**of_one_type, **self.mapped}.items()}
+        return {**single, **self.generic, **self.ends}
 
-    def pointer_filter(self, name: str) -> str:
+    def pointer_filter(self, name: str, model: str = "") -> str:
         """NetBox's filter for the objects whose field points to given ids; empty where it has none.
 
+        Of the ends of a cable, for those that are of a `model`: there, each kind has a filter of its own.
         NetBox refuses (HTTP 400) ids that do not exist. Where the target is a
         tree (roles, platforms), who points to its descendants is found, too.
         """
-        return self.filters.get(name, "")
+        return f"{model.partition('.')[2]}_id" if name in self.ends else self.filters.get(name, "")
 
 
 PLACES = ("sites", "locations", "regions", "site_groups")

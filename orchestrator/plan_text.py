@@ -155,6 +155,8 @@ def told_fields(change: Change, names: Names) -> Iterator[ToldField]:
 def _shown_in(row: ObjectType, name: str, value: Any, names: Names) -> str:
     """The value of a field in words; of ports that are mapped, each position with where it leads."""
     known = _labels(row, name, value, names)
+    if name in row.ends:
+        return _listed([_shown(one, known) for _, one in value or ()][:_MANY], len(value or ()))
     if name not in row.mapped or not value:
         return _shown(value, known)
     return _listed(

@@ -73,12 +73,15 @@ def _take_in(queries: Sequence[Query], live: Live, netbox: NetBox) -> None:
 
 @dataclass(slots=True)
 class _Wanted:
-    """What to look for in one type. `parents` has what its objects hang on, by the field that says so."""
+    """What to look for in one type. `parents` has what its objects hang on, by the field that says so,
+    `ends` what they connect, by type.
+    """
 
     labels: set[str] = field(default_factory=set)
     others: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     ids: set[int] = field(default_factory=set)
     parents: dict[str, dict[Any, Reference]] = field(default_factory=lambda: defaultdict(dict))
+    ends: dict[str, list[Reference]] = field(default_factory=lambda: defaultdict(list))
     fields: set[str] = field(default_factory=set)
     declared: int = 0
 
@@ -109,13 +112,10 @@ class _Collector:
         fields = entry.fields
         if not fields.keys() <= want.fields:
             want.fields.update(fields)
-        label = fields.get(row.label)
-        if label is None:
-            for other in row.other_keys:
-                if fields.get(other):
-                    want.others[other].add(fields[other])
+        if row.ends:
+            _want_ends(row, want, fields)
         else:
-            _want_label(row, want, label)
+            _want_named(row, want, fields)
         if row.child_of:
             self._parents(row, want, fields)
         for value in fields.values():
@@ -196,6 +196,23 @@ def _with_what_names_it(object_type: str) -> tuple[str, ...]:
     return (object_type, *(target for name, target, _ in _beside(object_type) if name in key))
 
 
+def _want_ends(row: ObjectType, want: _Wanted, fields: Mapping[str, Any]) -> None:
+    for end in row.ends:
+        for reference in fields.get(end, ()):
+            want.ends[reference.object_type].append(reference)
+
+
+def _want_named(row: ObjectType, want: _Wanted, fields: Mapping[str, Any]) -> None:
+    """An object by its label, or by what can stand in for that."""
+    label = fields.get(row.label)
+    if label is not None:
+        _want_label(row, want, label)
+        return
+    for other in row.other_keys:
+        if fields.get(other):
+            want.others[other].add(fields[other])
+
+
 def _want_label(row: ObjectType, want: _Wanted, label: Any) -> None:
     if not label:
         return
@@ -227,13 +244,17 @@ def _cheaper_whole(
 
 def _keys_of(row: ObjectType, want: _Wanted) -> int:
     """About how many values a filter would need."""
+    if row.reading is Reading.BY_ENDS:
+        return want.declared
     if row.reading is not Reading.BY_PARENT:
         return len(want.labels)
     return max(sum(map(len, want.parents.values())), want.declared)
 
 
 def _asks_parents(row: ObjectType, unread: Sequence[ObjectType]) -> bool:
-    """Whether the ids of its parents, which it is asked for by, are yet to be read."""
+    """Whether the ids of its parents, or of its ends, which it is asked for by, are yet to be read."""
+    if row.reading is Reading.BY_ENDS:
+        return any(one.name in row.ends[row.label] for one in unread)
     above = [OBJECT_TYPES[row.references[name]] for name in row.parents]
     return row.reading is Reading.BY_PARENT and any(one in unread for one in above)
 
@@ -284,10 +305,27 @@ def _by_address(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
     return {"address": want.labels}
 
 
+def _by_ends(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
+    return {
+        row.pointer_filter(row.label, OBJECT_TYPES[name].model): _ids_at_ends(references, live.table(name))
+        for name, references in want.ends.items()
+    }
+
+
+def _ids_at_ends(references: Iterable[Reference], table: Table) -> set[int]:
+    """The live objects that these may mean, by their labels: what they hang on is told apart later."""
+    named = {str((one.parts or {}).get(table.row.label) or one.name) for one in references}
+    ids = {one.id for one in references if one.id is not None}
+    return ids | {
+        id_ for id_, row in table.by_id.items() if str(live_value(row.get(table.row.label))) in named
+    }
+
+
 _FILTERS: dict[Reading, Callable[[ObjectType, _Wanted, Live], _Keys]] = {
     Reading.BY_NAME: _by_name,
     Reading.BY_PARENT: _by_parent,
     Reading.BY_ADDRESS: _by_address,
+    Reading.BY_ENDS: _by_ends,
 }
 
 

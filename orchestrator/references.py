@@ -120,12 +120,37 @@ class ReferenceReader:
 
         Of interfaces, those of devices and those of virtual machines: `{device: sw-1, name: Vlan1}`.
         """
-        kinds = {OBJECT_TYPES[name].word: name for name in row.generic[field]}
+        return self._one_of(row.generic[field], field, value, path)
+
+    def ends(self, row: ObjectType, field: str, value: Any, path: str) -> tuple[Reference, ...] | None:
+        """What a cable connects at one end, one or a list: `{device: sw-1, name: Gi1}`, `{front_port: ...}`.
+
+        Also as NetBox has it: `{object_type: dcim.interface, object_id: 7}`.
+        """
+        if isinstance(value, list):
+            found = [self._end(row, field, one, f"{path}[{at}]") for at, one in enumerate(value)]
+        else:
+            found = [self._end(row, field, value, path)]
+        there = tuple(one for one in found if one is not None)
+        return there if len(there) == len(found) else None
+
+    def _end(self, row: ObjectType, field: str, value: Any, path: str) -> Reference | None:
+        if not isinstance(value, Mapping) or value.keys() != {"object_type", "object_id"}:
+            return self._one_of(row.ends[field], field, value, path)
+        types = {OBJECT_TYPES[name].model: name for name in row.ends[field]}
+        if (kind := value["object_type"]) in types:
+            return self.by_id(types[kind], value["object_id"], f"{path}.object_id")
+        message = f"a cable cannot end at {shorten(kind)}"
+        self.problem(f"{path}.object_type", message, f"one of: {', '.join(types)}")
+        return None
+
+    def _one_of(self, targets: tuple[str, ...], field: str, value: Any, path: str) -> Reference | None:
+        kinds = {OBJECT_TYPES[name].word: name for name in targets}
         if isinstance(value, Mapping) and len(value) == 1 and (kind := next(iter(value))) in kinds:
             return self.reference(kinds[kind], value[kind], f"{path}.{kind}")
         if isinstance(value, Mapping):
             interfaces = [HOSTS[host] for host in HOSTS if host in value or "id" in value]
-            if known := [one for one in interfaces if one in row.generic[field]]:
+            if known := [one for one in interfaces if one in targets]:
                 return self.reference(known[0], value, path)
         hint = f"write {{{next(iter(kinds))}: NAME}}; it may be a {' or '.join(kinds)}"
         self.problem(path, f"expected a mapping that says what {field} is, got {shorten(value)}", hint)
@@ -153,6 +178,9 @@ class ReferenceReader:
             found = self.object_id(value["id"], f"{path}.id")
             return None if found is None else Reference(object_type, path, id=found)
         row = OBJECT_TYPES[object_type]
+        if row.ends:
+            self.problem(path, f"a {row.noun} is told apart by what it connects", "name it by id")
+            return None
         allowed = [row.label, row.alias or "slug", *row.key, *row.optional_key, *row.other_keys]
         parts: dict[str, Any] = {}
         for key, part in value.items():

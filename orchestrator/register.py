@@ -6,14 +6,14 @@ Filled by resolve.py while it pairs and resolves; read by plan.py afterwards.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, TEMPLATED, ObjectType
 from orchestrator.desired import Reference
-from orchestrator.generic import generic_target
+from orchestrator.generic import ends_of, generic_target
 from orchestrator.graph import type_order
 from orchestrator.live import Live, called, canonical_field, canonical_row, label_key
 from orchestrator.models import Planned
@@ -77,7 +77,9 @@ class Node:
     def label(self) -> str:
         """How people call it."""
         if self.row.is_assignment:
-            return "/".join(self.full_name) or (called(self.row, self.live) if self.live else self.row.noun)
+            return (" <> " if self.row.ends else "/").join(self.full_name) or (
+                called(self.row, self.live) if self.live else self.row.noun
+            )
         name = self.values.get(self.row.label) or self.fact(self.row.label)
         if type(name) is str:
             return name
@@ -90,6 +92,27 @@ class Node:
         if name in self.values or self.live is None:
             return self.values.get(name)
         return canonical_field(self.row, self.live, name)
+
+    def turn_like(self, other: Callable[[str], Any]) -> None:
+        """Let the ends of a cable be A and B as those of another one are, and in the same order.
+
+        Which end is which, and the order, says something where a profile is given (NetBox 4.5).
+        """
+        (first, second), values = self.row.ends, self.values
+        theirs = {name: {*(other(name) or ())} for name in self.row.ends}
+        if not values.get("profile"):
+            straight = sum(len(theirs[name].intersection(values.get(name, ()))) for name in theirs)
+            across = len(theirs[first].intersection(values.get(second, ()))) + len(
+                theirs[second].intersection(values.get(first, ()))
+            )
+            if across > straight:
+                turned = {
+                    new: values.pop(old) for new, old in ((second, first), (first, second)) if old in values
+                }
+                values |= turned
+            for name in theirs:
+                if theirs[name] == {*values.get(name, ())} and not self.fact("profile"):
+                    values[name] = other(name)
 
     @property
     def parent(self) -> Any:
@@ -115,6 +138,8 @@ class Register:
         self._look_alikes: dict[str, LookAlikes] = {}
         # What declared templates are called, by their type and by the device type that they are of.
         self._templates: dict[tuple[str, Any], list[str]] = defaultdict(list)
+        # What cables end at, with the cable.
+        self._ends: dict[tuple[str, Any], Node] = {}
         # What gets components from the modules that are put into it, by its token.
         self._modules: dict[Any, list[Node]] = defaultdict(list)
 
@@ -132,6 +157,8 @@ class Register:
         if row.comes_with and row.child_of:
             self._modules[node.parent].append(node)
         self._by_key.setdefault(identity, node)
+        for one in ends_of(row, node.fact) if row.ends else ():
+            self._ends.setdefault(one, node)
         if row.slug_from and not alias:
             alias = slugify(str(label or ""))
         if label is not None:
@@ -150,6 +177,10 @@ class Register:
         self._of_live[node.row.name, live["id"]] = node
         return None
 
+    def at_end(self, one: tuple[str, Any]) -> Node | None:
+        """The cable that was added and ends there."""
+        return self._ends.get(one)
+
     def twins(self, node: Node, identity: Identity) -> list[Node]:
         """The Nodes that were added and mean the same object, as far as one can tell."""
         label = node.values.get(node.row.label)
@@ -157,7 +188,7 @@ class Register:
             return []
         if (exact := self._by_key.get(identity)) is not None:
             return [exact]
-        if label is None or node.live is not None or node.row.tells_all:
+        if label is None or node.live is not None or node.row.tells_all or node.row.ends:
             return []
         known = self._by_label[node.row.name].get(node.place, ())
         return [other for other in known if not other.unclear and _compatible(node, other)]
@@ -331,6 +362,8 @@ def identity_of(node: Node) -> Identity:
     row, values = node.row, node.values
     if node.live is not None:
         return (row.name, "id", node.live["id"])
+    if row.ends and not node.unclear:
+        return (row.name, ends_of(row, values.get))
     if values.get(row.label) is None:
         return (row.name, *natural_key(node).items())
     parts = [values.get(name) for name in _beyond_place(row.name)]

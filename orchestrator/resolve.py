@@ -16,7 +16,7 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Options, Reference
 from orchestrator.errors import Problem
-from orchestrator.generic import generic_token
+from orchestrator.generic import ends_of, generic_token
 from orchestrator.live import Live, canonical_field, label_key, live_above, live_parent
 from orchestrator.narrowing import agrees, fits, narrow, narrow_addresses, shares_key
 from orchestrator.ports import Row
@@ -73,6 +73,8 @@ class Resolver:
         if entry.match is not None:
             self._pair_by_match(node, entry.match)
         node.settle_place()
+        if node.row.ends and not node.unclear:
+            self._settle_ends(node)
         identity = identity_of(node)
         twins = self.register.twins(node, identity)
         if len(twins) > 1:
@@ -128,6 +130,10 @@ class Resolver:
             value = self._resolve_several(value, scope)
         elif name in node.row.mapped:
             value = self._resolve_mapped(value, scope)
+        elif name in node.row.ends:
+            found = [self.resolve(reference, scope) for reference in value]
+            value = tuple((one.row.name, one.token) for one in found if one is not None)
+            node.unclear = node.unclear or len(value) < len(found)
         node.values[name] = value
 
     def _resolve_several(self, references: Iterable[Reference], scope: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -157,12 +163,33 @@ class Resolver:
                     "keep one of them, or make them agree",
                 )
 
+    def _settle_ends(self, node: Node) -> None:
+        """Which cable connects what this one is to connect, from whichever end it is written."""
+        row, ends = node.row, ends_of(node.row, node.values.get)
+        if len(ends) < sum(len(node.values.get(name, ())) for name in row.ends):
+            self.problem(node.path, "connects something to itself", "name each termination once")
+        twin = next((twin for one in ends if (twin := self.register.at_end(one)) is not None), None)
+        if twin is not None and not (twin.unclear or ends_of(row, twin.values.get) == ends):
+            message = f"ends where the {row.noun} at {twin.path} ends"
+            self.problem(node.path, message, "each termination takes one cable")
+        if twin is not None:
+            node.turn_like(twin.values.get)
+            return
+        if node.live is None:
+            self._pair(node)
+        if (live := node.live) is not None:
+            node.turn_like(lambda name: canonical_field(row, live, name))
+
     # -- pairing with live objects ---------------------------------------------
 
     def _pair(self, node: Node) -> None:
         rows = self._live_twins(node)
         if len(rows) > 1:
-            ids = ", ".join(str(row["id"]) for row in rows)
+            ids = ", ".join(str(row["id"]) for row in sorted(rows, key=itemgetter("id")))
+            if node.row.ends:
+                message = f"its ends are on {len(rows)} {node.row.name} in NetBox (ids {ids})"
+                self.problem(node.path, message, "delete what is in the way there, or leave this one out")
+                return
             more = " or ".join((*(("interface",) if node.row.generic else ()), *node.row.optional_key, "id"))
             found = f"{node.label!r} may be any of {len(rows)} {node.row.name} in NetBox (ids {ids})"
             self.problem(node.path, found, f"say which by {more}")
@@ -171,6 +198,11 @@ class Resolver:
 
     def _live_twins(self, node: Node) -> list[Row]:
         row, values = node.row, node.values
+        if row.ends:
+            table = self.register.live.table(row.name)
+            return list(
+                {live["id"]: live for one in ends_of(row, values.get) for live in table.at(one)}.values()
+            )
         label = values.get(row.label)
         if label is None:
             return self.register.rows_by_other_keys(row, values)
@@ -466,6 +498,6 @@ def _live_place(node: Node) -> Any:
 def _pointers(object_type: str) -> tuple[tuple[str, ...], frozenset[str]]:
     """The fields that may point to what the entry hangs on or needs, and those with the links as well."""
     row = OBJECT_TYPES[object_type]
-    pointers = (*row.references, *row.lists, *row.generic, *row.mapped)
+    pointers = (*row.references, *row.lists, *row.generic, *row.mapped, *row.ends)
     first = [name for name in pointers if name in row.key]  # on the same device as the entry
     return tuple(dict.fromkeys((*first, *pointers))), frozenset((*pointers, *row.links))

@@ -24,7 +24,7 @@ class FieldSpec:
     """One writable field.
 
     `kind` is string, integer, number, boolean, choice, reference, references, list, texts, numbers, ports,
-    tags, object or json.
+    ends, tags, object or json.
     `notation` names the one in which NetBox stores text, where it has its own (values.py).
     `target` is the object type that a reference, or each of several, points to; empty where the catalog
     does not have it. `filter` finds who points to given ids by this field, where NetBox has such a filter.

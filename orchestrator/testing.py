@@ -23,7 +23,7 @@ from orchestrator.errors import (
     UnknownOutcomeError,
     UnreachableError,
 )
-from orchestrator.generic import mapped_fields, mapped_value, pointed
+from orchestrator.generic import ends_value, mapped_fields, mapped_value, pointed
 from orchestrator.netbox.changelog import is_message, parse_moment
 from orchestrator.netbox.queries import check_ids, check_query
 from orchestrator.netbox.rest import MAX_MESSAGE_LENGTH, to_wire
@@ -265,6 +265,9 @@ class MemoryNetBox:
             else:
                 shown[name] = deepcopy(value) if isinstance(value, dict | list) else value
         shown |= {name: mapped_fields(name, mapped_value(name, live.get(name))) for name in row.mapped}
+        for name in row.ends:
+            ends = pointed(row, name, ends_value(live.get(name)))
+            shown[name] = [{"object_type": OBJECT_TYPES[kind].model, "object_id": one} for kind, one in ends]
         for name in row.generic:
             there = points_to(row, name, live)
             shown[name] = {"id": live[f"{name}_id"], "display": there} if there else None
@@ -324,9 +327,13 @@ def _rejected(refused: Mapping[int, str], sent: int) -> RejectedError:
 @cache
 def _pointers(object_type: str) -> dict[str, list[str]]:
     """Filter by the id of a target -> the fields that point to it."""
-    row, found = OBJECT_TYPES[object_type], defaultdict(list)
-    for name in row.pointers():
-        found[row.pointer_filter(name)].append(name)
+    row = OBJECT_TYPES[object_type]
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, targets in row.pointers().items():
+        for target in targets:
+            asks = row.pointer_filter(name, OBJECT_TYPES[target].model)
+            if name not in found[asks]:
+                found[asks].append(name)
     return found
 
 
@@ -354,7 +361,7 @@ def _matcher(
     if name == "address":
         return lambda live: live["address"] in texts or host_of(live["address"]) in texts
     if pointers := _pointers(row.name).get(name):
-        return lambda live: any(_holds(row, pointer, live, texts) for pointer in pointers)
+        return lambda live: any(_holds(row, pointer, live, texts, name) for pointer in pointers)
     field = name.removesuffix("__ie")
     if name.endswith("__ie") or (row.fold_case and name == row.label):
         folded = {text.lower() for text in texts}
@@ -362,8 +369,14 @@ def _matcher(
     return lambda live: str(live.get(field)) in texts
 
 
-def _holds(row: ObjectType, pointer: str, live: Row, ids: Collection[str]) -> bool:
-    """Whether a field points to one of these ids, of whichever type."""
+def _holds(row: ObjectType, pointer: str, live: Row, ids: Collection[str], asks: str) -> bool:
+    """Whether a field points to one of these ids, of whichever type; an end of a cable, of that asked for."""
+    if pointer in row.ends:
+        ends = pointed(row, pointer, ends_value(live.get(pointer)))
+        return any(
+            str(one) in ids and row.pointer_filter(pointer, OBJECT_TYPES[kind].model) == asks
+            for kind, one in ends
+        )
     if pointer in row.mapped:
         return any(str(port) in ids for _, port in pointed(row, pointer, points_to(row, pointer, live)))
     value = live.get(f"{pointer}_id" if pointer in row.generic else pointer)

@@ -14,7 +14,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, TEMPLATED, ObjectType
-from orchestrator.generic import generic_value, mapped_value, pointed
+from orchestrator.generic import ends_value, generic_value, mapped_value, pointed
+from orchestrator.live import live_ends
 from orchestrator.ports import Row
 from orchestrator.schema import FieldSpec, load_schema
 from orchestrator.testing_custom_fields import (
@@ -34,6 +35,7 @@ _DEFAULTS: Mapping[str, Row] = {
     "devices": {"status": "active"},
     "interfaces": {"enabled": True, "mgmt_only": False, "mark_connected": False},
     "ip_addresses": {"status": "active"},
+    "cables": {"status": "connected"},
     "custom_fields": DEFINITION_DEFAULTS,
 }
 _SHARED_ROLES = {"anycast", "vip", "vrrp", "hsrp", "glbp", "carp"}
@@ -211,7 +213,7 @@ def _copied(kind: ObjectType) -> tuple[str, ...]:
 
 
 def _empty(spec: FieldSpec) -> Any:
-    if spec.kind in ("tags", "list", "references", "texts", "numbers", "ports"):
+    if spec.kind in ("tags", "list", "references", "texts", "numbers", "ports", "ends"):
         return []
     if spec.kind == "object":
         return {}
@@ -222,6 +224,8 @@ def points_to(row: ObjectType, name: str, live: Row) -> Any:
     """What a field of a row points to: an id, or text where that is of a type beyond the catalog."""
     if name in row.mapped:
         return mapped_value(name, live.get(name))
+    if name in row.ends:
+        return ends_value(live.get(name))
     return generic_value(row, name, live) if name in row.generic else live.get(name)
 
 
@@ -265,6 +269,14 @@ def _check_address(tables: MemoryTables, address: Row) -> None:
             raise RefusalError(f"address: Duplicate IP address found in global table: {other['address']}")
 
 
+def _check_cable(tables: MemoryTables, cable: Row) -> None:
+    row = OBJECT_TYPES["cables"]
+    mine = live_ends(row, cable)
+    for other in tables.rows["cables"].values():
+        if other["id"] != cable["id"] and mine & live_ends(row, other):
+            raise RefusalError(f"Duplicate termination found: cable {other['id']}")
+
+
 def _check_definition(tables: MemoryTables, definition: Row) -> None:
     if refusal := definition_refusal(definition):
         raise RefusalError(refusal)
@@ -273,5 +285,6 @@ def _check_definition(tables: MemoryTables, definition: Row) -> None:
 _CHECKS: Mapping[str, Callable[[MemoryTables, Row], None]] = {
     "devices": _check_device,
     "ip_addresses": _check_address,
+    "cables": _check_cable,
     "custom_fields": _check_definition,
 }

@@ -55,6 +55,8 @@ def _type_fields(openapi: dict[str, Any], row: ObjectType) -> dict[str, dict[str
             spec["filter"] = next((name for name in _filters_for(key, target) if name in filters), "")
         if key in row.mapped:
             spec["kind"] = "ports"
+        elif key in row.ends:
+            spec["kind"] = "ends"
         elif key in row.key and spec["kind"] == "list":
             spec["kind"] = "numbers"
         if has_notation(key) and (row.name, key) not in _PLAIN_TEXT:

@@ -26,7 +26,12 @@ def known_filters(row: ObjectType) -> frozenset[str]:
     if "tags" in specs:
         texts.add("tag")
     names = {"id", row.label_filter, *texts}
-    return frozenset((names | {row.pointer_filter(name) for name in row.pointers()}) - {""})
+    pointers = {
+        row.pointer_filter(name, OBJECT_TYPES[target].model)
+        for name, targets in row.pointers().items()
+        for target in targets
+    }
+    return frozenset((names | pointers) - {""})
 
 
 def check_query(query: Query) -> Values:

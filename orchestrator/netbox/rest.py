@@ -24,7 +24,7 @@ from orchestrator.errors import (
     RejectedError,
     UnknownOutcomeError,
 )
-from orchestrator.generic import generic_fields, mapped_fields
+from orchestrator.generic import ends_fields, generic_fields, mapped_fields
 from orchestrator.netbox.answers import not_netbox
 from orchestrator.netbox.attached import Attachment, attachments_of, in_words
 from orchestrator.netbox.changelog import (
@@ -347,6 +347,8 @@ def to_wire(row: ObjectType, canonical: Row) -> Row:
             wire |= generic_fields(row, name, value)
         elif name in row.mapped:
             wire[name] = mapped_fields(name, value)
+        elif name in row.ends:
+            wire[name] = ends_fields(value)
         else:
             wire[name] = wire_value(specs.get(name), value)
     return wire

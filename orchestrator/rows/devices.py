@@ -17,6 +17,19 @@ _COMPONENTS = (
     "front_ports",
 )
 
+_CABLED = (
+    "interfaces",
+    "console_ports",
+    "console_server_ports",
+    "power_ports",
+    "power_outlets",
+    "power_feeds",
+    "front_ports",
+    "rear_ports",
+    "circuit_terminations",
+)
+"""What NetBox lets a cable end at (dcim/constants.py, CABLE_TERMINATION_MODELS)."""
+
 _AT_CREATION = "NetBox asks it once and forgets it; a new module comes with the components of its type"
 
 ROWS = (
@@ -158,6 +171,18 @@ ROWS = (
         unique=(("device", "parent", "name"), ("asset_tag",)),
         generic={"component": _COMPONENTS},
         untold={"parent": "inventory_items"},
+    ),
+    ObjectType(
+        "cables",
+        "dcim/cables",
+        label="a_terminations",
+        key=("a_terminations", "b_terminations"),
+        ends={"a_terminations": _CABLED, "b_terminations": _CABLED},
+        demanded=("a_terminations", "b_terminations"),
+        reading=Reading.BY_ENDS,
+        create_seconds=0.1,
+        update_seconds=0.1,
+        delete_seconds=0.1,
     ),
     component("device_bays", "dcim/device-bays", templated=True, deferred=("installed_device",)),
 )

@@ -85,6 +85,8 @@ def _declare(row: ObjectType, mark: str, document: Document) -> None:
         needed = name in (*row.key, *row.demanded)
         if needed and (row.name, name) in _INTERFACES:
             entry[name] = _interface(_INTERFACES[row.name, name], f"{mark} {name}", mark, document)
+        elif name in row.ends:
+            entry[name] = [_interface("1000base-t", f"{mark} {name}", mark, document)]
         elif needed and name in row.generic:
             target = row.generic[name][0]
             entry[name] = {OBJECT_TYPES[target].word: _declared(target, mark, document)}

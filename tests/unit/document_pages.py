@@ -129,9 +129,12 @@ def _field_rows(object_type: str) -> Iterator[str]:
 
 def _type_of(name: str, spec: FieldSpec, row: ObjectType) -> str:
     target = next(iter(row.pointers().get(name, ())), "")
-    if target and spec.kind != "ports":
+    if target and spec.kind not in ("ports", "ends"):
         several = "replacing those there are, list of" if name in row.lists else "one of"
         return f"{several} [{target}](#{target})" if OBJECT_TYPES[target].ensured else f"{several} {target}"
+    if name in row.ends:
+        kinds = ", ".join(f"`{{{OBJECT_TYPES[one].word}: ...}}`" for one in row.ends[name])
+        return f"one or a list of {kinds}; of an interface `{{device: NAME, name: NAME}}` will do"
     if spec.kind == "ports":
         parts = ", ".join(mapped_parts(name))
         return f"list of mappings with {parts}, replacing those there are; [{target}](#{target})"
