@@ -166,6 +166,9 @@ class _Writer:
         if name in row.lists:
             said = [self._names[row.lists[name]].of(one, live) for one in value]
             return self._leave_out(row, name) if None in said else said
+        if name in row.ends:
+            said = [{OBJECT_TYPES[kind].word: self._names[kind].of(one, live)} for kind, one in value]
+            return self._leave_out(row, name) if any(None in one.values() for one in said) else said
         if name in row.mapped:
             position, port, its_position = mapped_parts(name)
             said = [

@@ -11,7 +11,7 @@ from orchestrator.catalog import OBJECT_TYPES, ObjectType, Reading
 from orchestrator.errors import AccessError
 from orchestrator.generic import pointed
 from orchestrator.graph import type_order
-from orchestrator.live import Live, canonical_field
+from orchestrator.live import Live, canonical_field, live_ends
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.reading import asking_for_namesakes
 from orchestrator.schema import load_schema
@@ -39,6 +39,7 @@ def gather(netbox: NetBox, seeds: Ids) -> Gathered:
     _take(netbox, found, seeds)
     linked = _referred_to(found.rows, with_links=True)
     _take_components(netbox, found)
+    _take_cables(netbox, found)
     tried: dict[str, set[int]] = defaultdict(set)
     while missing := _untried(linked, tried, found.rows) or _untried(
         _referred_to(found.rows), tried, found.rows
@@ -79,6 +80,21 @@ def _take_components(netbox: NetBox, found: Gathered) -> None:
             if ids:
                 rows = netbox.read(Query(name, _fields(row), row.pointer_filter(pointer), ids))
                 found.rows.table(name).add(one for one in rows if _on(row, pointer, one, owner))
+
+
+def _take_cables(netbox: NetBox, found: Gathered) -> None:
+    """The cables of which every end has been read: those that lead out of it stay."""
+    for row in (one for one in OBJECT_TYPES.values() if one.ends):
+        rows = found.rows
+        for kind in row.ends[row.label]:
+            if ids := sorted(rows.table(kind).by_id):
+                asks = row.pointer_filter(row.label, OBJECT_TYPES[kind].model)
+                cables = netbox.read(Query(row.name, _fields(row), asks, ids))
+                rows.table(row.name).add(
+                    live
+                    for live in cables
+                    if all(one in rows.table(name).by_id for name, one in live_ends(row, live))
+                )
 
 
 def _on(row: ObjectType, pointer: str, live: Row, owner: str) -> bool:

@@ -11,10 +11,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import product
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType, Reading
 from orchestrator.desired import Desired, Entry, Reference
+from orchestrator.generic import ends_value
 from orchestrator.graph import type_order
 from orchestrator.live import Live, Table, fields_of, label_key
 from orchestrator.ports import Extent, NetBox, Query, Row
@@ -36,6 +38,7 @@ def read_live(desired: Desired, netbox: NetBox) -> Live:
         queries = [query for row in ready for query in _queries(row, wanted[row.name], live, whole)]
         _take_in(queries, live, netbox)
         left = [row for row in left if row not in ready]
+    _name_ends(live)
     _read_neighbours({name: want for name, want in wanted.items() if name not in whole}, live, netbox)
     return live
 
@@ -61,6 +64,22 @@ def _read_neighbours(wanted: Mapping[str, _Wanted], live: Live, netbox: NetBox) 
             fields = fields_of(OBJECT_TYPES[other], wanted[other].fields if other in wanted else ())
             queries += _asking(OBJECT_TYPES[other], fields, {f"{above}_id": parents})
     _take_in(queries, live, netbox)
+
+
+def _name_ends(live: Live) -> None:
+    """What live cables end at may be on devices that the document does not mention: it comes with them."""
+    for table in [one for one in live.tables.values() if one.row.ends]:
+        for name, cable in product(table.row.ends, table.by_id.values()):
+            for (kind, _), end in zip(ends_value(cable.get(name)), cable.get(name) or (), strict=True):
+                if kind in OBJECT_TYPES and end.get("object"):
+                    _take_in_nested(OBJECT_TYPES[kind], end["object"], live)
+
+
+def _take_in_nested(row: ObjectType, nested: Row, live: Live) -> None:
+    live.table(row.name).add([nested])
+    for above in row.parents:
+        if OBJECT_TYPES[row.references[above]].label in (nested.get(above) or {}):
+            live.table(row.references[above]).add([nested[above]])
 
 
 def _take_in(queries: Sequence[Query], live: Live, netbox: NetBox) -> None:

@@ -186,9 +186,12 @@ class Register:
         label = node.values.get(node.row.label)
         if node.unclear:
             return []
+        if node.row.ends and (ends := ends_of(node.row, node.values.get)):
+            there = {self._ends[one] for one in ends if one in self._ends}
+            return [other for other in there if ends_of(node.row, other.fact) == ends]
         if (exact := self._by_key.get(identity)) is not None:
             return [exact]
-        if label is None or node.live is not None or node.row.tells_all or node.row.ends:
+        if label is None or node.live is not None or node.row.tells_all:
             return []
         known = self._by_label[node.row.name].get(node.place, ())
         return [other for other in known if not other.unclear and _compatible(node, other)]

@@ -169,11 +169,11 @@ class Resolver:
         if len(ends) < sum(len(node.values.get(name, ())) for name in row.ends):
             self.problem(node.path, "connects something to itself", "name each termination once")
         twin = next((twin for one in ends if (twin := self.register.at_end(one)) is not None), None)
-        if twin is not None and not (twin.unclear or ends_of(row, twin.values.get) == ends):
+        if twin is not None and not (twin.unclear or ends_of(row, twin.fact) == ends):
             message = f"ends where the {row.noun} at {twin.path} ends"
             self.problem(node.path, message, "each termination takes one cable")
         if twin is not None:
-            node.turn_like(twin.values.get)
+            node.turn_like(twin.fact)
             return
         if node.live is None:
             self._pair(node)

@@ -267,7 +267,14 @@ class MemoryNetBox:
         shown |= {name: mapped_fields(name, mapped_value(name, live.get(name))) for name in row.mapped}
         for name in row.ends:
             ends = pointed(row, name, ends_value(live.get(name)))
-            shown[name] = [{"object_type": OBJECT_TYPES[kind].model, "object_id": one} for kind, one in ends]
+            shown[name] = [
+                {
+                    "object_type": OBJECT_TYPES[kind].model,
+                    "object_id": one,
+                    "object": self._nested(kind, one),
+                }
+                for kind, one in ends
+            ]
         for name in row.generic:
             there = points_to(row, name, live)
             shown[name] = {"id": live[f"{name}_id"], "display": there} if there else None
@@ -299,13 +306,17 @@ class MemoryNetBox:
 
     def _nested(self, object_type: str, object_id: int) -> Row:
         row, live = OBJECT_TYPES[object_type], self.tables[object_type][object_id]
-        parent = {name: {"id": live[name]} for name in row.parents if live[name] is not None}
+        parent = {name: self._named(row.references[name], live[name]) for name in row.parents if live[name]}
         return {
             "id": object_id,
             "display": str(live.get(row.label)),
             row.label: live.get(row.label),
             **parent,
         }
+
+    def _named(self, object_type: str, object_id: int) -> Row:
+        label = OBJECT_TYPES[object_type].label
+        return {"id": object_id, label: self.tables[object_type][object_id].get(label)}
 
 
 def _fail_before(fault: Fault) -> None:
