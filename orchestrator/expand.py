@@ -33,26 +33,48 @@ class RangeError(ValueError):
 def expand_entry(entry: Mapping[str, Any], label: str) -> Iterable[Mapping[str, Any]]:
     """One mapping per value of the ranges in `entry[label]`; the entry itself when there are none.
 
+    A label that is a mapping or a list, as of a cable, may have its ranges anywhere inside.
+
     Raises RangeError for a range that is malformed or larger than MAX_ENTRIES.
     """
-    text = entry.get(label)
-    if not isinstance(text, str) or "[" not in text or not _RANGE.search(text):
+    texts = list(texts_in(entry.get(label)))
+    values = [_values(match.group(1)) for text in texts if "[" in text for match in _RANGE.finditer(text)]
+    if not values:
         return (entry,)
-    values = [_values(match.group(1)) for match in _RANGE.finditer(text)]
     size = 1
     for column in values:
         size *= len(column)
     if size > MAX_ENTRIES:
-        raise RangeError(f"{text!r} stands for {size:,} entries; at most {MAX_ENTRIES:,} are allowed")
+        named = ", ".join(texts)
+        raise RangeError(f"{named!r} stands for {size:,} entries; at most {MAX_ENTRIES:,} are allowed")
     return _filled(entry, label, values)
 
 
 def _filled(entry: Mapping[str, Any], label: str, values: Iterable[list[str]]) -> Iterator[Mapping[str, Any]]:
     for combination in itertools.product(*values):
         filled = {key: _fill(item, combination) for key, item in entry.items()}
-        parts = iter(combination)
-        filled[label] = Filled(_RANGE.sub(lambda _: next(parts), entry[label]))  # noqa: B023 - used at once
+        filled[label] = _with_parts(entry[label], iter(combination))
         yield filled
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text in a label, in order."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from texts_in(one)
+
+
+def _with_parts(value: Any, parts: Iterator[str]) -> Any:
+    """A label with what comes next in place of each range."""
+    if isinstance(value, Mapping):
+        return {key: _with_parts(one, parts) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_with_parts(one, parts) for one in value]
+    if isinstance(value, str) and _RANGE.search(value):
+        return Filled(_RANGE.sub(lambda _: next(parts), value))
+    return value
 
 
 def _values(body: str) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
+from orchestrator.expand import texts_in
 from orchestrator.gathering import Gathered, Ids, gather
 from orchestrator.generic import generic_value, mapped_parts, pointed
 from orchestrator.live import canonical_row, live_above
@@ -79,7 +80,8 @@ class _Writer:
             live = [one for one in self._rows.table(name).by_id.values() if one["id"] not in placed]
             if entries := self._entries(row, [(one, {}) for one in live]):
                 lists[name] = entries
-        if any("[" in str(entry.get(OBJECT_TYPES[name].label)) for name, entry in _all_entries(lists)):
+        labels = (entry.get(OBJECT_TYPES[name].label) for name, entry in _all_entries(lists))
+        if any("[" in text for label in labels for text in texts_in(label)):
             self._exported.document["options"] = {"expand": False}  # brackets in names are no ranges here
         if defaults := _take_defaults(lists):
             self._exported.document["defaults"] = defaults

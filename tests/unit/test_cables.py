@@ -101,6 +101,13 @@ def test_one_end_moves_and_moves_back(netbox: MemoryNetBox) -> None:
     assert picture(netbox) == before
 
 
+def test_a_range_at_one_end_makes_a_cable_each(netbox: MemoryNetBox) -> None:
+    patch = cable({"device": "sw-1", "name": "e[2-4]"}, [{"interface": {"device": "sw-2", "name": "e{1}"}}])
+    assert apply(netbox, {"cables": [{**patch, "label": "P-{1+100}"}]}).ok
+    assert [row["label"] for row in netbox.tables["cables"].values()] == ["P-102", "P-103", "P-104"]
+    assert writes(netbox, *(cable(port("sw-2", f"e{n}"), port("sw-1", f"e{n}")) for n in (2, 3, 4))) == 0
+
+
 def test_where_a_profile_is_given_order_and_sides_count(netbox: MemoryNetBox) -> None:
     lanes = [port("sw-2", "e2"), port("sw-2", "e1")]
     wanted = cable(port("sw-1", "e1"), lanes, profile="breakout-1c2p-2c1p")
@@ -163,4 +170,5 @@ def test_cables_within_what_is_exported_come_along(netbox: MemoryNetBox) -> None
     exported = NetBoxBulkOrchestrator(netbox).export({"devices": devices}).document
     (told,) = exported["cables"]
     assert told["label"] == "C-1"
+    assert "options" not in exported
     assert NetBoxBulkOrchestrator(netbox).plan(exported).writes == 0
