@@ -16,6 +16,7 @@ from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.deeds import Deed, Key
 from orchestrator.errors import AccessError, NoMessagesError
 from orchestrator.generic import pointed
+from orchestrator.live import canonical_field
 from orchestrator.ports import LoggedChange, NetBox, Row
 from orchestrator.writes import batch_message, rollback_remark
 
@@ -128,10 +129,16 @@ def changed_since(
             or footprints.touched(deed.key, there.get("last_updated") or "")
         )
         lost = {name for name, target in deed.link_targets() if target in created and row_of(target) is None}
-        why = net_change(entries, lost, certain)
+        why = net_change(entries, lost | _ends_as_left(deed, there), certain)
         if why:
             found[deed.key] = why
     return found
+
+
+def _ends_as_left(deed: Deed, there: Row) -> set[str]:
+    """The ends of a cable that are as we left them: NetBox logs ids that are new when an end comes back."""
+    row = OBJECT_TYPES[deed.object_type]
+    return {name for name in row.ends if canonical_field(row, there, name) == deed.after.get(name)}
 
 
 def net_change(

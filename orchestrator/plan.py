@@ -107,6 +107,7 @@ class _Draft:
             row = OBJECT_TYPES[name]
             for entry in parents_first(row, _telling_first(row, self.desired.entries.get(name, ()))):
                 self.resolver.declare(entry)
+        self.resolver.pair_cables()
         self.resolver.refuse_names_given_up()
         for node in self.register.in_order():
             if makers := self.register.makers(node):

@@ -177,9 +177,9 @@ class Register:
         self._of_live[node.row.name, live["id"]] = node
         return None
 
-    def at_end(self, one: tuple[str, Any]) -> Node | None:
-        """The cable that was added and ends there."""
-        return self._ends.get(one)
+    def at_ends(self, ends: Iterable[tuple[str, Any]]) -> list[Node]:
+        """The cables that were added and end at one of these, each once."""
+        return list(dict.fromkeys(self._ends[one] for one in ends if one in self._ends))
 
     def twins(self, node: Node, identity: Identity) -> list[Node]:
         """The Nodes that were added and mean the same object, as far as one can tell."""
@@ -187,8 +187,7 @@ class Register:
         if node.unclear:
             return []
         if node.row.ends and (ends := ends_of(node.row, node.values.get)):
-            there = {self._ends[one] for one in ends if one in self._ends}
-            return [other for other in there if ends_of(node.row, other.fact) == ends]
+            return [other for other in self.at_ends(ends) if ends_of(node.row, other.fact) == ends]
         if (exact := self._by_key.get(identity)) is not None:
             return [exact]
         if label is None or node.live is not None or node.row.tells_all:

@@ -16,7 +16,8 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.diff import Fields
-from orchestrator.live import Live, called, canonical_row
+from orchestrator.generic import ends_of
+from orchestrator.live import Live, called, canonical_field, canonical_row
 from orchestrator.models import Action, Change, Pass, Planned
 from orchestrator.ports import Row
 from orchestrator.register import SHARED_ROLES
@@ -37,6 +38,7 @@ def release_first(changes: Sequence[Change], live: Live) -> tuple[list[Change], 
     warnings = _let_addresses_go(changes, live, releases, edges)
     restored: dict[str, Fields] = {}
     _let_names_go(changes, live, releases, edges, restored)
+    _let_ends_go(changes, live, edges)
     if not edges:
         return list(changes), []
     passing = {(release.object_type, release.live_id): release.after for release in releases}
@@ -124,6 +126,36 @@ def _device_of(interface: Any, live: Live, interfaces: Mapping[str, Change]) -> 
         return interfaces[interface.change_id].after.get("device")
     interface_id = interface if isinstance(interface, int) else 0  # not of a virtual machine
     return live_value(live.table("interfaces").by_id.get(interface_id, {}).get("device"))
+
+
+# -- what one cable leaves and another one takes --------------------------------
+
+
+def _let_ends_go(changes: Sequence[Change], live: Live, edges: Edges) -> None:
+    """Nothing is the end of two cables: who takes one waits for the one that leaves it, or is deleted."""
+    cables = [change for change in changes if OBJECT_TYPES[change.object_type].ends and change.writes]
+    ends = {change.id: _ends_now_and_then(change, live) for change in cables}
+    leaving = {one: name for name, (now, then) in ends.items() for one in now - then}
+    for name, (now, then) in ends.items():
+        before = {leaving[one] for one in then - now if one in leaving}
+        # Two that wait for each other are for NetBox to refuse.
+        edges[name] |= {one for one in before if not _waits_for(one, name, edges)}
+        if not edges[name]:
+            del edges[name]
+
+
+def _ends_now_and_then(change: Change, live: Live) -> tuple[frozenset[Any], frozenset[Any]]:
+    row, there = OBJECT_TYPES[change.object_type], {}
+    if change.live_id is not None:
+        there = live.table(row.name).by_id.get(change.live_id, {})
+    now = {name: canonical_field(row, there, name) for name in row.ends}
+    then = {} if change.action is Action.DELETE else {**now, **change.after}
+    return ends_of(row, now.get), ends_of(row, then.get)
+
+
+def _waits_for(one: str, other: str, edges: Edges) -> bool:
+    """Whether a change waits for another, or is it."""
+    return one == other or any(_waits_for(before, other, edges) for before in edges.get(one, ()))
 
 
 # -- names that swap, or move on from one object to the next --------------------------

@@ -17,7 +17,7 @@ from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Options, Reference
 from orchestrator.errors import Problem
 from orchestrator.generic import ends_of, generic_token
-from orchestrator.live import Live, canonical_field, label_key, live_above, live_parent
+from orchestrator.live import Live, Table, canonical_field, label_key, live_above, live_ends, live_parent
 from orchestrator.narrowing import agrees, fits, narrow, narrow_addresses, shares_key
 from orchestrator.ports import Row
 from orchestrator.references import HOSTS
@@ -74,7 +74,7 @@ class Resolver:
             self._pair_by_match(node, entry.match)
         node.settle_place()
         if node.row.ends and not node.unclear:
-            self._settle_ends(node)
+            self._check_ends(node)
         identity = identity_of(node)
         twins = self.register.twins(node, identity)
         if len(twins) > 1:
@@ -87,7 +87,7 @@ class Resolver:
             return
         self._of_entry[entry] = node
         self.register.add(node, identity)
-        if node.live is None and not node.unclear:
+        if node.live is None and not (node.unclear or node.row.ends):
             self._pair(node)
         if node.live is None and entry.match is not None:
             self._unmatched(node, entry.match)
@@ -163,33 +163,63 @@ class Resolver:
                     "keep one of them, or make them agree",
                 )
 
-    def _settle_ends(self, node: Node) -> None:
-        """Which cable connects what this one is to connect, from whichever end it is written."""
+    def _check_ends(self, node: Node) -> None:
+        """No end of a cable is an end of another one, or of the same one twice."""
         row, ends = node.row, ends_of(node.row, node.values.get)
         if len(ends) < sum(len(node.values.get(name, ())) for name in row.ends):
             self.problem(node.path, "connects something to itself", "name each termination once")
-        twin = next((twin for one in ends if (twin := self.register.at_end(one)) is not None), None)
-        if twin is not None and not (twin.unclear or ends_of(row, twin.fact) == ends):
-            message = f"ends where the {row.noun} at {twin.path} ends"
-            self.problem(node.path, message, "each termination takes one cable")
-        if twin is not None:
-            node.turn_like(twin.fact)
-            return
-        if node.live is None:
-            self._pair(node)
-        if (live := node.live) is not None:
+        for twin in self.register.at_ends(ends):
+            if ends_of(row, twin.fact) == ends:
+                node.turn_like(twin.fact)
+            else:
+                message = f"ends where the {row.noun} at {twin.path} ends"
+                self.problem(node.path, message, "each termination takes one cable")
+
+    def pair_cables(self) -> None:
+        """Which cable is which live one: that with which it has most ends in common.
+
+        A live cable that only one end is left of is the one that moved, unless another has that place.
+        """
+        for row in (one for one in OBJECT_TYPES.values() if one.ends):
+            table = self.register.live.table(row.name)
+            nodes = [one for one in self.register.nodes.get(row.name, ()) if not one.unclear]
+            free = [one for one in nodes if one.live is None]
+            pairs = {
+                (node, live["id"]): ends & live_ends(row, live)
+                for node in free
+                if (ends := ends_of(row, node.values.get))
+                for one in ends
+                for live in table.at(one)
+            }
+            best = sorted(pairs, key=lambda pair: (-len(pairs[pair]), sorted(map(str, pairs[pair]))))
+            for node, live_id in best:
+                if node.live is None:
+                    self.register.bind(node, table.by_id[live_id])
+            for node in nodes:
+                self._settle_ends(node, table)
+
+    def _settle_ends(self, node: Node, table: Table) -> None:
+        """Turn it like the live cable, and refuse it where another one, which stays, is in the way."""
+        row, live = node.row, node.live
+        if live is not None:
             node.turn_like(lambda name: canonical_field(row, live, name))
+        others = {
+            other["id"]
+            for one in ends_of(row, node.values.get)
+            for other in table.at(one)
+            if other is not live and one in ends_of(row, self.register.of_live(row, other).fact)
+        }
+        if others:
+            ids = ", ".join(map(str, sorted(others)))
+            message = f"ends where other {row.name} in NetBox end (ids {ids})"
+            self.problem(node.path, message, "delete what is in the way there, or leave this one out")
 
     # -- pairing with live objects ---------------------------------------------
 
     def _pair(self, node: Node) -> None:
         rows = self._live_twins(node)
         if len(rows) > 1:
-            ids = ", ".join(str(row["id"]) for row in sorted(rows, key=itemgetter("id")))
-            if node.row.ends:
-                message = f"its ends are on {len(rows)} {node.row.name} in NetBox (ids {ids})"
-                self.problem(node.path, message, "delete what is in the way there, or leave this one out")
-                return
+            ids = ", ".join(str(row["id"]) for row in rows)
             more = " or ".join((*(("interface",) if node.row.generic else ()), *node.row.optional_key, "id"))
             found = f"{node.label!r} may be any of {len(rows)} {node.row.name} in NetBox (ids {ids})"
             self.problem(node.path, found, f"say which by {more}")
@@ -198,11 +228,6 @@ class Resolver:
 
     def _live_twins(self, node: Node) -> list[Row]:
         row, values = node.row, node.values
-        if row.ends:
-            table = self.register.live.table(row.name)
-            return list(
-                {live["id"]: live for one in ends_of(row, values.get) for live in table.at(one)}.values()
-            )
         label = values.get(row.label)
         if label is None:
             return self.register.rows_by_other_keys(row, values)

@@ -105,9 +105,10 @@ def test_cables_are_laid_moved_and_taken_back(tidy_netbox: SandboxInfo) -> None:
 
 
 def far_ends(netbox: SandboxInfo, device: str) -> dict[str, list[str]]:
-    """What NetBox traces each cabled interface of a device to."""
+    """What NetBox traces each cabled interface of a device to; a circuit, where that has no other side."""
     rows = call(netbox, "GET", "dcim/interfaces", params={"device": device, "cabled": True})["results"]
-    return {row["name"]: [_called(one) for one in row["connected_endpoints"] or ()] for row in rows}
+    ends = {row["name"]: row["connected_endpoints"] or row["link_peers"] for row in rows}
+    return {name: [_called(one) for one in found] for name, found in ends.items()}
 
 
 def _called(end: dict[str, Any]) -> str:

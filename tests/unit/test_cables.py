@@ -119,6 +119,26 @@ def test_where_a_profile_is_given_order_and_sides_count(netbox: MemoryNetBox) ->
     assert writes(netbox, {**wanted, "b_terminations": lanes[::-1]}) == 1
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_place_that_one_cable_leaves_is_taken_by_another(netbox: MemoryNetBox, first: int) -> None:
+    apply(netbox, {"cables": [cable(port("sw-1", "e1"), port("sw-2", "e1"))]})
+    before, journal = picture(netbox), MemoryJournal()
+    both = [
+        cable(port("sw-1", "e1"), port("sw-2", "e2")),
+        cable(port("sw-3", "e1"), port("sw-2", "e1")),
+    ]
+    document = {"cables": [both[first], both[1 - first]]}
+    plan = NetBoxBulkOrchestrator(netbox).plan(document)
+    assert [(change.action, change.label) for change in plan.changes if change.object_type == "cables"] == [
+        ("create", "sw-1 e1 <> sw-2 e2"),
+        ("update", "sw-3 e1 <> sw-2 e1"),
+    ]
+    assert apply(netbox, document, journal).ok
+    assert writes(netbox, *both) == 0
+    assert undo(netbox, journal).ok
+    assert picture(netbox) == before
+
+
 def test_an_answer_that_was_lost_is_looked_for_by_the_ends(netbox: MemoryNetBox) -> None:
     netbox.faults.extend([Fault.LOST_AFTER])
     report = apply(netbox, {"cables": [cable(port("sw-1", "e1"), port("sw-2", "e1"))]})
@@ -143,9 +163,9 @@ def test_what_somebody_has_cabled_since_stays(netbox: MemoryNetBox) -> None:
 def test_what_cannot_be_is_said_with_its_place(netbox: MemoryNetBox) -> None:
     e1, e2, e3, e4 = (port("sw-1", f"e{number}") for number in (1, 2, 3, 4))
     apply(netbox, {"cables": [cable(e1, e2), cable(e3, e4)]})
-    ids = ", ".join(map(str, sorted(netbox.tables["cables"])))
+    ids = min(netbox.tables["cables"])
     assert problems(netbox, cable(e1, e3)) == [
-        f"cables[0]: its ends are on 2 cables in NetBox (ids {ids}) "
+        f"cables[0]: ends where other cables in NetBox end (ids {ids}) "
         "(delete what is in the way there, or leave this one out)"
     ]
     far = [port("sw-2", f"e{number}") for number in (1, 2, 3)]
