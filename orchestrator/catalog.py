@@ -39,9 +39,9 @@ def _completed(row: ObjectType) -> ObjectType:
         references={name: target for name, target in single.items() if name not in row.deferred},
         links={name: single[name] for name in row.deferred if name in single},
         lists={
-            name: spec.target
+            name: spec.target or "tags"
             for name, spec in specs.items()
-            if spec.kind == "references" and not _points_back(spec.target, row)
+            if spec.kind == "tags" or (spec.kind == "references" and not _points_back(spec.target, row))
         },
         filters={
             **{name: spec.filter for name, spec in specs.items() if spec.filter},

@@ -21,7 +21,7 @@ from orchestrator.errors import DocumentError
 from orchestrator.graph import parents_first, type_order
 from orchestrator.live import Live, canonical_field
 from orchestrator.metadata import Metadata, read_metadata
-from orchestrator.models import NOTHING, Action, Change, Pass, Plan
+from orchestrator.models import NOTHING, Action, Change, Pass, Plan, Stamp
 from orchestrator.naming import LINK_MARK, name_nodes, names_in, title
 from orchestrator.references import HOSTS
 from orchestrator.register import Node, natural_key
@@ -337,7 +337,7 @@ class _Draft:
             subject=node.id if is_link else "",
             drift=verdict.drift,
             reason=reason,
-            stamp=verdict.stamp,
+            stamp=_with_planned_tags(verdict.stamp),
             seconds=node.row.update_seconds,
         )
 
@@ -394,6 +394,10 @@ def _frozen(values: Mapping[str, Any]) -> Mapping[str, Any]:
         elif type(value) is tuple and next(_nodes_among(value), None) is not None:
             planned[name] = _several(value)
     return {**values, **planned} if planned else values
+
+
+def _with_planned_tags(stamp: Stamp | None) -> Stamp | None:
+    return replace(stamp, tags=_several(stamp.tags)) if stamp is not None and stamp.tags else stamp
 
 
 def _several(tokens: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -55,11 +55,25 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Tagged:
+    """An object of a type in the catalog that carries a tag."""
+
+    tag_id: int
+    object_type: str
+    object_id: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attached:
-    """What hangs on objects, in words by their ids; `unseen` are kinds that the token may not see."""
+    """What hangs on objects, in words by their ids; `unseen` are kinds that the token may not see.
+
+    Of tags, `tagged` has what carries them.
+    """
 
     words: list[tuple[int, str]] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
+    tagged: list[Tagged] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

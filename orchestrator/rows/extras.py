@@ -50,6 +50,7 @@ ROWS = (
         generic={"action_object": ("webhooks",)},
         demanded=("action_object",),
     ),
-    organizational("tags", "extras/tags", ensured=False),
+    # A mistyped tag is a mistake: a mention alone makes none.
+    organizational("tags", "extras/tags", only_declared=True),
     ObjectType("custom_fields", "extras/custom-fields", ensured=False, unique=(("name",),)),
 )
