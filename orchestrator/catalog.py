@@ -68,7 +68,7 @@ def _points_back(target: str, row: ObjectType) -> bool:
 _ROWS = tuple(_completed(row) for app in _APPS for row in app.ROWS)
 
 OBJECT_TYPES: Mapping[str, ObjectType] = {row.name: row for row in _ROWS}
-"""Every known type by name. Those with `ensured=False` can be referred to but not yet declared."""
+"""Every known type by name. Those with `ensured=False` can be referred to but not declared."""
 
 ENSURED: tuple[str, ...] = tuple(row.name for row in _ROWS if row.ensured)
 """The types that a document may declare."""

@@ -86,7 +86,22 @@ def read_dependents(netbox: NetBox, created: Mapping[Key, Row], footprints: Foot
                         if one.came_along:
                             going[row.name].add(one.object_id)
         _add_attached(found, name, netbox.attached(name, sorted(going[name])))
+        for object_id in sorted(going[name]) if name == "custom_fields" else ():
+            definition = created[name, object_id]
+            add_holders(netbox, found, definition, definition["object_types"])
     return found
+
+
+def add_holders(netbox: NetBox, found: Dependents, definition: Row, models: Iterable[str]) -> None:
+    """Of some types, all objects that hold anything in a custom field but its default. Raises NetBoxError."""
+    rows = [row for row in OBJECT_TYPES.values() if row.model in set(models)]
+    queries = [Query(row.name, tuple(sorted({row.label, "custom_fields"}))) for row in rows]
+    for row, lives in zip(rows, netbox.read_all(queries), strict=True):
+        for live in lives:
+            value = (live.get("custom_fields") or {}).get(definition["name"])
+            if value not in (None, "", [], definition.get("default")):
+                one = Dependent(row.name, live["id"], called(row, live), "custom_fields")
+                found.pointing["custom_fields", definition["id"]].append(one)
 
 
 def _add_attached(found: Dependents, object_type: str, attached: Attached) -> None:

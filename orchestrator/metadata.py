@@ -57,6 +57,11 @@ def has_custom_fields(object_type: str) -> bool:
     return "custom_fields" in load_schema().get(object_type, {})
 
 
+def is_own_definition(object_type: str, name: str) -> bool:
+    """Whether this is one of our two custom fields: no rollback takes them back, later batches need them."""
+    return object_type == "custom_fields" and name in METADATA_FIELDS
+
+
 def field_digest(value: Any) -> str:
     """A short digest of one canonical value."""
     return blake2b(canonical_json(value), digest_size=4).hexdigest()

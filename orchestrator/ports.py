@@ -82,9 +82,9 @@ class LoggedChange:
 
     `action` is create, update or delete. `before` and `after` are NetBox's own
     notation (model fields; references by id, choices by value, tags by name)
-    and empty where there was nothing. Only what a generic reference points to
-    is named by its model (`dcim.interface`), since the ids of content types
-    differ from one NetBox to another. `time` is ISO 8601.
+    and empty where there was nothing. Only object types
+    are named by their models (`dcim.interface`), since the ids of content
+    types differ from one NetBox to another. `time` is ISO 8601.
     """
 
     object_type: str

@@ -30,7 +30,7 @@ from orchestrator.netbox.queries import check_ids, check_query
 from orchestrator.netbox.rest import MAX_MESSAGE_LENGTH, to_wire
 from orchestrator.ports import Attached, Extent, LoggedChange, Query, Row, Tagged, Written
 from orchestrator.schema import load_schema
-from orchestrator.testing_custom_fields import CHOICE_LABELS, fields_of, metadata_definitions
+from orchestrator.testing_custom_fields import fields_of, metadata_definitions
 from orchestrator.testing_deletes import ListDelete
 from orchestrator.testing_rules import ListWrite, MemoryTables, RefusalError, points_to
 from orchestrator.values import host_of
@@ -268,8 +268,6 @@ class MemoryNetBox:
                 shown[name] = next((self._nested(*target) for target in pointed(row, name, value)), value)
             elif name in specs and specs[name].kind == "choice":
                 shown[name] = {"value": value, "label": specs[name].choices[value]} if value else None
-            elif row.name == "custom_fields" and name in CHOICE_LABELS:
-                shown[name] = {"value": value, "label": CHOICE_LABELS[name][value]}
             else:
                 shown[name] = deepcopy(value) if isinstance(value, dict | list) else value
         shown |= {name: mapped_fields(name, mapped_value(name, live.get(name))) for name in row.mapped}
