@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from orchestrator.catalog import OBJECT_TYPES
-from orchestrator.deeds import Deed, Key
-from orchestrator.dependents import Dependents, read_dependents
+from orchestrator.deeds import Deed, Key, gained_models
+from orchestrator.dependents import Dependents, add_holders, read_dependents
 from orchestrator.errors import AccessError
 from orchestrator.footprints import Footprints, changed_since
 from orchestrator.generic import pointed, pointing_fields
@@ -51,6 +51,9 @@ def read_aftermath(netbox: NetBox, deeds: Sequence[Deed], batch_id: str) -> Afte
     found.changed = changed
     there = {key: live for key in sorted(created) if (live := found.row(key)) is not None}
     found.dependents = read_dependents(netbox, there, footprints)
+    for deed in deeds:
+        if (gained := gained_models(deed)) and not deed.created and (live := found.row(deed.key)) is not None:
+            add_holders(netbox, found.dependents, live, gained)
     found.names = _read_names(netbox, deeds, found.live)
     _read_kinds(netbox, deeds, found.live)
     _read_holders(netbox, [deed for deed in deeds if deed.object_type == "ip_addresses"], found.live)

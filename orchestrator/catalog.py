@@ -39,9 +39,9 @@ def _completed(row: ObjectType) -> ObjectType:
         references={name: target for name, target in single.items() if name not in row.deferred},
         links={name: single[name] for name in row.deferred if name in single},
         lists={
-            name: spec.target
+            name: spec.target or "tags"
             for name, spec in specs.items()
-            if spec.kind == "references" and not _points_back(spec.target, row)
+            if spec.kind == "tags" or (spec.kind == "references" and not _points_back(spec.target, row))
         },
         filters={
             **{name: spec.filter for name, spec in specs.items() if spec.filter},
@@ -68,7 +68,7 @@ def _points_back(target: str, row: ObjectType) -> bool:
 _ROWS = tuple(_completed(row) for app in _APPS for row in app.ROWS)
 
 OBJECT_TYPES: Mapping[str, ObjectType] = {row.name: row for row in _ROWS}
-"""Every known type by name. Those with `ensured=False` can be referred to but not yet declared."""
+"""Every known type by name. Those with `ensured=False` can be referred to but not declared."""
 
 ENSURED: tuple[str, ...] = tuple(row.name for row in _ROWS if row.ensured)
 """The types that a document may declare."""

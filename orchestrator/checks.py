@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.definitions import definitions_in, misfit
+from orchestrator.json_shape import shorten
 from orchestrator.live import canonical_field
 from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.narrowing import shares_key
@@ -32,19 +34,41 @@ class Checks:
 
     def check_custom_fields(self) -> None:
         """NetBox would refuse the whole row for a custom field that it does not have; ours are not theirs."""
-        rows = {row["name"]: row for row in self.live.table("custom_fields").by_id.values()}
+        definitions = definitions_in(self.register)
         for node in self.register.in_order():
-            for name in node.values.get("custom_fields") or ():
-                path, model = f"{node.path}.custom_fields.{name}", node.row.model
+            for name, value in (node.values.get("custom_fields") or {}).items():
+                path, known = f"{node.path}.custom_fields.{name}", definitions.get(name)
                 if name in METADATA_FIELDS:
-                    message = f"the custom field {name!r} is kept by netbox-mcp itself"
-                    self.problem(path, message, "leave it out")
-                elif name not in rows:
-                    hint = suggest(name, rows) or "create it in NetBox first"
+                    self._keep_ours(path, name)
+                elif known is None:
+                    hint = suggest(name, definitions) or "declare it under custom_fields"
                     self.problem(path, f"there is no custom field {name!r}", hint)
-                elif model not in rows[name].get("object_types", [model]):
+                elif known.models is not None and node.row.model not in known.models:
                     message = f"the custom field {name!r} is not for {node.row.name}"
-                    self.problem(path, message, "change its object types in NetBox first")
+                    hint = f"declare it under custom_fields with {node.row.model} among its object_types"
+                    self.problem(path, message, hint)
+                elif takes := misfit(known.kind, value):
+                    message = f"the custom field {name!r} does not take {shorten(value)}"
+                    self.problem(path, message, f"it is of type {known.kind}: give {takes}")
+
+    def check_definitions(self) -> None:
+        """Our own two custom fields are not the document's, and NetBox changes the type of none."""
+        for node in self.register.nodes.get("custom_fields", ()):
+            for name in {node.label, str((node.live or {}).get("name"))} & {*METADATA_FIELDS}:
+                self._keep_ours(node.path, name)
+            there = canonical_field(node.row, node.live, "type") if node.live else None
+            if there and node.fact("type") != there:
+                message = f"the custom field {node.label!r} is of type {there}, which NetBox does not change"
+                self.problem(f"{node.path}.type", message, "leave the type out, or declare another field")
+            models = canonical_field(node.row, node.live, "object_types") if node.live else None
+            if lost := sorted({*(models or ())} - {*(node.fact("object_types") or ())}):
+                self.warnings.append(
+                    f"{node.path}.object_types: the custom field {node.label!r} is no more for "
+                    f"{', '.join(lost)}; what objects hold in it there is lost"
+                )
+
+    def _keep_ours(self, path: str, name: str) -> None:
+        self.problem(path, f"the custom field {name!r} is kept by netbox-mcp itself", "leave it out")
 
     def derive_slugs(self) -> set[Node]:
         """At create only: what exists keeps its slug, whatever the name says. The Nodes that got one."""

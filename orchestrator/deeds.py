@@ -15,15 +15,13 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import RollbackError
 from orchestrator.generic import generic_value
+from orchestrator.metadata import is_own_definition
 from orchestrator.models import Intent, Outcome, Result
 from orchestrator.ports import History, LoggedChange
 from orchestrator.schema import load_schema
 
 Key = tuple[str, int]
 """Object type and id."""
-
-NOT_UNDONE = frozenset({"custom_fields"})
-"""Types whose objects a rollback leaves alone: our own definitions serve later batches, too."""
 
 
 @dataclass(slots=True)
@@ -68,6 +66,14 @@ class Deed:
                 self.after[name] = {**self.after.get(name, {}), **(value or {})}
             elif name != "id":
                 self.after[name] = as_canonical(value)
+
+
+def gained_models(deed: Deed) -> set[str]:
+    """For which types a custom field is that it was not for before: values there go when that is put back."""
+    if deed.object_type != "custom_fields":
+        return set()
+    was = deed.before.get("object_types", deed.after.get("object_types")) or ()
+    return set(deed.after.get("object_types") or ()) - ({*was} if not deed.created else set())
 
 
 def merged(deeds: Iterable[Deed], later: Iterable[Deed]) -> list[Deed]:
@@ -137,7 +143,7 @@ def deeds_in(history: History) -> tuple[list[Deed], list[Intent]]:
 
 
 def _note(deeds: dict[Key, Deed], intent: Intent, outcome: Outcome) -> None:
-    if outcome.object_id is None or outcome.object_type in NOT_UNDONE:
+    if outcome.object_id is None or is_own_definition(outcome.object_type, outcome.label):
         return
     key = (outcome.object_type, outcome.object_id)
     deed = deeds.get(key)
@@ -161,7 +167,7 @@ def deeds_logged(entries: Iterable[LoggedChange], tags: Mapping[str, int]) -> li
             raise RollbackError(
                 "This batch deleted objects, so it was itself a rollback.", "Apply the document again."
             )
-        if entry.object_type in NOT_UNDONE:
+        if is_own_definition(entry.object_type, str(entry.after.get("name"))):
             continue
         key = (entry.object_type, entry.object_id)
         deed = deeds.get(key)

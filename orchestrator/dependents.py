@@ -19,7 +19,7 @@ from orchestrator.footprints import Footprints, net_change
 from orchestrator.generic import pointed
 from orchestrator.graph import type_order
 from orchestrator.live import called, canonical_field
-from orchestrator.ports import NetBox, Query, Row
+from orchestrator.ports import Attached, NetBox, Query, Row
 
 _MAKES_COMPONENTS = frozenset({"device", "module", "virtual_machine"})
 """The fields that point to what NetBox makes a component along with."""
@@ -85,11 +85,33 @@ def read_dependents(netbox: NetBox, created: Mapping[Key, Row], footprints: Foot
                         found.pointing[target].append(one)
                         if one.came_along:
                             going[row.name].add(one.object_id)
-        attached = netbox.attached(name, sorted(going[name]))
-        found.unseen.update(attached.unseen)
-        for object_id, words in attached.words:
-            found.others[name, object_id].append(words)
+        _add_attached(found, name, netbox.attached(name, sorted(going[name])))
+        for object_id in sorted(going[name]) if name == "custom_fields" else ():
+            definition = created[name, object_id]
+            add_holders(netbox, found, definition, definition["object_types"])
     return found
+
+
+def add_holders(netbox: NetBox, found: Dependents, definition: Row, models: Iterable[str]) -> None:
+    """Of some types, all objects that hold anything in a custom field but its default. Raises NetBoxError."""
+    rows = [row for row in OBJECT_TYPES.values() if row.model in set(models)]
+    queries = [Query(row.name, tuple(sorted({row.label, "custom_fields"}))) for row in rows]
+    for row, lives in zip(rows, netbox.read_all(queries), strict=True):
+        for live in lives:
+            value = (live.get("custom_fields") or {}).get(definition["name"])
+            if value not in (None, "", [], definition.get("default")):
+                one = Dependent(row.name, live["id"], called(row, live), "custom_fields")
+                found.pointing["custom_fields", definition["id"]].append(one)
+
+
+def _add_attached(found: Dependents, object_type: str, attached: Attached) -> None:
+    """What is found by no pointer: in words what is beyond the catalog, and what carries a tag."""
+    found.unseen.update(attached.unseen)
+    for object_id, words in attached.words:
+        found.others[object_type, object_id].append(words)
+    for tagged in attached.tagged:
+        one = Dependent(tagged.object_type, tagged.object_id, tagged.label, "tags")
+        found.pointing[object_type, tagged.tag_id].append(one)
 
 
 def _pointers_to(object_type: str) -> Iterator[tuple[ObjectType, str, list[str]]]:

@@ -7,6 +7,7 @@ not kept is the canonical JSON itself: a digest of it would tell nothing more.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
@@ -77,8 +78,14 @@ def _with_tags(wanted: Mapping[str, Any], theirs: Mapping[str, Any]) -> Fields:
     """The managed fields, the wanted tags joined with those already there."""
     mine = dict(wanted)
     if "tags" in mine:
-        mine["tags"] = tuple(sorted({*mine["tags"], *(theirs.get("tags") or ())}))
+        mine["tags"] = ids_first([*mine["tags"], *(theirs.get("tags") or ())])
     return mine
+
+
+def ids_first(tokens: Iterable[Any]) -> tuple[Any, ...]:
+    """What stands for several objects, each once: ids in order, then what is still to be created."""
+    known = dict.fromkeys(tokens)
+    return tuple(sorted(known, key=lambda token: token if isinstance(token, int) else math.inf))
 
 
 def same(left: Any, right: Any) -> bool:

@@ -20,7 +20,7 @@ from orchestrator.expand import texts_in
 from orchestrator.gathering import Gathered, Ids, gather
 from orchestrator.generic import generic_value, mapped_parts, pointed
 from orchestrator.live import canonical_row, live_above
-from orchestrator.metadata import METADATA_FIELDS
+from orchestrator.metadata import METADATA_FIELDS, is_own_definition
 from orchestrator.ports import NetBox, Row
 from orchestrator.referring import all_names
 from orchestrator.schema import FieldSpec, load_schema
@@ -77,7 +77,11 @@ class _Writer:
             row, placed = OBJECT_TYPES[name], {one["id"] for one, _ in chain(*self._inside[name].values())}
             if self._template and row.by_host:
                 continue
-            live = [one for one in self._rows.table(name).by_id.values() if one["id"] not in placed]
+            live = [
+                one
+                for one in self._rows.table(name).by_id.values()
+                if one["id"] not in placed and not is_own_definition(name, str(one.get("name")))
+            ]
             if entries := self._entries(row, [(one, {}) for one in live]):
                 lists[name] = entries
         labels = (entry.get(OBJECT_TYPES[name].label) for name, entry in _all_entries(lists))

@@ -134,8 +134,7 @@ def _read_names(netbox: NetBox, found: Gathered) -> None:
     """What tells the objects apart from others of their type."""
     rows = found.rows
     pointed = {name for name, ids in _referred_to(rows, with_links=True).items() if ids}
-    tagged = any(one.get("tags") for table in rows.tables.values() for one in table.by_id.values())
-    wanted = _with_parts(pointed | {"tags"} if tagged else pointed)
+    wanted = _with_parts(pointed)
     queries = []
     for row in map(OBJECT_TYPES.__getitem__, sorted(wanted | rows.tables.keys())):
         if row.reading is Reading.WHOLE and row.name in wanted:

@@ -106,14 +106,12 @@ def pointed(row: ObjectType, name: str, value: Any) -> Iterator[tuple[str, int]]
 @cache
 def pointing_fields(object_type: str) -> frozenset[str]:
     """The fields whose values may point to something."""
-    return frozenset({"tags", *OBJECT_TYPES[object_type].pointers()})
+    return frozenset(OBJECT_TYPES[object_type].pointers())
 
 
 @cache
 def _target(object_type: str, name: str) -> str:
     """The one type that a field points to; empty for what is no pointer, or points to several types."""
-    if name == "tags":
-        return "tags"
     targets = OBJECT_TYPES[object_type].pointers().get(name, ())
     return targets[0] if len(targets) == 1 else ""
 

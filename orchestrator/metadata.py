@@ -8,7 +8,7 @@ rule 3), and an object that needs no other change is not stamped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
@@ -55,6 +55,11 @@ _DEFINE_SECONDS = 1.0
 def has_custom_fields(object_type: str) -> bool:
     """Whether objects of a type can be stamped."""
     return "custom_fields" in load_schema().get(object_type, {})
+
+
+def is_own_definition(object_type: str, name: str) -> bool:
+    """Whether this is one of our two custom fields: no rollback takes them back, later batches need them."""
+    return object_type == "custom_fields" and name in METADATA_FIELDS
 
 
 def field_digest(value: Any) -> str:
@@ -157,13 +162,14 @@ class Metadata:
         if not (self.active and after and has_custom_fields(row.name)):
             return None
         written = {name for name, _ in _single(after)}
+        new_tags = () if _all_there(wanted.get("tags")) else wanted["tags"]
         known = {
             name: field_digest(value)
             for name, value in _single(wanted)
             # Tags are merged with those that are there; ours alone are what we answer for.
-            if (name == "tags" or name not in written) and name not in drift
+            if (name not in written or (name == "tags" and not new_tags)) and name not in drift
         }
-        return Stamp({**stored, **known}, stored_stamp(custom))
+        return Stamp({**stored, **known}, stored_stamp(custom), new_tags)
 
 
 _NEW = Stamp(before={BATCH_FIELD: None, DIGESTS_FIELD: None})
@@ -265,7 +271,7 @@ def _drift(
         known = stored.get(name)
         if known is None:
             continue
-        as_before = field_digest(mine[name]) == known
+        as_before = (name != "tags" or _all_there(mine[name])) and field_digest(mine[name]) == known
         if name == "tags":
             # Those of others are among them: one of ours is missing only if we still want the same ones.
             if as_before:
@@ -273,6 +279,11 @@ def _drift(
         elif field_digest(theirs.get(name)) != known:
             found[name] = DRIFT_IN_NETBOX if as_before else DRIFT_IN_BOTH
     return found
+
+
+def _all_there(tags: Iterable[Any] | None) -> bool:
+    """Whether the plan makes none of these tags: what is still to be made has no id."""
+    return all(type(tag) is int for tag in tags or ())
 
 
 def _without(fields: Fields, names: Mapping[str, str]) -> Fields:

@@ -61,11 +61,13 @@ class Stamp:
 
     `digests` has the digests of managed fields that are known before the write;
     those of the written fields are added to them. `before` is what the two
-    custom fields held until then.
+    custom fields held until then. `tags` are the document's own where the
+    plan makes one of them: their digest is known once it is there.
     """
 
     digests: Mapping[str, str] = field(default_factory=dict)
     before: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[Any, ...] = ()
 
 
 NOTHING: Mapping[str, Any] = {}

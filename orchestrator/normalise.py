@@ -213,8 +213,8 @@ class _Reader:
         elif field in row.ends:
             found = self.references.ends(row, field, value, f"{entry.path}.{key}")
             found = _ABSENT if found is None else found
-        elif spec.kind == "tags" or field in row.lists:
-            found = self.references.several(row.lists.get(field, "tags"), value, f"{entry.path}.{key}")
+        elif field in row.lists:
+            found = self.references.several(row.lists[field], value, f"{entry.path}.{key}")
             found = _ABSENT if found is None else found
         else:
             found = self.read_plain(row, field, spec, value, entry.path, key)
@@ -272,7 +272,7 @@ class _Reader:
 
     def add_option_tags(self, row: ObjectType, entry: Entry) -> None:
         names = self.desired.options.tags
-        if "tags" in self.schema[row.name]:
+        if "tags" in row.lists:
             wanted = tuple(Reference("tags", "options.tags", name=name) for name in names)
             entry.fields["tags"] = (*entry.fields.get("tags", ()), *wanted)
 

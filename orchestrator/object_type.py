@@ -43,7 +43,8 @@ class ObjectType:
     place in some objects: templates are of a device type or of a module type. `templated` components are made
     along with a device or module that is of a type with such templates; `comes_with` is the field that says
     of which type that one is. `copied_from` has, by reference, the
-    fields that NetBox copies from what it points to at every save, whatever was sent. `since` is the first
+    fields that NetBox copies from what it points to at every save, whatever was sent. Of a type that is
+    `only_declared`, a mere mention makes none. `since` is the first
     NetBox that has the type, where that is not 4.2. `lane` names the field whose row in the database
     concurrent writers would fight for. `asked_singly` are filters that take one value only: of several,
     NetBox heeds the last.
@@ -87,6 +88,7 @@ class ObjectType:
     reading: Reading = Reading.WHOLE
     lane: str = ""
     ensured: bool = True
+    only_declared: bool = False
     since: str = ""
     create_seconds: float = 0.02
     update_seconds: float = 0.03
@@ -135,7 +137,7 @@ class ObjectType:
     @cached_property
     def can_be_implied(self) -> bool:
         """Whether a mere mention is enough to create one (design: `create_parents`)."""
-        return self.ensured and bool(self.slug_from)
+        return self.ensured and bool(self.slug_from) and not self.only_declared
 
     @cached_property
     def tree(self) -> str:

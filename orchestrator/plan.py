@@ -15,13 +15,14 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.checks import Checks
+from orchestrator.definitions import definitions_in
 from orchestrator.desired import Desired, Entry, Reference
 from orchestrator.diff import Fields, compare, fingerprint
 from orchestrator.errors import DocumentError
 from orchestrator.graph import parents_first, type_order
 from orchestrator.live import Live, canonical_field
-from orchestrator.metadata import Metadata, read_metadata
-from orchestrator.models import NOTHING, Action, Change, Pass, Plan
+from orchestrator.metadata import Metadata, is_own_definition, read_metadata
+from orchestrator.models import NOTHING, Action, Change, Pass, Plan, Stamp
 from orchestrator.naming import LINK_MARK, name_nodes, names_in, title
 from orchestrator.references import HOSTS
 from orchestrator.register import Node, natural_key
@@ -45,6 +46,7 @@ def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
     draft.resolver.forget_lookups()
     draft.prepare_metadata()
     changes = draft.wait_for_templates([*draft.build_changes(), *draft.link_changes()])
+    changes = draft.wait_for_definitions(changes)
     changes, lost = release_first(changes, live)
     changes = draft.define_metadata(draft.metadata.stamp_released(changes))
     plan = Plan(
@@ -63,7 +65,7 @@ def digest_of(plan: Plan) -> str:
     Where in the document a change came from does not count, nor whether our custom fields are there
     already: another batch may have made them meanwhile.
     """
-    own = {change.id for change in plan.changes if change.object_type == "custom_fields"}
+    own = {change.id for change in plan.changes if is_own_definition(change.object_type, change.label)}
     facts: dict[str, Any] = {"target": plan.target, "on_error": plan.on_error}
     if plan.undoes:
         facts |= {"undoes": plan.undoes, "force": plan.force}
@@ -93,7 +95,7 @@ class _Draft:
         self.links: dict[Node, dict[str, Node | None]] = {}
         self.derived_slugs: set[Node] = set()
         self.metadata = Metadata()
-        self.kinds = live.custom_field_kinds()
+        self.kinds: Mapping[str, str] = NOTHING
         # What may bring a component that the document names: a new device, or new modules in it.
         self.makers: dict[Node, list[Node]] = {}
         # Addresses that stay on another interface than the document wants them on.
@@ -168,7 +170,9 @@ class _Draft:
 
     def check(self) -> None:
         """Everything that can be wrong once it is known which objects are meant."""
+        self.kinds = {name: one.kind for name, one in definitions_in(self.register).items()}
         checks = Checks(self.resolver)
+        checks.check_definitions()
         checks.check_custom_fields()
         self.derived_slugs = checks.derive_slugs()
         checks.require_fields()
@@ -239,6 +243,22 @@ class _Draft:
             if waits.get(change.id)
             else change
             for change in changes
+        ]
+
+    def wait_for_definitions(self, changes: list[Change]) -> list[Change]:
+        """What sets custom fields that the document declares comes after these are as it wants them."""
+        written = {change.id for change in changes if change.writes}
+        nodes = self.register.nodes.get("custom_fields", ())
+        ids = {node.label: node.id for node in nodes if node.id in written}
+        if not ids:
+            return changes
+        waits = [
+            {ids[name] for name in change.after.get("custom_fields") or () if name in ids}
+            for change in changes
+        ]
+        return [
+            replace(change, depends_on=tuple(sorted({*change.depends_on, *before}))) if before else change
+            for change, before in zip(changes, waits, strict=True)
         ]
 
     def _may_link(self, node: Node, name: str, target: Node | None) -> bool:
@@ -338,7 +358,7 @@ class _Draft:
             subject=node.id if is_link else "",
             drift=verdict.drift,
             reason=reason,
-            stamp=verdict.stamp,
+            stamp=_with_planned_tags(verdict.stamp),
             seconds=node.row.update_seconds,
         )
 
@@ -395,6 +415,10 @@ def _frozen(values: Mapping[str, Any]) -> Mapping[str, Any]:
         elif type(value) is tuple and next(_nodes_among(value), None) is not None:
             planned[name] = _several(value)
     return {**values, **planned} if planned else values
+
+
+def _with_planned_tags(stamp: Stamp | None) -> Stamp | None:
+    return replace(stamp, tags=_several(stamp.tags)) if stamp is not None and stamp.tags else stamp
 
 
 def _several(tokens: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -101,7 +101,10 @@ def _change_record(change: Change) -> dict[str, Any]:
         if value not in (None, False, "", (), {}):
             record[name] = dict(value) if isinstance(value, Mapping) else value
     if change.stamp is not None:
-        record["stamp"] = {"digests": dict(change.stamp.digests), "before": dict(change.stamp.before)}
+        stamp = change.stamp
+        record["stamp"] = {"digests": dict(stamp.digests), "before": dict(stamp.before)}
+        if stamp.tags:
+            record["stamp"]["tags"] = stamp.tags
     return record
 
 
@@ -123,9 +126,13 @@ def _load_change(raw: Mapping[str, Any]) -> Change:
         create_only=tuple(raw.get("create_only", ())),
         drift=raw.get("drift", {}),
         reason=raw.get("reason", ""),
-        stamp=Stamp(**raw["stamp"]) if "stamp" in raw else None,
+        stamp=_load_stamp(raw["stamp"]) if "stamp" in raw else None,
         seconds=raw["seconds"],
     )
+
+
+def _load_stamp(raw: Mapping[str, Any]) -> Stamp:
+    return Stamp(raw["digests"], raw["before"], _value(raw.get("tags", [])))
 
 
 def _planned(value: Any) -> Any:

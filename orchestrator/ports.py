@@ -55,11 +55,25 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Tagged:
+    """An object of a type in the catalog that carries a tag."""
+
+    tag_id: int
+    object_type: str
+    object_id: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Attached:
-    """What hangs on objects, in words by their ids; `unseen` are kinds that the token may not see."""
+    """What hangs on objects, in words by their ids; `unseen` are kinds that the token may not see.
+
+    Of tags, `tagged` has what carries them.
+    """
 
     words: list[tuple[int, str]] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
+    tagged: list[Tagged] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +82,9 @@ class LoggedChange:
 
     `action` is create, update or delete. `before` and `after` are NetBox's own
     notation (model fields; references by id, choices by value, tags by name)
-    and empty where there was nothing. Only what a generic reference points to
-    is named by its model (`dcim.interface`), since the ids of content types
-    differ from one NetBox to another. `time` is ISO 8601.
+    and empty where there was nothing. Only object types
+    are named by their models (`dcim.interface`), since the ids of content
+    types differ from one NetBox to another. `time` is ISO 8601.
     """
 
     object_type: str

@@ -6,7 +6,6 @@ that when a reference is looked at, everything it may mean is already known.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -15,6 +14,7 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Options, Reference
+from orchestrator.diff import ids_first
 from orchestrator.errors import Problem
 from orchestrator.generic import ends_of, generic_token
 from orchestrator.live import Live, Table, canonical_field, label_key, live_above, live_ends, live_parent
@@ -107,7 +107,7 @@ class Resolver:
                 self._resolve_value(node, name, fields[name], scope)
         for name, value in fields.items():
             if name not in apart:
-                values[name] = self._resolve_several(value, {}) if name == "tags" else value
+                values[name] = value
 
     def _parent_by_id(self, row: ObjectType, match: Reference) -> dict[str, Any]:
         """On what the component hangs that an entry names by its id: others there are called by name."""
@@ -139,8 +139,7 @@ class Resolver:
     def _resolve_several(self, references: Iterable[Reference], scope: Mapping[str, Any]) -> tuple[Any, ...]:
         """The tokens of several objects, each once: ids in order, then what is still to be created."""
         found = (self.resolve(reference, scope) for reference in references)
-        tokens = dict.fromkeys(node.token for node in found if node is not None)
-        return tuple(sorted(tokens, key=lambda token: token if isinstance(token, int) else math.inf))
+        return ids_first(node.token for node in found if node is not None)
 
     def _resolve_mapped(
         self, ports: Iterable[tuple[int, Reference, int]], scope: Mapping[str, Any]

@@ -13,12 +13,12 @@ from typing import Any
 
 from orchestrator.aftermath import Aftermath
 from orchestrator.catalog import OBJECT_TYPES
-from orchestrator.deeds import Deed, Key
+from orchestrator.deeds import Deed, Key, gained_models
 from orchestrator.dependents import Dependent
 from orchestrator.diff import Fields, same
 from orchestrator.generic import pointed
 from orchestrator.graph import type_order
-from orchestrator.live import canonical_row
+from orchestrator.live import called, canonical_row
 from orchestrator.models import Action, Change, Pass, Plan
 from orchestrator.plan import digest_of
 from orchestrator.release import held_as, release_first
@@ -47,6 +47,7 @@ def plan_rollback(
     draft.keep_what_others_need()
     draft.keep_addresses_that_others_need()
     draft.drop_restores_of_what_goes()
+    draft.drop_values_that_go_along()
     writes, lost = release_first([*draft.restores(), *draft.deletes()], aftermath.live)
     told = (*warnings, *draft.warnings, *_of_the_unseen(aftermath), *lost)
     plan = Plan(
@@ -122,10 +123,19 @@ class _Draft:
 
     def keep_what_others_need(self) -> None:
         """What stays needs what it points at: that stays as well, and so on until nothing more does."""
-        while blocked := {key: needs for key in self.deleted if (needs := self._needs(key))}:
+        while blocked := {key: needs for key in self._taking() if (needs := self._needs(key))}:
             for key, needs in blocked.items():
-                del self.deleted[key]
+                self.deleted.pop(key, None)
+                self.restored.pop(key, None)
                 self.conflicts[key] = f"others depend on it: {named(needs, _NAMED)}"
+
+    def _taking(self) -> list[Key]:
+        """What takes something away from others: the deletes, and custom fields that are for less again."""
+        gained = {deed.key for deed in self.deeds if gained_models(deed)}
+        return [
+            *self.deleted,
+            *(key for key, (_, after) in self.restored.items() if key in gained and "object_types" in after),
+        ]
 
     def _needs(self, key: Key) -> list[str]:
         """What depends on an object that was to be deleted, and on what came along with it, in words."""
@@ -145,6 +155,8 @@ class _Draft:
             return True
         _, after = self.restored.get(one.key, ({}, {}))
         row = OBJECT_TYPES[one.object_type]
+        if one.field == "custom_fields":
+            return self._field_name(target) in after.get("custom_fields", {})
         return one.field in after and target not in pointed(row, one.field, after[one.field])
 
     def keep_addresses_that_others_need(self) -> None:
@@ -178,6 +190,44 @@ class _Draft:
         """Components that came with an object go with it; there is no use in restoring them first."""
         for key in [key for key in self.restored if self.along.get(key) in self.deleted]:
             del self.restored[key]
+
+    def drop_values_that_go_along(self) -> None:
+        """NetBox takes the values of a custom field away with it, and lets no required one be emptied."""
+        taken, required = self._taken_away(), self._required_that_stay()
+        for key, (before, after) in list(self.restored.items()):
+            model, custom = OBJECT_TYPES[key[0]].model, after.get("custom_fields", {})
+            along = {name for name in custom if (name, model) in taken}
+            kept = {name for name in required & custom.keys() - along if custom[name] is None}
+            label = called(OBJECT_TYPES[key[0]], self.aftermath.row(key) or {"id": key[1]})
+            self.warnings += [
+                f"{label}: keeps what it has in the custom field {name!r}, which is required and stays"
+                for name in sorted(kept)
+            ]
+            if not along and not kept:
+                continue
+            before, after = _less(before, along | kept), _less(after, along | kept)
+            if after:
+                self.restored[key] = (before, after)
+            else:
+                del self.restored[key]
+
+    def _required_that_stay(self) -> set[str]:
+        """The custom fields of the batch that stay and must have a value, by name."""
+        kept = [deed.key for deed in self.deeds if gained_models(deed) and deed.key in self.conflicts]
+        return {self._field_name(key) for key in kept if (self.aftermath.row(key) or {}).get("required")}
+
+    def _taken_away(self) -> set[tuple[str, str]]:
+        """The custom fields that will be no more, by name, each with the types that they are taken from."""
+        taking = {key for key in self._taking() if key[0] == "custom_fields"}
+        return {
+            (self._field_name(deed.key), model)
+            for deed in self.deeds
+            if deed.key in taking
+            for model in gained_models(deed)
+        }
+
+    def _field_name(self, key: Key) -> str:
+        return str((self.aftermath.row(key) or {}).get("name"))
 
     def _differences(self, deed: Deed, now: Mapping[str, Any]) -> tuple[Fields, Fields]:
         """Of the fields that the batch changed, those that are not as they were: (now, then)."""
@@ -299,6 +349,13 @@ class _Draft:
         """The parent whose row other writers would fight for (lanes.py)."""
         row, live = OBJECT_TYPES[deed.object_type], self.aftermath.row(deed.key)
         return {row.lane: canonical_row(row, live).get(row.lane)} if row.lane and live else {}
+
+
+def _less(fields: Fields, names: set[str]) -> Fields:
+    """The fields without some custom fields."""
+    custom = {name: value for name, value in fields["custom_fields"].items() if name not in names}
+    others = {name: value for name, value in fields.items() if name != "custom_fields"}
+    return {**others, "custom_fields": custom} if custom else others
 
 
 def _with(along: Sequence[Dependent], changed: str) -> str:

@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
-from orchestrator.deeds import NOT_UNDONE, Key
+from orchestrator.deeds import Key
 from orchestrator.diff import same
 from orchestrator.errors import NotApplyableError, StalePlanError
 from orchestrator.generic import pointed
+from orchestrator.metadata import is_own_definition
 from orchestrator.models import Action, Change, Pass, Plan, Planned
 from orchestrator.resume import NOTHING_DONE, Done
 
@@ -249,7 +250,7 @@ def _items(plan: Plan) -> dict[_Key, _Item]:
     grouped: dict[_Key, list[Change]] = {}
     seen: Counter[Any] = Counter()
     for change in plan.changes:
-        if change.object_type in NOT_UNDONE:
+        if is_own_definition(change.object_type, change.label):
             continue  # our own definitions, which are no part of the digest either
         name = (change.object_type, change.label, change.path)
         seen[change.passes, name] += 1

@@ -24,12 +24,13 @@ from orchestrator.errors import (
     UnreachableError,
 )
 from orchestrator.generic import ends_value, mapped_fields, mapped_value, pointed
+from orchestrator.live import called
 from orchestrator.netbox.changelog import is_message, parse_moment
 from orchestrator.netbox.queries import check_ids, check_query
 from orchestrator.netbox.rest import MAX_MESSAGE_LENGTH, to_wire
-from orchestrator.ports import Attached, Extent, LoggedChange, Query, Row, Written
+from orchestrator.ports import Attached, Extent, LoggedChange, Query, Row, Tagged, Written
 from orchestrator.schema import load_schema
-from orchestrator.testing_custom_fields import CHOICE_LABELS, fields_of, metadata_definitions
+from orchestrator.testing_custom_fields import fields_of, metadata_definitions
 from orchestrator.testing_deletes import ListDelete
 from orchestrator.testing_rules import ListWrite, MemoryTables, RefusalError, points_to
 from orchestrator.values import host_of
@@ -165,7 +166,14 @@ class MemoryNetBox:
     def attached(self, object_type: str, ids: Sequence[int]) -> Attached:
         """What `attachments` holds for these objects: types beyond the catalog do not exist here."""
         held = self.attachments
-        return Attached([(id_, words) for id_ in ids for words in held.get((object_type, id_), ())])
+        words = [(id_, one) for id_ in ids for one in held.get((object_type, id_), ())]
+        return Attached(words, tagged=list(self._tagged(set(ids))) if object_type == "tags" else [])
+
+    def _tagged(self, ids: Collection[int]) -> Iterator[Tagged]:
+        for name, lives in self.tables.items():
+            for live in lives.values():
+                tags = [tag for tag in live.get("tags") or () if tag in ids]
+                yield from (Tagged(tag, name, live["id"], called(OBJECT_TYPES[name], live)) for tag in tags)
 
     def may_create(self, object_type: str) -> bool:
         """Whether the token may create objects of a type: all but the `forbidden` ones."""
@@ -254,14 +262,12 @@ class MemoryNetBox:
         specs = load_schema().get(row.name, {})
         shown: Row = {"display": str(live.get(row.label))}
         for name, value in live.items():
-            if name == "tags" or name in row.lists:
+            if name in row.lists:
                 shown[name] = [self._nested(*target) for target in pointed(row, name, value)]
             elif name in row.references or name in row.links:
                 shown[name] = next((self._nested(*target) for target in pointed(row, name, value)), value)
             elif name in specs and specs[name].kind == "choice":
                 shown[name] = {"value": value, "label": specs[name].choices[value]} if value else None
-            elif row.name == "custom_fields" and name in CHOICE_LABELS:
-                shown[name] = {"value": value, "label": CHOICE_LABELS[name][value]}
             else:
                 shown[name] = deepcopy(value) if isinstance(value, dict | list) else value
         shown |= {name: mapped_fields(name, mapped_value(name, live.get(name))) for name in row.mapped}

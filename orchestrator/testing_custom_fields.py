@@ -16,6 +16,7 @@ DEFINITION_DEFAULTS: Row = {
     "description": "",
     "required": False,
     "unique": False,
+    "nulls_first": False,
     "default": None,
     "related_object_type": None,
     "choice_set": None,
@@ -25,26 +26,6 @@ DEFINITION_DEFAULTS: Row = {
     "is_cloneable": False,
     "search_weight": 1000,
     "weight": 100,
-}
-CHOICE_LABELS: Mapping[str, Mapping[str, str]] = {
-    "type": {
-        "text": "Text",
-        "longtext": "Text (long)",
-        "integer": "Integer",
-        "decimal": "Decimal",
-        "boolean": "Boolean (true/false)",
-        "date": "Date",
-        "datetime": "Date & time",
-        "url": "URL",
-        "json": "JSON",
-        "select": "Selection",
-        "multiselect": "Multiple selection",
-        "object": "Object",
-        "multiobject": "Multiple objects",
-    },
-    "filter_logic": {"disabled": "Disabled", "loose": "Loose", "exact": "Exact"},
-    "ui_visible": {"always": "Always", "if-set": "If set", "hidden": "Hidden"},
-    "ui_editable": {"yes": "Yes", "no": "No", "hidden": "Hidden"},
 }
 # Far from the ids that tests see on their own objects.
 _FIRST_METADATA_ID = 900_001
@@ -88,6 +69,8 @@ def value_refusal(fields: Mapping[str, Row], values: Mapping[str, Any]) -> str:
     if unknown:
         return "; ".join(unknown)
     for name, value in values.items():
+        if fields[name].get("required") and value in (None, ""):
+            return f"Invalid value for custom field '{name}': Required field cannot be empty."
         accepts, words = _VALUE_RULES.get(fields[name]["type"], (_anything, ""))
         if value not in (None, "") and not accepts(value):
             return f"Invalid value for custom field '{name}': {words}"
@@ -103,9 +86,6 @@ def definition_refusal(definition: Row) -> str:
         return "name: Only alphanumeric characters and underscores are allowed."
     if "__" in definition["name"]:
         return "name: Double underscores are not permitted in custom field names."
-    for name, labels in CHOICE_LABELS.items():
-        if definition[name] not in labels:
-            return f"{name}: {definition[name]} is not a valid choice."
     return ""
 
 

@@ -1,8 +1,8 @@
 """The clock and the changelog of the NetBox in memory (testing.py), in the notation of the real one.
 
-NetBox logs model fields: references and content types by id (the types of
-generic references are named, as RestNetBox does), tags by name, decimals as
-text. Its changelog leaves out when an object was made and changed.
+NetBox logs model fields: references by id (content types are named, as
+RestNetBox does), tags by name, decimals as text. Its changelog leaves out
+when an object was made and changed.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.catalog import ObjectType
 from orchestrator.ports import LoggedChange, Row
 
 _NOT_LOGGED = frozenset({"id", "created", "last_updated"})
 _DECIMAL_PLACES = {"u_height": 1, "position": 1, "weight": 2, "latitude": 6, "longitude": 6}
 _EMPTY_TEXT = frozenset({"face"})  # a choice that NetBox stores as "" where it has none
-_MODELS = {row.model: number for number, row in enumerate(OBJECT_TYPES.values(), start=1)}
 
 Tables = dict[str, dict[int, Row]]
 
@@ -98,7 +97,7 @@ def _logged_value(tables: Tables, row: ObjectType, name: str, value: Any) -> Any
     if value is None:
         return "" if name in _EMPTY_TEXT else None
     if name == "object_types":
-        return sorted(_MODELS.get(model, 0) for model in value)
+        return sorted(value)
     if name in _DECIMAL_PLACES and not isinstance(value, str):  # module bays have a position, too, in words
         return f"{float(value):.{_DECIMAL_PLACES[name]}f}"
     return value

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
-from orchestrator.deeds import NOT_UNDONE, Deed, as_canonical
+from orchestrator.deeds import Deed, as_canonical
 from orchestrator.diff import kept
 from orchestrator.live import find_by_id, find_rows
+from orchestrator.metadata import is_own_definition
 from orchestrator.models import Action, Intent
 from orchestrator.ports import NetBox, Row
 from orchestrator.writes import written_by
@@ -20,7 +21,8 @@ def find_unsettled(netbox: NetBox, intents: Iterable[Intent], batch_id: str) -> 
     undoable = [
         intent
         for intent in intents
-        if intent.object_type not in NOT_UNDONE and intent.action in (Action.CREATE, Action.UPDATE)
+        if not is_own_definition(intent.object_type, intent.label)
+        and intent.action in (Action.CREATE, Action.UPDATE)
     ]
     return (_deed_of(intent, live) for intent, live in find_landed(netbox, undoable, batch_id))
 

@@ -78,7 +78,8 @@ class ListWriter:
         """The fields with batch and digests beside them, where the object can take them."""
         if change.stamp is None:
             return fields
-        known = change.stamp.digests
+        tags = self._ledger.fill_in(change.object_type, {"tags": change.stamp.tags})
+        known = {**change.stamp.digests, **(digests_of(tags) if change.stamp.tags else {})}
         written = {
             name: digest for name, digest in digests_of(fields).items() if name != "tags" or name not in known
         }

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
-from orchestrator.ports import Row
+from orchestrator.ports import Row, Tagged
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,17 @@ _ON_ANYTHING = (
     Attachment("extras/journal-entries", "journal entry", "assigned_object"),
     Attachment("extras/image-attachments", "image attachment", "object"),
 )
+
+
+TAGGED_PATH = "extras/tagged-objects"
+_BY_MODEL = {row.model: row.name for row in OBJECT_TYPES.values()}
+
+
+def tagged(row: Row) -> Tagged | None:
+    """What carries a tag, of a row of that list; None where it is of no type in the catalog."""
+    name, there = _BY_MODEL.get(row["object_type"], ""), row["object"] or {}
+    label = str(there.get("display") or f"id {row['object_id']}")
+    return Tagged(row["tag"]["id"], name, row["object_id"], label) if name else None
 
 
 def attachments_of(object_type: str) -> tuple[Attachment, ...]:

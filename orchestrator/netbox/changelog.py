@@ -15,6 +15,7 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import NetBoxError
 from orchestrator.ports import LoggedChange, Row
+from orchestrator.schema import load_schema
 
 CHANGELOG_PATH = "core/object-changes"
 # Without `changed_object`, which would be the whole object as it is now.
@@ -64,17 +65,17 @@ def parse_entry(entry: Mapping[str, Any]) -> LoggedChange | None:
 def name_types(
     changes: Iterable[LoggedChange], names_of: Callable[[set[int]], Mapping[int, str]]
 ) -> list[LoggedChange]:
-    """The entries with the types of generic references by name; NetBox logs the ids of its content types.
+    """The entries with types by name, as rows show them; NetBox logs the ids of its content types.
 
     `names_of` is only asked where there are any. A type that it does not know keeps its id.
     """
     changes = list(changes)
     ids = {
-        row[name]
+        type_id
         for change in changes
         for row in (change.before, change.after)
         for name in _type_fields(change)
-        if row.get(name) is not None
+        for type_id in _several(row.get(name))
     }
     names = names_of(ids) if ids else {}
     return [
@@ -86,11 +87,22 @@ def name_types(
 
 
 def _type_fields(change: LoggedChange) -> list[str]:
-    return [f"{name}_type" for name in OBJECT_TYPES[change.object_type].generic]
+    """The fields that hold content types: what a pointer points to, and what a definition is for."""
+    specs = load_schema().get(change.object_type, {})
+    halves = [f"{name}_type" for name in OBJECT_TYPES[change.object_type].generic]
+    return [*halves, *(name for name in ("object_types", "related_object_type") if name in specs)]
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _named(change: LoggedChange, row: Row, names: Mapping[int, str]) -> Row:
-    return row | {name: names.get(row[name], row[name]) for name in _type_fields(change) if name in row}
+    named: Row = {}
+    for name in (name for name in _type_fields(change) if name in row):
+        known = [names.get(one, one) for one in _several(row[name])]
+        named[name] = sorted(known) if isinstance(row[name], list) else next(iter(known), None)
+    return row | named
 
 
 def _value(choice: Any) -> str:

@@ -26,7 +26,7 @@ from orchestrator.errors import (
 )
 from orchestrator.generic import ends_fields, generic_fields, mapped_fields
 from orchestrator.netbox.answers import not_netbox
-from orchestrator.netbox.attached import Attachment, attachments_of, in_words
+from orchestrator.netbox.attached import TAGGED_PATH, Attachment, attachments_of, in_words, tagged
 from orchestrator.netbox.changelog import (
     CHANGELOG_PARAMETERS,
     CHANGELOG_PATH,
@@ -48,6 +48,7 @@ from orchestrator.values import wire_value
 PAGE_SIZE = 1000
 MAX_MESSAGE_LENGTH = 200  # NetBox 4.7 answers 500 to one character more
 _MESSAGE_SINCE = (4, 4)
+_TAGGED_SINCE = (4, 3)
 _CORE_TYPES_SINCE = (4, 4)  # before, object types were under extras
 
 _log = logging.getLogger(__name__)
@@ -199,7 +200,7 @@ class RestNetBox:
         return self._logged([row for row in rows if parse_moment(row["time"]) > moment])
 
     def attached(self, object_type: str, ids: Sequence[int]) -> Attached:
-        """What hangs on these objects and is of no type in the catalog (attached.py)."""
+        """What hangs on these objects and points to them by no field of the catalog (attached.py)."""
         kinds, found = list(attachments_of(object_type)), Attached()
         calls = [partial(self._attached, kind, object_type, frozenset(ids)) for kind in kinds]
         for kind, words in zip(kinds, self._pages.side_by_side(calls), strict=True):
@@ -207,7 +208,24 @@ class RestNetBox:
                 found.unseen.append(kind.noun)
             else:
                 found.words.extend(words)
+        if object_type == "tags":
+            self._add_tagged(found, ids)
         return found
+
+    def _add_tagged(self, found: Attached, ids: Sequence[int]) -> None:
+        """What carries these tags; before 4.3, NetBox has no list of that."""
+        walks = self._pages.cut_by_values(TAGGED_PATH, [], "tag_id", sorted(ids))
+        try:
+            rows = _each_once(self._pages.read_all(walks)) if self._is_since(_TAGGED_SINCE) else None
+        except AccessError:
+            rows = None
+        if rows is None:
+            found.unseen.append("tagged object")
+        for row in rows or ():
+            if (one := tagged(row)) is not None:
+                found.tagged.append(one)
+            else:
+                found.words.append((row["tag"]["id"], f"{row['object_type']} {row['object_id']}"))
 
     def _attached(
         self, kind: Attachment, object_type: str, ids: frozenset[int], stop: Event

@@ -50,6 +50,16 @@ ROWS = (
         generic={"action_object": ("webhooks",)},
         demanded=("action_object",),
     ),
-    organizational("tags", "extras/tags", ensured=False),
-    ObjectType("custom_fields", "extras/custom-fields", ensured=False, unique=(("name",),)),
+    # A mistyped tag is a mistake: a mention alone makes none.
+    organizational("tags", "extras/tags", only_declared=True),
+    # NetBox fills a new custom field in on every object there is.
+    ObjectType(
+        "custom_fields",
+        "extras/custom-fields",
+        unique=(("name",),),
+        demanded=("type",),
+        create_seconds=1.0,
+        update_seconds=1.0,
+        delete_seconds=1.0,
+    ),
 )

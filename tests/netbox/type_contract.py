@@ -27,6 +27,7 @@ _FITTING: dict[str, dict[str, Any]] = {
     "config_contexts": {"data": {"ntp": ["192.0.2.1"]}},
     "config_templates": {"template_code": "hostname {{ device.name }}"},
     "custom_field_choice_sets": {"extra_choices": [["a", "A"], ["b", "B"]]},
+    "custom_fields": {"name": "cf_of_a_test", "object_types": ["dcim.site"]},
     "custom_links": {"object_types": ["dcim.site"], "link_text": "at", "link_url": "http://192.0.2.1/"},
     "data_sources": {"type": "local", "source_url": "file:///srv/data"},
     "event_rules": {"object_types": ["dcim.site"], "event_types": ["object_created"]},

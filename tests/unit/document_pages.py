@@ -62,9 +62,8 @@ def excluded_table() -> list[str]:
 
 
 def _pointers(object_type: str) -> Iterator[str]:
-    everywhere = {"tags": "tags", "owners": "owner"}
-    if object_type in everywhere:
-        yield f"`{everywhere[object_type]}` of almost every type"
+    if object_type == "owners":
+        yield "`owner` of almost every type"
         return
     for name in ENSURED:
         for field, targets in OBJECT_TYPES[name].pointers().items():
@@ -130,7 +129,8 @@ def _field_rows(object_type: str) -> Iterator[str]:
 def _type_of(name: str, spec: FieldSpec, row: ObjectType) -> str:
     target = next(iter(row.pointers().get(name, ())), "")
     if target and spec.kind not in ("ports", "ends"):
-        several = "replacing those there are, list of" if name in row.lists else "one of"
+        how = "added to" if name == "tags" else "replacing"
+        several = f"{how} those there are, list of" if name in row.lists else "one of"
         return f"{several} [{target}](#{target})" if OBJECT_TYPES[target].ensured else f"{several} {target}"
     if name in row.ends:
         kinds = ", ".join(f"`{{{OBJECT_TYPES[one].word}: ...}}`" for one in row.ends[name])

@@ -137,7 +137,7 @@ def test_what_the_token_may_not_see_is_left_out_and_ends(
 
 def test_an_export_needs_no_right_to_what_it_does_not_name(awkward: MemoryNetBox) -> None:
     awkward.forbidden = {"read custom_fields", "read regions", "read locations", "read racks"}
-    assert exported(awkward).objects == 19
+    assert exported(awkward).objects == 20
 
 
 def test_values_that_only_look_alike_are_not_the_same() -> None:

@@ -171,7 +171,7 @@ def false_digests(netbox: MemoryNetBox) -> Iterator[str]:
         row = OBJECT_TYPES[name]
         for live in netbox.read(Query(name, ())):
             values = canonical_row(row, live)
-            for field, digest in stored_digests(live["custom_fields"]).items():
+            for field, digest in stored_digests(live.get("custom_fields") or {}).items():
                 if field == "tags":
                     # Those of others are among them: ours are some of these.
                     tags = values["tags"] or ()
