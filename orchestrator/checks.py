@@ -113,7 +113,7 @@ class Checks:
         for node in self.register.in_order():
             if node.live is not None or node.may_exist or node.unclear:
                 continue
-            missing = [name for name in node.row.demanded if node.values.get(name) is None]
+            missing = [name for name in node.row.demanded if node.values.get(name) in (None, ())]
             if node.row.else_of and node.parent is None:
                 missing.append(node.row.child_of)
             if not missing:

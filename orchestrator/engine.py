@@ -29,7 +29,10 @@ from orchestrator.writes import batch_message
 
 MAY_LACK = "What keeps the journal was started anew since the batch was begun: writes may be missing from it"
 FILLED_UP = f"{MAY_LACK}; NetBox's own changelog was asked, and knew more of {{}} objects"
-FROM_CHANGELOG = "The journal of the batch is gone; this is rebuilt from NetBox's own changelog"
+FROM_CHANGELOG = (
+    "The journal of the batch is gone; this is rebuilt from NetBox's own changelog, "
+    "which does not tell what cables connected and which ports were mapped"
+)
 
 
 class NetBoxBulkOrchestrator:

@@ -7,14 +7,16 @@ stages follow the edges between changes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Reference
 from orchestrator.models import Action, Change, Pass, Stage
+
+Node = TypeVar("Node", bound=Hashable)
 
 
 @cache
@@ -63,6 +65,31 @@ def _name_of(row: ObjectType, reference: Any) -> str:
         return ""
     parts = reference.parts or {}
     return reference.name or str(parts.get(row.label) or parts.get("slug") or "")
+
+
+def matched(may_be: Mapping[Node, Sequence[int]]) -> dict[Node, int]:
+    """As many as possible with one of what each may be, none twice; earlier choices first where they can be.
+
+    By augmenting paths (Berge 1957): whoever finds all taken asks those that took it for their next choice.
+    """
+    chosen: dict[Node, int] = {}
+    owner: dict[int, Node] = {}
+    for first in may_be:
+        asked_by: dict[int, Node] = {}
+        queue, free = [first], None
+        for node in queue:  # grows while it is walked
+            new = [one for one in may_be[node] if one not in asked_by]
+            asked_by.update(dict.fromkeys(new, node))
+            free = next((one for one in new if one not in owner), None)
+            if free is not None:
+                break
+            queue += [owner[one] for one in new]
+        while free is not None:
+            node = asked_by[free]
+            given_up = chosen.get(node)
+            chosen[node], owner[free] = free, node
+            free = given_up
+    return chosen
 
 
 def build_stages(changes: Sequence[Change]) -> list[Stage]:

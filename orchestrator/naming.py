@@ -95,7 +95,7 @@ def _full_name(register: Register, node: Node) -> tuple[str, ...]:
     for name in parents:
         token = values.get(name)
         if name in node.row.ends:
-            found += [", ".join(_ends_called(register, token))] if token else []
+            found.append(", ".join(_ends_called(register, node.fact(name) or ())))
         elif isinstance(token, Node) and token.row is node.row:
             found = [*_full_name(register, token)]  # which begins with all that the two have in common
         elif isinstance(token, Node) and token.row.child_of in parents:

@@ -127,6 +127,11 @@ class ReferenceReader:
 
         Also as NetBox has it: `{object_type: dcim.interface, object_id: 7}`.
         """
+        if isinstance(value, list) and not value:
+            self.problem(
+                path, "names nothing to connect", "a cable has both ends; to remove it, delete it in NetBox"
+            )
+            return None
         if isinstance(value, list):
             found = [self._end(row, field, one, f"{path}[{at}]") for at, one in enumerate(value)]
         else:
@@ -138,7 +143,7 @@ class ReferenceReader:
         if not isinstance(value, Mapping) or value.keys() != {"object_type", "object_id"}:
             return self._one_of(row.ends[field], field, value, path)
         types = {OBJECT_TYPES[name].model: name for name in row.ends[field]}
-        if (kind := value["object_type"]) in types:
+        if isinstance(kind := value["object_type"], str) and kind in types:
             return self.by_id(types[kind], value["object_id"], f"{path}.object_id")
         message = f"a cable cannot end at {shorten(kind)}"
         self.problem(f"{path}.object_type", message, f"one of: {', '.join(types)}")
@@ -152,7 +157,8 @@ class ReferenceReader:
             interfaces = [HOSTS[host] for host in HOSTS if host in value or "id" in value]
             if known := [one for one in interfaces if one in targets]:
                 return self.reference(known[0], value, path)
-        hint = f"write {{{next(iter(kinds))}: NAME}}; it may be a {' or '.join(kinds)}"
+        shape = "{device: NAME, name: NAME}" if "interfaces" in targets else f"{{{next(iter(kinds))}: NAME}}"
+        hint = f"write {shape}; it may be of type {' or '.join(kinds)}"
         self.problem(path, f"expected a mapping that says what {field} is, got {shorten(value)}", hint)
         return None
 

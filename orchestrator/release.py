@@ -136,12 +136,23 @@ def _let_ends_go(changes: Sequence[Change], live: Live, edges: Edges) -> None:
     cables = [change for change in changes if OBJECT_TYPES[change.object_type].ends and change.writes]
     ends = {change.id: _ends_now_and_then(change, live) for change in cables}
     leaving = {one: name for name, (now, then) in ends.items() for one in now - then}
-    for name, (now, then) in ends.items():
-        before = {leaving[one] for one in then - now if one in leaving}
-        # Two that wait for each other are for NetBox to refuse.
-        edges[name] |= {one for one in before if not _waits_for(one, name, edges)}
-        if not edges[name]:
-            del edges[name]
+    waits = {
+        name: {leaving[one] for one in then - now if one in leaving} for name, (now, then) in ends.items()
+    }
+    # Of those that wait for each other none can be the first: NetBox will refuse one of them.
+    while circle := _circle_among(waits):
+        waits[circle[0]] -= {*circle}
+    for name in waits:
+        if waits[name]:
+            edges[name] |= waits[name]
+
+
+def _circle_among(waits: Mapping[str, set[str]]) -> list[str]:
+    try:
+        TopologicalSorter(waits).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
 
 
 def _ends_now_and_then(change: Change, live: Live) -> tuple[frozenset[Any], frozenset[Any]]:
@@ -151,11 +162,6 @@ def _ends_now_and_then(change: Change, live: Live) -> tuple[frozenset[Any], froz
     now = {name: canonical_field(row, there, name) for name in row.ends}
     then = {} if change.action is Action.DELETE else {**now, **change.after}
     return ends_of(row, now.get), ends_of(row, then.get)
-
-
-def _waits_for(one: str, other: str, edges: Edges) -> bool:
-    """Whether a change waits for another, or is it."""
-    return one == other or any(_waits_for(before, other, edges) for before in edges.get(one, ()))
 
 
 # -- names that swap, or move on from one object to the next --------------------------

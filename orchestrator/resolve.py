@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from operator import itemgetter
 from typing import Any
 
@@ -17,14 +18,16 @@ from orchestrator.desired import Entry, Options, Reference
 from orchestrator.diff import ids_first
 from orchestrator.errors import Problem
 from orchestrator.generic import ends_of, generic_token
+from orchestrator.graph import matched
 from orchestrator.live import Live, Table, canonical_field, label_key, live_above, live_ends, live_parent
 from orchestrator.narrowing import agrees, fits, narrow, narrow_addresses, shares_key
 from orchestrator.ports import Row
 from orchestrator.references import HOSTS
 from orchestrator.register import Node, Register, identity_of
-from orchestrator.values import is_address, suggest
+from orchestrator.values import is_address, named, suggest
 
 _SUGGESTIONS = 20
+_CIRCLE = 3
 _WHERE = ("site", "location", "cluster", "tenant")
 
 
@@ -168,50 +171,66 @@ class Resolver:
         if len(ends) < sum(len(node.values.get(name, ())) for name in row.ends):
             self.problem(node.path, "connects something to itself", "name each termination once")
         for twin in self.register.at_ends(ends):
-            if ends_of(row, twin.fact) == ends:
-                node.turn_like(twin.fact)
-            else:
+            if ends_of(row, twin.fact) != ends:
                 message = f"ends where the {row.noun} at {twin.path} ends"
                 self.problem(node.path, message, "each termination takes one cable")
+            elif node.values.get("profile") and not twin.values.get("profile"):
+                twin.turn_like(node.fact)
+            else:
+                node.turn_like(twin.fact)
 
     def pair_cables(self) -> None:
-        """Which cable is which live one: that with which it has most ends in common.
-
-        A live cable that only one end is left of is the one that moved, unless another has that place.
-        """
+        """Which cable is which live one: as many as can be are live ones of which some end has moved."""
         for row in (one for one in OBJECT_TYPES.values() if one.ends):
             table = self.register.live.table(row.name)
             nodes = [one for one in self.register.nodes.get(row.name, ()) if not one.unclear]
-            free = [one for one in nodes if one.live is None]
-            pairs = {
+            taken = {one.live["id"] for one in nodes if one.live is not None}
+            common = {
                 (node, live["id"]): ends & live_ends(row, live)
-                for node in free
-                if (ends := ends_of(row, node.values.get))
+                for node in nodes
+                if node.live is None and (ends := ends_of(row, node.values.get))
                 for one in ends
                 for live in table.at(one)
+                if live["id"] not in taken
             }
-            best = sorted(pairs, key=lambda pair: (-len(pairs[pair]), sorted(map(str, pairs[pair]))))
-            for node, live_id in best:
-                if node.live is None:
-                    self.register.bind(node, table.by_id[live_id])
-            for node in nodes:
-                self._settle_ends(node, table)
+            may_be: dict[Node, list[int]] = defaultdict(list)
+            for node, live_id in sorted(common, key=lambda pair: (-len(common[pair]), sorted(common[pair]))):
+                may_be[node].append(live_id)
+            for node, live_id in matched(may_be).items():
+                self.register.bind(node, table.by_id[live_id])
+            after: dict[Node, set[Node]] = {node: self._settle_ends(node, table) for node in nodes}
+            self._refuse_circles(after)
 
-    def _settle_ends(self, node: Node, table: Table) -> None:
-        """Turn it like the live cable, and refuse it where another one, which stays, is in the way."""
-        row, live = node.row, node.live
+    def _settle_ends(self, node: Node, table: Table) -> set[Node]:
+        """Turn it like the live cable, and refuse it where another one, which stays, is in the way.
+
+        Returns those that are in the way and leave.
+        """
+        row, live, leaving = node.row, node.live, set()
         if live is not None:
             node.turn_like(lambda name: canonical_field(row, live, name))
-        others = {
-            other["id"]
-            for one in ends_of(row, node.values.get)
-            for other in table.at(one)
-            if other is not live and one in ends_of(row, self.register.of_live(row, other).fact)
-        }
-        if others:
-            ids = ", ".join(map(str, sorted(others)))
-            message = f"ends where other {row.name} in NetBox end (ids {ids})"
-            self.problem(node.path, message, "delete what is in the way there, or leave this one out")
+        for one in ends_of(row, node.values.get):
+            for other in (self.register.of_live(row, there) for there in table.at(one) if there is not live):
+                if one not in ends_of(row, other.fact):
+                    leaving.add(other)
+                elif other.declared:
+                    message = f"ends where the {row.noun} at {other.path} ends"
+                    self.problem(
+                        node.path, message, "declare a cable once, and each termination in one cable"
+                    )
+                else:
+                    message = f"ends where another {row.noun} in NetBox ends (id {(other.live or {})['id']})"
+                    self.problem(node.path, message, "delete that one there, or leave this one out")
+        return leaving
+
+    def _refuse_circles(self, after: Mapping[Node, set[Node]]) -> None:
+        """Cables that swap ends: none of them can be the first."""
+        try:
+            TopologicalSorter(after).prepare()
+        except CycleError as error:
+            circle = sorted({node.path for node in error.args[1]})
+            message = f"takes an end that another cable leaves in a circle ({named(circle, _CIRCLE)})"
+            self.problem(circle[0], message, "delete one of these cables in NetBox first")
 
     # -- pairing with live objects ---------------------------------------------
 

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.errors import DocumentError
+from orchestrator.graph import matched
 from orchestrator.plan_json import dump_plan, load_plan
 from orchestrator.plan_text import render_plan
 from orchestrator.testing import Fault, MemoryNetBox
@@ -130,13 +131,51 @@ def test_a_place_that_one_cable_leaves_is_taken_by_another(netbox: MemoryNetBox,
     document = {"cables": [both[first], both[1 - first]]}
     plan = NetBoxBulkOrchestrator(netbox).plan(document)
     assert [(change.action, change.label) for change in plan.changes if change.object_type == "cables"] == [
-        ("create", "sw-1 e1 <> sw-2 e2"),
-        ("update", "sw-3 e1 <> sw-2 e1"),
+        ("update", "sw-1 e1 <> sw-2 e2"),
+        ("create", "sw-3 e1 <> sw-2 e1"),
     ]
     assert apply(netbox, document, journal).ok
     assert writes(netbox, *both) == 0
     assert undo(netbox, journal).ok
     assert picture(netbox) == before
+
+
+@pytest.mark.parametrize("count", [3, 200])
+def test_cables_that_all_move_on_by_one(count: int) -> None:
+    netbox = MemoryNetBox()
+    document = switches("sw-1", "sw-2")
+    for device in document["devices"]:
+        device["interfaces"] = [{"name": f"e[1-{count + 1}]", "type": "other"}]
+    apply(netbox, document)
+    apply(netbox, {"cables": [cable({"device": "sw-1", "name": f"e[1-{count}]"}, port("sw-2", "e{1}"))]})
+    before, journal = picture(netbox), MemoryJournal()
+    moved = {"cables": [cable({"device": "sw-1", "name": f"e[1-{count}]"}, port("sw-2", "e{1+1}"))]}
+    assert apply(netbox, moved, journal).ok
+    assert len(netbox.tables["cables"]) == count
+    assert writes(netbox, *moved["cables"]) == 0
+    assert undo(netbox, journal).ok
+    assert picture(netbox) == before
+
+
+def test_each_finds_one_though_the_first_choices_are_taken() -> None:
+    count = 5_000
+    chain = {number: [number + 1, number] for number in range(count)}
+    last = {count: [count]}  # for which all others have to move down
+    assert matched({**chain, **last}) == {number: number for number in range(count + 1)}
+
+
+def test_cables_that_swap_ends_are_refused(netbox: MemoryNetBox) -> None:
+    e1, e2, f1, f2 = (port(f"sw-{device}", f"e{n}") for device in (1, 2) for n in (1, 2))
+    apply(netbox, {"cables": [cable(e1, f1), cable(e2, f2)]})
+    (swap,) = problems(netbox, cable(e1, f2), cable(e2, f1))
+    assert swap.startswith("cables[0]: takes an end that another cable leaves in a circle (cables[0]")
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_cable_that_is_declared_with_and_without_its_profile(netbox: MemoryNetBox, first: int) -> None:
+    one = cable(port("sw-1", "e1"), port("sw-1", "e2"), profile="single-1c1p")
+    both = [one, cable(port("sw-1", "e2"), port("sw-1", "e1"))]
+    assert writes(netbox, both[first], both[1 - first]) == 1
 
 
 def test_an_answer_that_was_lost_is_looked_for_by_the_ends(netbox: MemoryNetBox) -> None:
@@ -163,10 +202,10 @@ def test_what_somebody_has_cabled_since_stays(netbox: MemoryNetBox) -> None:
 def test_what_cannot_be_is_said_with_its_place(netbox: MemoryNetBox) -> None:
     e1, e2, e3, e4 = (port("sw-1", f"e{number}") for number in (1, 2, 3, 4))
     apply(netbox, {"cables": [cable(e1, e2), cable(e3, e4)]})
-    ids = min(netbox.tables["cables"])
+    ids = max(netbox.tables["cables"])
     assert problems(netbox, cable(e1, e3)) == [
-        f"cables[0]: ends where other cables in NetBox end (ids {ids}) "
-        "(delete what is in the way there, or leave this one out)"
+        f"cables[0]: ends where another cable in NetBox ends (id {ids}) "
+        "(delete that one there, or leave this one out)"
     ]
     far = [port("sw-2", f"e{number}") for number in (1, 2, 3)]
     assert problems(netbox, cable(far[0], far[1]), cable(far[2], far[0])) == [
@@ -179,6 +218,12 @@ def test_what_cannot_be_is_said_with_its_place(netbox: MemoryNetBox) -> None:
     assert only_one.startswith("cables[0].b_terminations: ")
     (kind,) = problems(netbox, cable(far[0], {"object_type": "dcim.site", "object_id": 1}))
     assert kind.startswith("cables[0].b_terminations.object_type: a cable cannot end at 'dcim.site'")
+    (odd,) = problems(netbox, cable(far[0], {"object_type": ["dcim.site"], "object_id": 1}))
+    assert "a cable cannot end at" in odd
+    (empty, *_) = problems(netbox, cable([], far[0]))
+    assert empty.startswith("cables[0].a_terminations: names nothing to connect")
+    (twice,) = problems(netbox, {"id": ids, "label": "X"}, cable(e3, e4, color="ff0000"))
+    assert twice.startswith("cables[0]: means the same cable") or "declare a cable once" in twice
     (nothing,) = problems(netbox, cable(far[0], port("sw-2", "e9")))
     assert nothing.startswith("cables[0].b_terminations: there is no interface 'e9'")
 
