@@ -127,7 +127,7 @@ ROWS: dict[str, Row] = {
         {"object_type": "extras.tag", "fields": {"name": "@ new", "slug": "@-new"}},
         created(name="@ new"),
         {"object_type": "extras.tag", "fields": {"nmae": "@ new"}},
-        "unknown_name",
+        "invalid_document",
     ),
     "netbox_update_object": writing(
         {"object_type": "dcim.site", "object_id": "$site", "fields": {"facility": "F1"}},

@@ -93,7 +93,7 @@ def test_a_site_is_exported_and_planned_again_without_a_difference(
     planned = cli("plan", "site.yaml", "--json")
     assert planned.code == ExitCode.OK, planned.err
     assert {change["action"] for change in planned.json["changes"]} == {"unchanged"}
-    assert len(planned.json["changes"]) == exported(cli, "--site", f"{prefix}-own")["objects"] == 18
+    assert len(planned.json["changes"]) == exported(cli, "--site", f"{prefix}-own")["objects"] == 19
 
 
 def test_a_new_site_is_made_like_another(netbox: NetBoxOverHttp, cli: CommandLine, prefix: str) -> None:
@@ -134,7 +134,7 @@ def test_a_tag_and_a_filter_choose_as_well(
     netbox: NetBoxOverHttp, cli: CommandLine, site: str, prefix: str
 ) -> None:
     by_tag = exported(cli, "--tag", f"{prefix}-tag")
-    assert set(by_tag["document"]) == {"sites"}
+    assert set(by_tag["document"]) == {"sites", "tags"}
     found = exported(cli, "--where", f"devices.name={prefix}-leaf", "--tag", f"{prefix} tag")
     assert [one["name"] for one in found["document"]["devices"]] == [f"{prefix}-leaf"]
     assert found["differs"] == ""
