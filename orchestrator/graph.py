@@ -34,7 +34,9 @@ def types_in_order(types: Mapping[str, ObjectType]) -> tuple[str, ...]:
     for row in types.values():
         before = (targets for name, targets in row.pointers().items() if name not in row.links)
         along = {one.name for one in types.values() if row.comes_with and row.comes_with in one.parents}
-        sorter.add(row.name, *({target for targets in before for target in targets} - {row.name}), *along)
+        targets_before = {target for targets in before for target in targets} - {row.name}
+        # Sorted: every process must come to the same order, or a plan would have another digest elsewhere.
+        sorter.add(row.name, *sorted(targets_before | along))
     try:
         return tuple(sorter.static_order())
     except CycleError as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -145,3 +148,18 @@ def test_lists_in_flight_together_share_netbox() -> None:
     with alone.measured(4.0):
         time.sleep(0.9 * 2)
     assert alone.list_seconds() == pytest.approx(2 * 2 / 0.9, rel=0.2)
+
+
+def test_the_order_of_types_is_the_same_in_every_process() -> None:
+    told = "from orchestrator.graph import type_order; print(type_order())"
+    orders = {
+        subprocess.run(
+            [sys.executable, "-c", told],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(orders) == 1
