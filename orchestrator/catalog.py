@@ -25,7 +25,16 @@ from orchestrator.rows import (
 )
 from orchestrator.schema import FieldSpec, load_schema
 
-__all__ = ["ENSURED", "EXCLUDED", "OBJECT_TYPES", "TEMPLATED", "TEMPLATE_COUNTS", "ObjectType", "Reading"]
+__all__ = [
+    "BY_MODEL",
+    "ENSURED",
+    "EXCLUDED",
+    "OBJECT_TYPES",
+    "TEMPLATED",
+    "TEMPLATE_COUNTS",
+    "ObjectType",
+    "Reading",
+]
 
 _APPS = (dcim, templates, devices, tenancy, ipam, circuits, virtualization, vpn, wireless, extras)
 
@@ -69,6 +78,9 @@ _ROWS = tuple(_completed(row) for app in _APPS for row in app.ROWS)
 
 OBJECT_TYPES: Mapping[str, ObjectType] = {row.name: row for row in _ROWS}
 """Every known type by name. Those with `ensured=False` can be referred to but not declared."""
+
+BY_MODEL: Mapping[str, str] = {row.model: row.name for row in _ROWS}
+"""The types by what NetBox calls them where it names content types: `dcim.devicetype`."""
 
 ENSURED: tuple[str, ...] = tuple(row.name for row in _ROWS if row.ensured)
 """The types that a document may declare."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
-from orchestrator.definitions import definitions_in, misfit
+from orchestrator.definitions import Definition, misfit
 from orchestrator.json_shape import shorten
 from orchestrator.live import canonical_field
 from orchestrator.metadata import METADATA_FIELDS
@@ -32,9 +32,8 @@ class Checks:
         self.warnings = resolver.warnings
         self.problem = resolver.problem
 
-    def check_custom_fields(self) -> None:
+    def check_custom_fields(self, definitions: Mapping[str, Definition]) -> None:
         """NetBox would refuse the whole row for a custom field that it does not have; ours are not theirs."""
-        definitions = definitions_in(self.register)
         for node in self.register.in_order():
             for name, value in (node.values.get("custom_fields") or {}).items():
                 path, known = f"{node.path}.custom_fields.{name}", definitions.get(name)
@@ -54,8 +53,9 @@ class Checks:
     def check_definitions(self) -> None:
         """Our own two custom fields are not the document's, and NetBox changes the type of none."""
         for node in self.register.nodes.get("custom_fields", ()):
-            for name in {node.label, str((node.live or {}).get("name"))} & {*METADATA_FIELDS}:
-                self._keep_ours(node.path, name)
+            for name in METADATA_FIELDS:
+                if name in (node.label, (node.live or {}).get("name")):
+                    self._keep_ours(node.path, name)
             there = canonical_field(node.row, node.live, "type") if node.live else None
             if there and node.fact("type") != there:
                 message = f"the custom field {node.label!r} is of type {there}, which NetBox does not change"

@@ -203,8 +203,8 @@ def _logged_fields(entry: LoggedChange, raw: Mapping[str, Any], tags: Mapping[st
     row, specs = OBJECT_TYPES[entry.object_type], load_schema()[entry.object_type]
     values: dict[str, Any] = {}
     for name, spec in specs.items():
-        if name not in raw or name in row.halves or name in row.mapped or name in row.ends:
-            continue  # NetBox logs neither which ports map to which nor what a cable connects
+        if name not in raw or name in row.halves or name in row.unlogged:
+            continue
         value = raw[name]
         if name == "tags":
             value = tuple(sorted(tags[tag] for tag in value or () if tag in tags))

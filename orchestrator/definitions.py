@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from orchestrator.live import canonical_field
@@ -64,20 +63,18 @@ def _is_object(value: Any) -> bool:
 
 _TEXT = (_is_text, "text")
 # NetBox extras/models/customfields.py, CustomField.validate
-_KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
-    {
-        **dict.fromkeys(("text", "longtext", "url", "select", "date", "datetime"), _TEXT),
-        "integer": (_is_whole, "a whole number"),
-        "decimal": (lambda value: type(value) in (int, float) or _is_text(value), "a number"),
-        "boolean": (lambda value: type(value) is bool, "true or false"),
-        "multiselect": (
-            lambda value: isinstance(value, list) and all(map(_is_text, value)),
-            "a list of choices",
-        ),
-        "object": (_is_object, "the NetBox id of an object"),
-        "multiobject": (
-            lambda value: isinstance(value, list) and all(map(_is_object, value)),
-            "a list of NetBox ids",
-        ),
-    }
-)
+_KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("text", "longtext", "url", "select", "date", "datetime"), _TEXT),
+    "integer": (_is_whole, "a whole number"),
+    "decimal": (lambda value: type(value) in (int, float) or _is_text(value), "a number"),
+    "boolean": (lambda value: type(value) is bool, "true or false"),
+    "multiselect": (
+        lambda value: isinstance(value, list) and all(map(_is_text, value)),
+        "a list of choices",
+    ),
+    "object": (_is_object, "the NetBox id of an object"),
+    "multiobject": (
+        lambda value: isinstance(value, list) and all(map(_is_object, value)),
+        "a list of NetBox ids",
+    ),
+}

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 
-from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.catalog import BY_MODEL, OBJECT_TYPES, ObjectType
 from orchestrator.deeds import Key
 from orchestrator.errors import AccessError
 from orchestrator.footprints import Footprints, net_change
@@ -94,7 +94,7 @@ def read_dependents(netbox: NetBox, created: Mapping[Key, Row], footprints: Foot
 
 def add_holders(netbox: NetBox, found: Dependents, definition: Row, models: Iterable[str]) -> None:
     """Of some types, all objects that hold anything in a custom field but its default. Raises NetBoxError."""
-    rows = [row for row in OBJECT_TYPES.values() if row.model in set(models)]
+    rows = [OBJECT_TYPES[BY_MODEL[model]] for model in sorted(models) if model in BY_MODEL]
     queries = [Query(row.name, tuple(sorted({row.label, "custom_fields"}))) for row in rows]
     for row, lives in zip(rows, netbox.read_all(queries), strict=True):
         for live in lives:

@@ -11,9 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES, ObjectType
-
-_TYPES: Mapping[str, str] = {row.model: row.name for row in OBJECT_TYPES.values()}
+from orchestrator.catalog import BY_MODEL, OBJECT_TYPES, ObjectType
 
 
 def generic_value(row: ObjectType, name: str, raw: Mapping[str, Any]) -> Any:
@@ -69,7 +67,9 @@ def ends_value(raw: Any) -> Any:
 
     Of a type that the catalog has not, the pair has NetBox's name for it.
     """
-    return tuple((_TYPES.get(one["object_type"], one["object_type"]), one["object_id"]) for one in raw or ())
+    return tuple(
+        (BY_MODEL.get(one["object_type"], one["object_type"]), one["object_id"]) for one in raw or ()
+    )
 
 
 def ends_fields(value: Any) -> list[dict[str, Any]]:
@@ -80,9 +80,21 @@ def ends_fields(value: Any) -> list[dict[str, Any]]:
     ]
 
 
+def ends_in_order(row: ObjectType, value_of: Callable[[str], Any]) -> tuple[tuple[str, Any], ...]:
+    """All that a cable connects, the A end first."""
+    return tuple(one for name in row.ends for one in value_of(name) or ())
+
+
 def ends_of(row: ObjectType, value_of: Callable[[str], Any]) -> frozenset[tuple[str, Any]]:
-    """All that a cable connects, whichever end it is at."""
-    return frozenset(one for name in row.ends for one in value_of(name) or ())
+    """The same, whichever end it is at: for comparing, not for walking, since a set has no order."""
+    return frozenset(ends_in_order(row, value_of))
+
+
+def shaped_value(row: ObjectType, name: str, raw: Mapping[str, Any]) -> Any:
+    """The canonical value of a field that is more than a plain value or pointer (`ObjectType.shaped`)."""
+    if name in row.mapped:
+        return mapped_value(name, raw.get(name))
+    return ends_value(raw.get(name)) if name in row.ends else generic_value(row, name, raw)
 
 
 def pointed(row: ObjectType, name: str, value: Any) -> Iterator[tuple[str, int]]:

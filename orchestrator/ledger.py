@@ -95,7 +95,7 @@ class Ledger:
             object_id = self._ids[value.change_id]
             is_generic = name in row.generic
             return generic_token(row, name, value.object_type, object_id) if is_generic else object_id
-        if name in row.mapped or name in row.ends:
+        if name in row.unlogged:
             return tuple(tuple(self._filled(row, "", part) for part in parts) for parts in value or ())
         if isinstance(value, tuple) and any(isinstance(one, Planned) for one in value):
             return tuple(sorted(self._filled(row, name, one) for one in value))

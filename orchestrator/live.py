@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType
-from orchestrator.generic import ends_of, ends_value, generic_value, mapped_value
+from orchestrator.generic import ends_of, ends_value, shaped_value
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.schema import load_schema
 from orchestrator.values import host_of, live_value
@@ -149,26 +149,18 @@ def canonical_row(row: ObjectType, live: Row) -> dict[str, Any]:
     values = {
         key: raw if key in verbatim else live_value(raw, notations.get(key, ""))
         for key, raw in live.items()
-        if key not in row.mapped and key not in row.ends
+        if key not in row.shaped
     }
     values["custom_fields"] = live.get("custom_fields") or {}
-    for name in row.generic:
-        values[name] = generic_value(row, name, live)
-    for name in row.mapped:
-        values[name] = mapped_value(name, live.get(name))
-    for name in row.ends:
-        values[name] = ends_value(live.get(name))
+    for name in row.shaped:
+        values[name] = shaped_value(row, name, live)
     return values
 
 
 def canonical_field(row: ObjectType, live: Row, name: str) -> Any:
     """One field of `canonical_row`, without the work for all others."""
-    if name in row.generic:
-        return generic_value(row, name, live)
-    if name in row.mapped:
-        return mapped_value(name, live.get(name))
-    if name in row.ends:
-        return ends_value(live.get(name))
+    if name in row.shaped:
+        return shaped_value(row, name, live)
     raw = live.get(name)
     if name == "custom_fields":
         return raw or {}
@@ -223,9 +215,7 @@ def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
 def _apart(object_type: str) -> frozenset[str]:
     """Fields that a look at the type of their value does not settle."""
     row = OBJECT_TYPES[object_type]
-    return frozenset(
-        {*_verbatim(object_type), *row.generic, *row.mapped, *row.ends, *_notations(object_type)}
-    )
+    return frozenset({*_verbatim(object_type), *row.shaped, *_notations(object_type)})
 
 
 @cache

@@ -7,8 +7,8 @@ a round trip through JSON. Nothing here touches a network or a clock.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -129,6 +129,10 @@ class Change:
         custom = self.after.get("custom_fields") or {}
         written = {*self.after, *(f"custom_fields.{name}" for name in custom)}
         return [name for name in self.drift if name not in written]
+
+    def after_these(self, more: Collection[str]) -> Change:
+        """This change, which waits for some others, too."""
+        return replace(self, depends_on=tuple(sorted({*self.depends_on, *more}))) if more else self
 
     def before_image(self) -> dict[str, Any]:
         """All that has to be put back to undo an update: the fields that differ, and the stamp."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import cache
 from itertools import count
 from typing import Any
@@ -69,10 +69,8 @@ def names_in(register: Register, changes: Sequence[Change]) -> dict[str, dict[in
                     continue
                 for object_type, one in pointed(row, field, value):
                     if one not in names[object_type]:
-                        called = _ends_called(register, [(object_type, one)]) if field in row.ends else None
-                        names[object_type][one] = (
-                            next(called) if called else label_of(register, object_type, one)
-                        )
+                        told = _end_called if field in row.ends else label_of
+                        names[object_type][one] = told(register, object_type, one)
     return {object_type: known for object_type, known in names.items() if known}
 
 
@@ -95,7 +93,7 @@ def _full_name(register: Register, node: Node) -> tuple[str, ...]:
     for name in parents:
         token = values.get(name)
         if name in node.row.ends:
-            found.append(", ".join(_ends_called(register, node.fact(name) or ())))
+            found.append(", ".join(_end_called(register, *one) for one in node.fact(name) or ()))
         elif isinstance(token, Node) and token.row is node.row:
             found = [*_full_name(register, token)]  # which begins with all that the two have in common
         elif isinstance(token, Node) and token.row.child_of in parents:
@@ -111,11 +109,10 @@ def _full_name(register: Register, node: Node) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _ends_called(register: Register, ends: Iterable[tuple[str, Any]]) -> Iterator[str]:
-    """What a cable connects, each with the object that it hangs on."""
-    for object_type, token in ends:
-        one = register.with_id(OBJECT_TYPES[object_type], token) if type(token) is int else token
-        yield title(register, one) if one is not None else f"{object_type} {token}"
+def _end_called(register: Register, object_type: str, token: Any) -> str:
+    """What a cable ends at, with the object that it hangs on."""
+    one = token if isinstance(token, Node) else register.with_id(OBJECT_TYPES[object_type], token)
+    return title(register, one) if one is not None else f"{object_type} {token}"
 
 
 def _called(register: Register, node: Node, name: str) -> str:

@@ -202,6 +202,16 @@ class ObjectType:
         """The two fields of each pointer to one of several types, with its name: `scope_type`, `scope_id`."""
         return {f"{name}_{half}": name for name in self.generic for half in ("type", "id")}
 
+    @cached_property
+    def unlogged(self) -> tuple[str, ...]:
+        """Fields that NetBox's changelog does not tell: which ports map to which, what a cable connects."""
+        return (*self.mapped, *self.ends)
+
+    @cached_property
+    def shaped(self) -> tuple[str, ...]:
+        """Fields that are neither plain values nor plain pointers (generic.py)."""
+        return (*self.generic, *self.unlogged)
+
     def pointers(self) -> dict[str, tuple[str, ...]]:
         """Every field that points to other objects, with the types that they may be of."""
         of_one_type = {**self.references, **self.links, **self.lists}

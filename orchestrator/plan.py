@@ -170,10 +170,11 @@ class _Draft:
 
     def check(self) -> None:
         """Everything that can be wrong once it is known which objects are meant."""
-        self.kinds = {name: one.kind for name, one in definitions_in(self.register).items()}
+        definitions = definitions_in(self.register)
+        self.kinds = {name: one.kind for name, one in definitions.items()}
         checks = Checks(self.resolver)
         checks.check_definitions()
-        checks.check_custom_fields()
+        checks.check_custom_fields(definitions)
         self.derived_slugs = checks.derive_slugs()
         checks.require_fields()
         checks.refuse_copied_fields()
@@ -188,15 +189,10 @@ class _Draft:
 
     def define_metadata(self, changes: list[Change]) -> list[Change]:
         """Our custom fields come before the first object that is stamped, if there is any."""
-        first = tuple(sorted(change.id for change in self.metadata.definitions))
+        first = [change.id for change in self.metadata.definitions]
         if not first or not any(change.stamp for change in changes):
             return changes
-        waiting = (
-            replace(change, depends_on=tuple(sorted((*change.depends_on, *first))))
-            if change.stamp
-            else change
-            for change in changes
-        )
+        waiting = (change.after_these(first) if change.stamp else change for change in changes)
         return [*self.metadata.definitions, *waiting]
 
     def build_changes(self) -> Iterator[Change]:
@@ -238,12 +234,7 @@ class _Draft:
             for node in self.register.in_order()
             if node.row.comes_with and node.live is None
         }
-        return [
-            replace(change, depends_on=tuple(sorted({*change.depends_on, *waits[change.id]})))
-            if waits.get(change.id)
-            else change
-            for change in changes
-        ]
+        return [change.after_these(waits.get(change.id, ())) for change in changes]
 
     def wait_for_definitions(self, changes: list[Change]) -> list[Change]:
         """What sets custom fields that the document declares comes after these are as it wants them."""
@@ -252,13 +243,9 @@ class _Draft:
         ids = {node.label: node.id for node in nodes if node.id in written}
         if not ids:
             return changes
-        waits = [
-            {ids[name] for name in change.after.get("custom_fields") or () if name in ids}
-            for change in changes
-        ]
         return [
-            replace(change, depends_on=tuple(sorted({*change.depends_on, *before}))) if before else change
-            for change, before in zip(changes, waits, strict=True)
+            change.after_these([ids[one] for one in change.after.get("custom_fields") or () if one in ids])
+            for change in changes
         ]
 
     def _may_link(self, node: Node, name: str, target: Node | None) -> bool:

@@ -98,21 +98,18 @@ class Node:
 
         Which end is which, and the order, says something where a profile is given (NetBox 4.5).
         """
-        (first, second), values = self.row.ends, self.values
-        theirs = {name: {*(other(name) or ())} for name in self.row.ends}
-        if not values.get("profile"):
-            straight = sum(len(theirs[name].intersection(values.get(name, ()))) for name in theirs)
-            across = len(theirs[first].intersection(values.get(second, ()))) + len(
-                theirs[second].intersection(values.get(first, ()))
-            )
-            if across > straight:
-                turned = {
-                    new: values.pop(old) for new, old in ((second, first), (first, second)) if old in values
-                }
-                values |= turned
-            for name in theirs:
-                if theirs[name] == {*values.get(name, ())} and not self.fact("profile"):
-                    values[name] = other(name)
+        values, (a, b) = self.values, self.row.ends
+        if values.get("profile"):
+            return
+        mine = {name: {*(values.get(name) or ())} for name in (a, b)}
+        theirs = {name: {*(other(name) or ())} for name in (a, b)}
+        straight = len(mine[a] & theirs[a]) + len(mine[b] & theirs[b])
+        across = len(mine[a] & theirs[b]) + len(mine[b] & theirs[a])
+        if across > straight:
+            values |= {new: values.pop(old) for new, old in ((b, a), (a, b)) if old in values}
+        for name in (a, b) if not self.fact("profile") else ():
+            if {*(values.get(name) or ())} == theirs[name]:
+                values[name] = other(name)
 
     @property
     def parent(self) -> Any:

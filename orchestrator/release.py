@@ -16,8 +16,8 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.diff import Fields
-from orchestrator.generic import ends_of
-from orchestrator.live import Live, called, canonical_field, canonical_row
+from orchestrator.generic import ends_in_order
+from orchestrator.live import Live, called, canonical_row
 from orchestrator.models import Action, Change, Pass, Planned
 from orchestrator.ports import Row
 from orchestrator.register import SHARED_ROLES
@@ -26,6 +26,7 @@ from orchestrator.values import host_of, live_value
 
 Edges = dict[str, set[str]]
 Key = tuple[Any, ...]
+Ends = tuple[tuple[str, Any], ...]
 
 
 def release_first(changes: Sequence[Change], live: Live) -> tuple[list[Change], list[str]]:
@@ -42,7 +43,10 @@ def release_first(changes: Sequence[Change], live: Live) -> tuple[list[Change], 
     if not edges:
         return list(changes), []
     passing = {(release.object_type, release.live_id): release.after for release in releases}
-    waiting = [_waiting(_restoring(change, restored.get(change.id), passing), edges) for change in changes]
+    waiting = [
+        _restoring(change, restored.get(change.id), passing).after_these(edges.get(change.id, ()))
+        for change in changes
+    ]
     return [*releases, *waiting], warnings
 
 
@@ -51,13 +55,6 @@ def _restoring(change: Change, back: Fields | None, passing: Mapping[Key, Mappin
         return change
     aside = {name: passing[change.object_type, change.live_id][name] for name in back}
     return replace(change, before={**change.before, **aside}, after={**change.after, **back})
-
-
-def _waiting(change: Change, edges: Edges) -> Change:
-    more = edges.get(change.id)
-    if not more:
-        return change
-    return replace(change, depends_on=tuple(sorted({*change.depends_on, *more})))
 
 
 # -- addresses that are primary where they are ----------------------------------
@@ -135,33 +132,24 @@ def _let_ends_go(changes: Sequence[Change], live: Live, edges: Edges) -> None:
     """Nothing is the end of two cables: who takes one waits for the one that leaves it, or is deleted."""
     cables = [change for change in changes if OBJECT_TYPES[change.object_type].ends and change.writes]
     ends = {change.id: _ends_now_and_then(change, live) for change in cables}
-    leaving = {one: name for name, (now, then) in ends.items() for one in now - then}
-    waits = {
-        name: {leaving[one] for one in then - now if one in leaving} for name, (now, then) in ends.items()
-    }
+    leaving = {one: name for name, (now, then) in ends.items() for one in now if one not in then}
+    waits = [
+        _Wait(name, leaving[one], "")
+        for name, (now, then) in ends.items()
+        for one in then
+        if one not in now and one in leaving
+    ]
     # Of those that wait for each other none can be the first: NetBox will refuse one of them.
-    while circle := _circle_among(waits):
-        waits[circle[0]] -= {*circle}
-    for name in waits:
-        if waits[name]:
-            edges[name] |= waits[name]
+    while first := _one_of_a_circle(waits):
+        waits = [wait for wait in waits if wait.change != first]
+    for wait in waits:
+        edges[wait.change].add(wait.leaver)
 
 
-def _circle_among(waits: Mapping[str, set[str]]) -> list[str]:
-    try:
-        TopologicalSorter(waits).prepare()
-    except CycleError as error:
-        return list(error.args[1])
-    return []
-
-
-def _ends_now_and_then(change: Change, live: Live) -> tuple[frozenset[Any], frozenset[Any]]:
-    row, there = OBJECT_TYPES[change.object_type], {}
-    if change.live_id is not None:
-        there = live.table(row.name).by_id.get(change.live_id, {})
-    now = {name: canonical_field(row, there, name) for name in row.ends}
-    then = {} if change.action is Action.DELETE else {**now, **change.after}
-    return ends_of(row, now.get), ends_of(row, then.get)
+def _ends_now_and_then(change: Change, live: Live) -> tuple[Ends, Ends]:
+    row = OBJECT_TYPES[change.object_type]
+    now, then = _before(row, change, live), _after(row, change, live)
+    return ends_in_order(row, now.get), ends_in_order(row, then.get)
 
 
 # -- names that swap, or move on from one object to the next --------------------------
@@ -300,9 +288,9 @@ def _one_that_goes(waits: Sequence[_Wait], by_id: Mapping[str, Change]) -> str:
 
 def _one_of_a_circle(waits: Sequence[_Wait]) -> str:
     """A change that, in the end, waits for itself; empty where there is none."""
-    graph: Edges = defaultdict(set)
+    graph: dict[str, list[str]] = defaultdict(list)
     for wait in waits:
-        graph[wait.change].add(wait.leaver)
+        graph[wait.change].append(wait.leaver)
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:

@@ -17,7 +17,7 @@ from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Options, Reference
 from orchestrator.diff import ids_first
 from orchestrator.errors import Problem
-from orchestrator.generic import ends_of, generic_token
+from orchestrator.generic import ends_in_order, ends_of, generic_token
 from orchestrator.graph import matched
 from orchestrator.live import Live, Table, canonical_field, label_key, live_above, live_ends, live_parent
 from orchestrator.narrowing import agrees, fits, narrow, narrow_addresses, shares_key
@@ -167,11 +167,11 @@ class Resolver:
 
     def _check_ends(self, node: Node) -> None:
         """No end of a cable is an end of another one, or of the same one twice."""
-        row, ends = node.row, ends_of(node.row, node.values.get)
-        if len(ends) < sum(len(node.values.get(name, ())) for name in row.ends):
+        row, ends = node.row, ends_in_order(node.row, node.values.get)
+        if len({*ends}) < len(ends):
             self.problem(node.path, "connects something to itself", "name each termination once")
         for twin in self.register.at_ends(ends):
-            if ends_of(row, twin.fact) != ends:
+            if ends_of(row, twin.fact) != {*ends}:
                 message = f"ends where the {row.noun} at {twin.path} ends"
                 self.problem(node.path, message, "each termination takes one cable")
             elif node.values.get("profile") and not twin.values.get("profile"):
@@ -198,21 +198,21 @@ class Resolver:
                 may_be[node].append(live_id)
             for node, live_id in matched(may_be).items():
                 self.register.bind(node, table.by_id[live_id])
-            after: dict[Node, set[Node]] = {node: self._settle_ends(node, table) for node in nodes}
-            self._refuse_circles(after)
+            self._refuse_circles({node: self._settle_ends(node, table) for node in nodes})
 
-    def _settle_ends(self, node: Node, table: Table) -> set[Node]:
+    def _settle_ends(self, node: Node, table: Table) -> list[Node]:
         """Turn it like the live cable, and refuse it where another one, which stays, is in the way.
 
         Returns those that are in the way and leave.
         """
-        row, live, leaving = node.row, node.live, set()
+        row, live = node.row, node.live
+        leaving: list[Node] = []
         if live is not None:
             node.turn_like(lambda name: canonical_field(row, live, name))
-        for one in ends_of(row, node.values.get):
+        for one in ends_in_order(row, node.values.get):
             for other in (self.register.of_live(row, there) for there in table.at(one) if there is not live):
                 if one not in ends_of(row, other.fact):
-                    leaving.add(other)
+                    leaving.append(other)
                 elif other.declared:
                     message = f"ends where the {row.noun} at {other.path} ends"
                     self.problem(
@@ -223,7 +223,7 @@ class Resolver:
                     self.problem(node.path, message, "delete that one there, or leave this one out")
         return leaving
 
-    def _refuse_circles(self, after: Mapping[Node, set[Node]]) -> None:
+    def _refuse_circles(self, after: Mapping[Node, list[Node]]) -> None:
         """Cables that swap ends: none of them can be the first."""
         try:
             TopologicalSorter(after).prepare()

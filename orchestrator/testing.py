@@ -8,7 +8,7 @@ against this and the real one alike. Faults are put into `faults`.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from enum import StrEnum
@@ -23,10 +23,10 @@ from orchestrator.errors import (
     UnknownOutcomeError,
     UnreachableError,
 )
-from orchestrator.generic import ends_value, mapped_fields, mapped_value, pointed
+from orchestrator.generic import mapped_fields, mapped_value, pointed
 from orchestrator.live import called
 from orchestrator.netbox.changelog import is_message, parse_moment
-from orchestrator.netbox.queries import check_ids, check_query
+from orchestrator.netbox.queries import check_ids, check_query, fields_by_filter
 from orchestrator.netbox.rest import MAX_MESSAGE_LENGTH, to_wire
 from orchestrator.ports import Attached, Extent, LoggedChange, Query, Row, Tagged, Written
 from orchestrator.schema import load_schema
@@ -272,7 +272,7 @@ class MemoryNetBox:
                 shown[name] = deepcopy(value) if isinstance(value, dict | list) else value
         shown |= {name: mapped_fields(name, mapped_value(name, live.get(name))) for name in row.mapped}
         for name in row.ends:
-            ends = pointed(row, name, ends_value(live.get(name)))
+            ends = pointed(row, name, points_to(row, name, live))
             shown[name] = [
                 {
                     "object_type": OBJECT_TYPES[kind].model,
@@ -344,14 +344,7 @@ def _rejected(refused: Mapping[int, str], sent: int) -> RejectedError:
 @cache
 def _pointers(object_type: str) -> dict[str, list[str]]:
     """Filter by the id of a target -> the fields that point to it."""
-    row = OBJECT_TYPES[object_type]
-    found: dict[str, list[str]] = defaultdict(list)
-    for name, targets in row.pointers().items():
-        for target in targets:
-            asks = row.pointer_filter(name, OBJECT_TYPES[target].model)
-            if name not in found[asks]:
-                found[asks].append(name)
-    return found
+    return fields_by_filter(OBJECT_TYPES[object_type])
 
 
 @cache
@@ -389,7 +382,7 @@ def _matcher(
 def _holds(row: ObjectType, pointer: str, live: Row, ids: Collection[str], asks: str) -> bool:
     """Whether a field points to one of these ids, of whichever type; an end of a cable, of that asked for."""
     if pointer in row.ends:
-        ends = pointed(row, pointer, ends_value(live.get(pointer)))
+        ends = pointed(row, pointer, points_to(row, pointer, live))
         return any(
             str(one) in ids and row.pointer_filter(pointer, OBJECT_TYPES[kind].model) == asks
             for kind, one in ends

@@ -87,7 +87,7 @@ def _logged(tables: Tables, row: ObjectType, live: Row) -> Row:
     return {
         name: _logged_value(tables, row, name, value)
         for name, value in live.items()
-        if name not in _NOT_LOGGED and name not in row.mapped and name not in row.ends
+        if name not in _NOT_LOGGED and name not in row.unlogged
     }
 
 

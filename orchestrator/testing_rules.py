@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, TEMPLATED, ObjectType
-from orchestrator.generic import ends_value, generic_value, mapped_value, pointed
+from orchestrator.generic import pointed, shaped_value
 from orchestrator.live import live_ends
 from orchestrator.ports import Row
 from orchestrator.schema import FieldSpec, load_schema
@@ -222,11 +222,7 @@ def _empty(spec: FieldSpec) -> Any:
 
 def points_to(row: ObjectType, name: str, live: Row) -> Any:
     """What a field of a row points to: an id, or text where that is of a type beyond the catalog."""
-    if name in row.mapped:
-        return mapped_value(name, live.get(name))
-    if name in row.ends:
-        return ends_value(live.get(name))
-    return generic_value(row, name, live) if name in row.generic else live.get(name)
+    return shaped_value(row, name, live) if name in row.shaped else live.get(name)
 
 
 def _interface_of(address: Row) -> Any:

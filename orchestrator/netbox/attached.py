@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.catalog import BY_MODEL, OBJECT_TYPES
 from orchestrator.ports import Row, Tagged
 
 
@@ -46,12 +46,11 @@ _ON_ANYTHING = (
 
 
 TAGGED_PATH = "extras/tagged-objects"
-_BY_MODEL = {row.model: row.name for row in OBJECT_TYPES.values()}
 
 
 def tagged(row: Row) -> Tagged | None:
     """What carries a tag, of a row of that list; None where it is of no type in the catalog."""
-    name, there = _BY_MODEL.get(row["object_type"], ""), row["object"] or {}
+    name, there = BY_MODEL.get(row["object_type"], ""), row["object"] or {}
     label = str(there.get("display") or f"id {row['object_id']}")
     return Tagged(row["tag"]["id"], name, row["object_id"], label) if name else None
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.catalog import BY_MODEL, OBJECT_TYPES
 from orchestrator.errors import NetBoxError
 from orchestrator.ports import LoggedChange, Row
 from orchestrator.schema import load_schema
@@ -25,7 +25,6 @@ _FIELDS = (
 )
 CHANGELOG_PARAMETERS: tuple[tuple[str, str | int], ...] = (("fields", _FIELDS),)
 """What every question to the changelog has in common."""
-_TYPES: Mapping[str, str] = {row.model: row.name for row in OBJECT_TYPES.values()}
 
 
 def parse_moment(text: str) -> datetime:
@@ -45,7 +44,7 @@ def is_message(kept: str, message: str) -> bool:
 
 def parse_entry(entry: Mapping[str, Any]) -> LoggedChange | None:
     """One entry, or None when it is about an object type that the catalog does not know."""
-    object_type = _TYPES.get(entry["changed_object_type"])
+    object_type = BY_MODEL.get(entry["changed_object_type"])
     if object_type is None:
         return None
     return LoggedChange(

@@ -6,6 +6,7 @@ NetBox drops unknown and empty filters without a word and returns everything
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
@@ -26,12 +27,16 @@ def known_filters(row: ObjectType) -> frozenset[str]:
     if "tags" in specs:
         texts.add("tag")
     names = {"id", row.label_filter, *texts}
-    pointers = {
-        row.pointer_filter(name, OBJECT_TYPES[target].model)
-        for name, targets in row.pointers().items()
-        for target in targets
-    }
-    return frozenset((names | pointers) - {""})
+    return frozenset((names | fields_by_filter(row).keys()) - {""})
+
+
+def fields_by_filter(row: ObjectType) -> dict[str, list[str]]:
+    """NetBox's filters by the ids of what is pointed to, with the fields that do; none under no name."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, targets in row.pointers().items():
+        for asks in dict.fromkeys(row.pointer_filter(name, OBJECT_TYPES[one].model) for one in targets):
+            found[asks].append(name)
+    return found
 
 
 def check_query(query: Query) -> Values:
