@@ -57,7 +57,7 @@ def apply_plan(
     written_twice = frozenset(change.subject for change in plan.changes if change.subject)
     stops = plan.on_error in ("stop", "rollback")
     ledger = Ledger(report, journal, progress, stops, written_twice)
-    pace = Pace()
+    pace = Pace(lanes)
     writer = ListWriter(
         netbox, journal, ledger, batch_id, checkpoint, settle_seconds, pace, plan.undoes, done.resumes
     )

@@ -17,8 +17,13 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.models import Change, Planned
 
-CHUNK_SECONDS = 2.0
-"""NetBox's work per list write: short enough that a time-out is rare and cancelling is quick."""
+FIRST_SECONDS = 2.0
+"""NetBox's work in the first lists of a batch, when its pace is unknown, and in all after a lost answer."""
+LIST_SECONDS = 5.0
+"""NetBox's work in other lists. Each costs it something beside its rows: above all a job for its search
+index, which it starts a process for. In lists of 2 s, devices took a tenth longer (bench/RESULTS.md)."""
+IN_FLIGHT_SECONDS = 10.0
+"""So long may lists take that are in flight together: a time-out stays rare, cancelling quick."""
 MAX_ROWS = 500
 # Less work than this is not worth a second request, and tells little about how quick NetBox is.
 _WORTH_A_LANE_SECONDS = 1.0
@@ -30,11 +35,12 @@ class Pace:
 
     Learnt from the lists of a batch. Lists that are in flight together share NetBox: one that takes four
     seconds beside another one counts for two. Lists become up to three times longer or shorter than the
-    catalog says. Threads may share it.
+    catalog says. Threads may share it; `lanes` says how many.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lanes: int) -> None:
         self._lock = threading.Lock()
+        self._seconds = min(LIST_SECONDS, max(FIRST_SECONDS, IN_FLIGHT_SECONDS / lanes))
         self._ratio = 1.0
         self._known = False
         self._in_flight = 0
@@ -58,16 +64,21 @@ class Pace:
     def note(self, expected_seconds: float, seconds: float) -> None:
         """A list of so much work, as the catalog counts it, was so many seconds of work for NetBox."""
         with self._lock:
-            if expected_seconds < min(_WORTH_A_LANE_SECONDS, CHUNK_SECONDS / self._ratio / 2):
+            if expected_seconds < min(_WORTH_A_LANE_SECONDS, FIRST_SECONDS / self._ratio / 2):
                 return  # hardly any rows: it was the request itself
             ratio = min(_MOST_OFF, max(1 / _MOST_OFF, seconds / expected_seconds))
             self._ratio = (self._ratio + ratio) / 2 if self._known else ratio
             self._known = True
 
+    def note_lost(self) -> None:
+        """An answer was lost or came too late: from now on lists are short."""
+        with self._lock:
+            self._seconds = FIRST_SECONDS
+
     def list_seconds(self) -> float:
         """How much work, as the catalog counts it, the next list should be."""
         with self._lock:
-            return CHUNK_SECONDS / self._ratio
+            return (self._seconds if self._known else FIRST_SECONDS) / self._ratio
 
 
 def cut_lanes(changes: Sequence[Change], lanes: int) -> list[list[Change]]:

@@ -105,6 +105,7 @@ class ListWriter:
         except RejectedError as error:
             self._take_out(row, writes, error, attempt)
         except UnknownOutcomeError as error:
+            self._pace.note_lost()
             self._find_out(row, writes, error, attempt)
         else:
             self._done(row, writes, written)

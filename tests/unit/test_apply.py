@@ -199,3 +199,15 @@ def test_netbox_keeping_a_value_of_its_own_is_told(netbox: MemoryNetBox) -> None
 
     report = apply(Stubborn(), switches(1, description="yours"))
     assert report.warnings == ["devices 'sw-01': NetBox did not keep description as it was sent"]
+
+
+def test_lists_stay_short_once_an_answer_was_lost(netbox: MemoryNetBox) -> None:
+    """NetBox in memory is as quick as can be, so that lists become as long as they may."""
+    lists: dict[Fault, int] = {}
+    for fault in (Fault.NONE, Fault.LOST_AFTER):
+        quick = MemoryNetBox()
+        quick.faults.append(fault)
+        report = apply(quick, {"sites": [f"Site {number}" for number in range(900)]}, lanes=1)
+        assert report.ok
+        lists[fault] = report.write_requests
+    assert lists == {Fault.NONE: 3, Fault.LOST_AFTER: 5}

@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
 from orchestrator.graph import build_stages, type_order, types_in_order
-from orchestrator.lanes import CHUNK_SECONDS, Pace, cut_chunks, cut_lanes
+from orchestrator.lanes import FIRST_SECONDS, LIST_SECONDS, Pace, cut_chunks, cut_lanes
 from orchestrator.models import Action, Change, Pass, Planned
 
 
@@ -83,14 +83,14 @@ def test_a_little_work_stays_in_one_lane() -> None:
 def test_chunks_are_cut_by_netbox_work_and_hold_one_action() -> None:
     heavy = [change(f"h{number}", seconds=0.9) for number in range(5)]
     update = Change(id="u", object_type="devices", action=Action.UPDATE, label="u", path="", seconds=0.1)
-    chunks = list(cut_chunks([*heavy, update], Pace().list_seconds))
+    chunks = list(cut_chunks([*heavy, update], Pace(2).list_seconds))
     assert [[member.id for member in chunk] for chunk in chunks] == [
         ["h0", "h1"],
         ["h2", "h3"],
         ["h4"],
         ["u"],
     ]
-    assert all(sum(member.seconds for member in chunk) <= CHUNK_SECONDS for chunk in chunks)
+    assert all(sum(member.seconds for member in chunk) <= FIRST_SECONDS for chunk in chunks)
 
 
 def lists_of(pace: Pace) -> list[int]:
@@ -101,53 +101,76 @@ def lists_of(pace: Pace) -> list[int]:
     ]
 
 
-def test_lists_grow_where_netbox_is_quick_and_shrink_where_it_is_slow() -> None:
-    pace = Pace()
+def test_lists_are_short_at_first_and_longer_once_the_pace_is_known() -> None:
+    pace = Pace(2)
+    assert lists_of(pace)[0] == FIRST_SECONDS / 0.125 == 16
+    pace.note(2.0, 2.0)
+    assert lists_of(pace)[0] == LIST_SECONDS / 0.125 == 40
+
+
+@pytest.mark.parametrize(("lanes", "seconds"), [(1, 5.0), (2, 5.0), (4, 2.5), (8, 2.0)])
+def test_lists_in_flight_together_are_answered_within_ten_seconds(lanes: int, seconds: float) -> None:
+    """From five lanes on they cannot: none is shorter than the first."""
+    pace = Pace(lanes)
+    pace.note(2.0, 2.0)
+    assert pace.list_seconds() == seconds
+
+
+def test_lists_stay_short_after_a_lost_answer() -> None:
+    pace = Pace(2)
+    pace.note(2.0, 2.0)
+    pace.note_lost()
     assert lists_of(pace)[0] == 16
     pace.note(2.0, 1.0)
-    assert lists_of(pace)[0] == 32
+    assert lists_of(pace)[0] == 21  # twice as quick, halved: three quarters of the time for each
+
+
+def test_lists_grow_where_netbox_is_quick_and_shrink_where_it_is_slow() -> None:
+    pace = Pace(2)
+    pace.note(2.0, 1.0)
+    assert lists_of(pace)[0] == 80
     pace.note(4.0, 6.0)  # half as quick as before: the mean of both
-    assert lists_of(pace)[0] == 16
+    assert lists_of(pace)[0] == 40
 
 
 def test_a_hiccup_is_forgotten_after_a_few_lists() -> None:
-    pace = Pace()
+    pace = Pace(2)
     pace.note(2.0, 120.0)
-    assert lists_of(pace)[0] == 5
+    assert lists_of(pace)[0] == 13
     for _ in range(5):
         expected = 0.125 * lists_of(pace)[0]
         pace.note(expected, expected)
-    assert 12 <= lists_of(pace)[0] <= 16
+    assert 30 <= lists_of(pace)[0] <= 40
 
 
 def test_a_short_list_and_a_single_miracle_change_little() -> None:
-    pace = Pace()
+    pace = Pace(2)
     pace.note(0.5, 5.0)  # hardly any rows: it was the request itself that took so long
     assert lists_of(pace)[0] == 16
     pace.note(2.0, 0.001)
-    assert lists_of(pace)[0] == 48
+    assert lists_of(pace)[0] == 99  # all: three times forty would be the most
 
 
 def test_what_is_learnt_from_a_list_counts_for_the_next() -> None:
-    pace = Pace()
+    pace = Pace(2)
     lists = cut_chunks([change(f"d{n}", seconds=0.125) for n in range(99)], pace.list_seconds)
     assert len(next(lists)) == 16
-    pace.note(2.0, 1.0)
-    assert len(next(lists)) == 32
+    pace.note(2.0, 2.0)
+    assert len(next(lists)) == 40
 
 
 def test_lists_in_flight_together_share_netbox() -> None:
     """What takes long beside another one is not slow; an error tells nothing."""
-    pace, alone = Pace(), Pace()
+    pace, alone = Pace(2), Pace(2)
     with pace.measured(0.1), pace.measured(2.0), alone.measured(2.0):
         time.sleep(0.9)
-    assert alone.list_seconds() == pytest.approx(2 * 2 / 0.9, rel=0.2)
-    assert pace.list_seconds() == 6.0  # half of that, and three times the usual length is the most
+    assert alone.list_seconds() == pytest.approx(5 * 2 / 0.9, rel=0.2)
+    assert pace.list_seconds() == 15.0  # half of that, and three times the usual length is the most
     with pytest.raises(ValueError, match="refused"), alone.measured(2.0):
         raise ValueError("refused")
     with alone.measured(4.0):
         time.sleep(0.9 * 2)
-    assert alone.list_seconds() == pytest.approx(2 * 2 / 0.9, rel=0.2)
+    assert alone.list_seconds() == pytest.approx(5 * 2 / 0.9, rel=0.2)
 
 
 def test_the_order_of_types_is_the_same_in_every_process() -> None:
