@@ -17,6 +17,7 @@ from orchestrator.rows import (
     devices,
     extras,
     ipam,
+    journal,
     templates,
     tenancy,
     virtualization,
@@ -36,7 +37,7 @@ __all__ = [
     "Reading",
 ]
 
-_APPS = (dcim, templates, devices, tenancy, ipam, circuits, virtualization, vpn, wireless, extras)
+_APPS = (dcim, templates, devices, tenancy, ipam, circuits, virtualization, vpn, wireless, extras, journal)
 
 
 def _completed(row: ObjectType) -> ObjectType:
@@ -64,9 +65,8 @@ def _completed(row: ObjectType) -> ObjectType:
 
 def _required(row: ObjectType, specs: Mapping[str, FieldSpec]) -> Iterator[str]:
     """What NetBox's schema says that a new object must have, save the slug, which is derived."""
-    yield from (
-        row.halves.get(name, name) for name, spec in specs.items() if spec.required and name != "slug"
-    )
+    demanded = (name for name, spec in specs.items() if spec.required and not spec.nullable)
+    yield from (row.halves.get(name, name) for name in demanded if name != "slug")
 
 
 def _points_back(target: str, row: ObjectType) -> bool:
@@ -86,19 +86,14 @@ ENSURED: tuple[str, ...] = tuple(row.name for row in _ROWS if row.ensured)
 """The types that a document may declare."""
 
 _PERSONAL = "belongs to one person, who makes it"
-_RIGHTS = (
-    "says who may do what; NetBox keeps no changelog of it, so nothing of it could be taken back with care"
-)
 
 EXCLUDED: Mapping[str, str] = {
     "users/tokens": "is a credential",
-    **dict.fromkeys(("users/groups", "users/permissions", "users/owner-groups"), _RIGHTS),
     **dict.fromkeys(("extras/bookmarks", "extras/notifications", "extras/subscriptions"), _PERSONAL),
     "extras/table-configs": _PERSONAL,
     "extras/image-attachments": "is a file",
     "extras/scripts": "is code that NetBox runs",
     "extras/notification-groups": "NetBox's list has no filters, so nothing in it can be looked up",
-    "extras/journal-entries": "not yet: has no name, and is only ever added",
 }
 """The lists of NetBox 4.7 whose objects a document can neither declare nor refer to, each with the reason."""
 

@@ -8,7 +8,7 @@ they go as they came, unless somebody has made something of them since.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -76,7 +76,7 @@ def read_dependents(netbox: NetBox, created: Mapping[Key, Row], footprints: Foot
             continue
         asked = list(_pointers_to(name))
         queries = [_pointing(row, asks, pointers, going[name]) for row, asks, pointers in asked]
-        for (row, _, pointers), rows in zip(asked, netbox.read_all(queries), strict=True):
+        for (row, _, pointers), rows in zip(asked, _what_is_seen(netbox, queries, found), strict=True):
             came = _came_along(row, pointers, rows, created, footprints)
             for live, pointer in product(rows, pointers):
                 one = _dependent(row, pointer, live, came)
@@ -96,12 +96,28 @@ def add_holders(netbox: NetBox, found: Dependents, definition: Row, models: Iter
     """Of some types, all objects that hold anything in a custom field but its default. Raises NetBoxError."""
     rows = [OBJECT_TYPES[BY_MODEL[model]] for model in sorted(models) if model in BY_MODEL]
     queries = [Query(row.name, tuple(sorted({row.label, "custom_fields"}))) for row in rows]
-    for row, lives in zip(rows, netbox.read_all(queries), strict=True):
+    for row, lives in zip(rows, _what_is_seen(netbox, queries, found), strict=True):
         for live in lives:
             value = (live.get("custom_fields") or {}).get(definition["name"])
             if value not in (None, "", [], definition.get("default")):
                 one = Dependent(row.name, live["id"], called(row, live), "custom_fields")
                 found.pointing["custom_fields", definition["id"]].append(one)
+
+
+def _what_is_seen(netbox: NetBox, queries: Sequence[Query], found: Dependents) -> list[list[Row]]:
+    """What the queries find; of what the token may not see, nothing, and that is noted."""
+    try:
+        return netbox.read_all(queries)
+    except AccessError:
+        return [_seen_or_noted(netbox, query, found) for query in queries]
+
+
+def _seen_or_noted(netbox: NetBox, query: Query, found: Dependents) -> list[Row]:
+    try:
+        return netbox.read(query)
+    except AccessError:
+        found.unseen.add(query.object_type.replace("_", " "))
+        return []
 
 
 def _add_attached(found: Dependents, object_type: str, attached: Attached) -> None:

@@ -31,7 +31,8 @@ MAY_LACK = "What keeps the journal was started anew since the batch was begun: w
 FILLED_UP = f"{MAY_LACK}; NetBox's own changelog was asked, and knew more of {{}} objects"
 FROM_CHANGELOG = (
     "The journal of the batch is gone; this is rebuilt from NetBox's own changelog, "
-    "which does not tell what cables connected and which ports were mapped"
+    "which does not tell what cables connected and which ports were mapped, "
+    "and nothing of permissions, groups, owners and their groups"
 )
 
 

@@ -2,7 +2,8 @@
 
 An object whose `last_updated` is the one that NetBox answered our last write
 with has been changed by nobody. For all others the changelog is asked; where it
-says nothing, we do not know, and what we do not know we do not undo.
+says nothing, we do not know, and what we do not know we do not undo. Of types
+of which NetBox keeps none (`ObjectType.logged`), the values that we wrote tell.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.deeds import Deed, Key
+from orchestrator.diff import same
 from orchestrator.errors import AccessError, NoMessagesError
 from orchestrator.generic import pointed
 from orchestrator.live import canonical_field
@@ -109,6 +111,9 @@ def changed_since(
     created: set[Key],
 ) -> dict[Key, str]:
     """Who has changed which of these objects, in words."""
+    if not OBJECT_TYPES[object_type].logged:
+        there_still = [deed for deed in deeds if row_of(deed.key) is not None]
+        return {deed.key: why for deed in there_still if (why := _not_as_left(deed, row_of(deed.key) or {}))}
     moved = [
         deed
         for deed in deeds
@@ -133,6 +138,13 @@ def changed_since(
         if why:
             found[deed.key] = why
     return found
+
+
+def _not_as_left(deed: Deed, there: Row) -> str:
+    """Which of the fields that we wrote others have changed since, in words."""
+    row, left = OBJECT_TYPES[deed.object_type], deed.after
+    differ = sorted(name for name in left if not same(left[name], canonical_field(row, there, name)))
+    return f"changed since, NetBox does not log by whom: {', '.join(differ)}" if differ else ""
 
 
 def _ends_as_left(deed: Deed, there: Row) -> set[str]:

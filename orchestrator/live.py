@@ -11,13 +11,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from textwrap import shorten
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType
-from orchestrator.generic import ends_of, ends_value, shaped_value
+from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType, Reading
+from orchestrator.generic import ends_of, ends_value, generic_target, shaped_value
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.schema import load_schema
 from orchestrator.values import host_of, live_value
+
+_LONG_ENOUGH = 60
 
 
 class Table:
@@ -111,7 +114,12 @@ def called(row: ObjectType, live: Row) -> str:
     label = live.get(row.label)
     if isinstance(label, dict):  # a choice, or what an assignment is about
         label = label.get("display") or label.get("label")
-    return str(label or f"id {live['id']}")
+    return in_short(row, str(label or f"id {live['id']}"))
+
+
+def in_short(row: ObjectType, label: str) -> str:
+    """A label where people read it: of a remark, which may be pages long, how it begins."""
+    return shorten(label, _LONG_ENOUGH, placeholder="…") if row.append_only else label
 
 
 @dataclass(slots=True)
@@ -258,6 +266,9 @@ def _lookups(row: ObjectType, keys: Sequence[dict[str, Any]]) -> dict[str, set[A
         if row.ends:
             for name, one in ends_of(row, key.get):
                 lookups[row.pointer_filter(row.label, OBJECT_TYPES[name].model)].add(one)
+        elif row.reading is Reading.BY_OBJECT:
+            (name,) = row.generic
+            lookups[row.filters[name]].add(generic_target(row, name, key[name])[1])
         elif row.child_of:
             name, parent = row.parent_in(key.get)
             lookups[f"{name}_id"].add(parent)

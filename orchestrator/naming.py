@@ -12,7 +12,7 @@ from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.diff import fingerprint
 from orchestrator.generic import pointed, pointing_fields
 from orchestrator.graph import type_order
-from orchestrator.live import called
+from orchestrator.live import called, in_short
 from orchestrator.models import Change, Planned
 from orchestrator.register import Node, Register
 
@@ -80,7 +80,9 @@ def label_of(register: Register, object_type: str, token: Any) -> str:
         return token.label
     live = register.live.table(object_type).by_id.get(token, {})
     row = OBJECT_TYPES[object_type]
-    return called(row, live) if live and row.is_assignment else str(live.get(row.label) or token)
+    if live and row.is_assignment:
+        return called(row, live)
+    return in_short(row, str(live.get(row.label) or token))
 
 
 def _full_name(register: Register, node: Node) -> tuple[str, ...]:

@@ -83,8 +83,9 @@ class _Reader:
                 continue
             if parent is None:
                 item = self.defaults.under(row, item, place)
+            expands = self.desired.options.expand and not row.append_only  # remarks may have brackets
             try:
-                expanded = list(expand_entry(item, row.label)) if self.desired.options.expand else [item]
+                expanded = list(expand_entry(item, row.label)) if expands else [item]
             except RangeError as error:
                 self.problem(f"{place}.{row.label}", str(error), "options.expand: false turns ranges off")
                 continue

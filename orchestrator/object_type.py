@@ -20,6 +20,7 @@ class Reading(StrEnum):
     BY_PARENT = "by_parent"  # components, asked for by the id of the object they hang on
     BY_ADDRESS = "by_address"  # IP addresses, asked for by host
     BY_ENDS = "by_ends"  # cables, asked for by the ids of what they connect
+    BY_OBJECT = "by_object"  # journal entries, asked for by the ids of what they are about, whatever its type
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,9 @@ class ObjectType:
     along with a device or module that is of a type with such templates; `comes_with` is the field that says
     of which type that one is. `copied_from` has, by reference, the
     fields that NetBox copies from what it points to at every save, whatever was sent. Of a type that is
-    `only_declared`, a mere mention makes none. `since` is the first
+    `only_declared`, a mere mention makes none. What is `append_only` is a remark and stays one: its label is
+    the remark itself, so that another text is another object, and a document that no longer has it says
+    nothing. Of a type that is not `logged`, NetBox keeps no changelog. `since` is the first
     NetBox that has the type, where that is not 4.2. `lane` names the field whose row in the database
     concurrent writers would fight for. `asked_singly` are filters that take one value only: of several,
     NetBox heeds the last.
@@ -89,6 +92,8 @@ class ObjectType:
     lane: str = ""
     ensured: bool = True
     only_declared: bool = False
+    append_only: bool = False
+    logged: bool = True
     since: str = ""
     create_seconds: float = 0.02
     update_seconds: float = 0.03
@@ -123,7 +128,7 @@ class ObjectType:
     @cached_property
     def label_filter(self) -> str:
         """NetBox's filter by labels, without regard to case where labels are the same without it; or none."""
-        if self.ends:
+        if self.ends or self.append_only:
             return ""
         if self.is_assignment:
             return self.filters[self.label]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -28,6 +29,7 @@ from orchestrator.references import HOSTS
 from orchestrator.register import Node, natural_key
 from orchestrator.release import release_first
 from orchestrator.resolve import Resolver
+from orchestrator.schema import load_schema
 
 
 def build_plan(desired: Desired, live: Live, target: str = "default") -> Plan:
@@ -274,7 +276,7 @@ class _Draft:
             path=node.path,
             before=NOTHING,
             drift=NOTHING,
-            after=_sent(node.values),
+            after=_sent(node),
             key=_frozen(natural_key(node)),
             depends_on=_ids([*_nodes_in(node.values), *self.makers.get(node, ())]),
             may_exist=node.may_exist,
@@ -386,11 +388,20 @@ def _ids(nodes: list[Node]) -> tuple[str, ...]:
     return tuple(sorted({node.id for node in nodes if node.id}))
 
 
-def _sent(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A new object has nothing that could be cleared."""
+def _sent(node: Node) -> Mapping[str, Any]:
+    """A new object has nothing that could be cleared; null is sent where NetBox's API demands the field."""
+    values: Mapping[str, Any] = node.values
     if None in values.values():
         values = {name: value for name, value in values.items() if value is not None}
-    return _frozen(values)
+    nulls = _null_unless_said(node.row.name)
+    return _frozen({**nulls, **values} if nulls else values)
+
+
+@cache
+def _null_unless_said(object_type: str) -> dict[str, None]:
+    """Fields without which NetBox's API takes no new object, though null will do: the group of an owner."""
+    specs = load_schema().get(object_type, {})
+    return {name: None for name, spec in specs.items() if spec.required and spec.nullable}
 
 
 def _frozen(values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -93,14 +93,14 @@ def _take_in(queries: Sequence[Query], live: Live, netbox: NetBox) -> None:
 @dataclass(slots=True)
 class _Wanted:
     """What to look for in one type. `parents` has what its objects hang on, by the field that says so,
-    `ends` what they connect, by type.
+    `targets` what they connect or are about, by type.
     """
 
     labels: set[str] = field(default_factory=set)
     others: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     ids: set[int] = field(default_factory=set)
     parents: dict[str, dict[Any, Reference]] = field(default_factory=lambda: defaultdict(dict))
-    ends: dict[str, list[Reference]] = field(default_factory=lambda: defaultdict(list))
+    targets: dict[str, list[Reference]] = field(default_factory=lambda: defaultdict(list))
     fields: set[str] = field(default_factory=set)
     declared: int = 0
 
@@ -131,8 +131,8 @@ class _Collector:
         fields = entry.fields
         if not fields.keys() <= want.fields:
             want.fields.update(fields)
-        if row.ends:
-            _want_ends(row, want, fields)
+        if row.reading in _BY_TARGET:
+            _want_targets(row, want, fields)
         else:
             _want_named(row, want, fields)
         if row.child_of:
@@ -215,10 +215,13 @@ def _with_what_names_it(object_type: str) -> tuple[str, ...]:
     return (object_type, *(target for name, target, _ in _beside(object_type) if name in key))
 
 
-def _want_ends(row: ObjectType, want: _Wanted, fields: Mapping[str, Any]) -> None:
-    for end in row.ends:
-        for reference in fields.get(end, ()):
-            want.ends[reference.object_type].append(reference)
+def _want_targets(row: ObjectType, want: _Wanted, fields: Mapping[str, Any]) -> None:
+    """What cables end at, or what a remark is about."""
+    for reference in (one for end in row.ends for one in fields.get(end, ())):
+        want.targets[reference.object_type].append(reference)
+    for reference in (fields.get(name) for name in row.generic):
+        if isinstance(reference, Reference):
+            want.targets[reference.object_type].append(reference)
 
 
 def _want_named(row: ObjectType, want: _Wanted, fields: Mapping[str, Any]) -> None:
@@ -263,7 +266,7 @@ def _cheaper_whole(
 
 def _keys_of(row: ObjectType, want: _Wanted) -> int:
     """About how many values a filter would need."""
-    if row.reading is Reading.BY_ENDS:
+    if row.reading in _BY_TARGET:
         return want.declared
     if row.reading is not Reading.BY_PARENT:
         return len(want.labels)
@@ -271,9 +274,10 @@ def _keys_of(row: ObjectType, want: _Wanted) -> int:
 
 
 def _asks_parents(row: ObjectType, unread: Sequence[ObjectType]) -> bool:
-    """Whether the ids of its parents, or of its ends, which it is asked for by, are yet to be read."""
-    if row.reading is Reading.BY_ENDS:
-        return any(one.name in row.ends[row.label] for one in unread)
+    """Whether the ids of what it is asked for by (parents, ends, objects) are yet to be read."""
+    if row.reading in _BY_TARGET:
+        targets = {one for some in (*row.ends.values(), *row.generic.values()) for one in some}
+        return any(one.name in targets for one in unread)
     above = [OBJECT_TYPES[row.references[name]] for name in row.parents]
     return row.reading is Reading.BY_PARENT and any(one in unread for one in above)
 
@@ -326,12 +330,19 @@ def _by_address(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
 
 def _by_ends(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
     return {
-        row.pointer_filter(row.label, OBJECT_TYPES[name].model): _ids_at_ends(references, live.table(name))
-        for name, references in want.ends.items()
+        row.pointer_filter(row.label, OBJECT_TYPES[name].model): _ids_of_some(references, live.table(name))
+        for name, references in want.targets.items()
     }
 
 
-def _ids_at_ends(references: Iterable[Reference], table: Table) -> set[int]:
+def _by_object(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
+    """Ids of several types in one: what is found of others beside that is told apart later."""
+    (name,) = row.generic
+    some = (_ids_of_some(references, live.table(one)) for one, references in want.targets.items())
+    return {row.filters[name]: set().union(*some)}
+
+
+def _ids_of_some(references: Iterable[Reference], table: Table) -> set[int]:
     """The live objects that these may mean, by their labels: what they hang on is told apart later."""
     named = {str((one.parts or {}).get(table.row.label) or one.name) for one in references}
     ids = {one.id for one in references if one.id is not None}
@@ -345,7 +356,9 @@ _FILTERS: dict[Reading, Callable[[ObjectType, _Wanted, Live], _Keys]] = {
     Reading.BY_PARENT: _by_parent,
     Reading.BY_ADDRESS: _by_address,
     Reading.BY_ENDS: _by_ends,
+    Reading.BY_OBJECT: _by_object,
 }
+_BY_TARGET = frozenset({Reading.BY_ENDS, Reading.BY_OBJECT})
 
 
 def _ids_of(reference: Reference, table: Table) -> set[int]:

@@ -17,6 +17,8 @@ HOSTS: Mapping[str, str] = {"device": "interfaces", "virtual_machine": "vm_inter
 """What has interfaces, by the field that names it beside one, and what type those are of."""
 
 _MAX_ID = 2**63 - 1
+# So many types are named in a hint: a remark may be about any of ninety.
+_FEW_KINDS = 12
 # NetBox dcim/constants.py, PORT_POSITION_MIN and PORT_POSITION_MAX
 _POSITION = FieldSpec("integer", minimum=1, maximum=1024)
 
@@ -158,7 +160,12 @@ class ReferenceReader:
             if known := [one for one in interfaces if one in targets]:
                 return self.reference(known[0], value, path)
         shape = "{device: NAME, name: NAME}" if "interfaces" in targets else f"{{{next(iter(kinds))}: NAME}}"
-        hint = f"write {shape}; it may be of type {' or '.join(kinds)}"
+        few = (
+            kinds
+            if len(kinds) <= _FEW_KINDS
+            else [*list(kinds)[:_FEW_KINDS], f"{len(kinds) - _FEW_KINDS} more"]
+        )
+        hint = f"write {shape}; it may be of type {' or '.join(few)}"
         self.problem(path, f"expected a mapping that says what {field} is, got {shorten(value)}", hint)
         return None
 

@@ -15,7 +15,7 @@ from orchestrator.catalog import OBJECT_TYPES, TEMPLATED, ObjectType
 from orchestrator.desired import Reference
 from orchestrator.generic import ends_of, generic_target
 from orchestrator.graph import type_order
-from orchestrator.live import Live, called, canonical_field, canonical_row, label_key
+from orchestrator.live import Live, called, canonical_field, canonical_row, in_short, label_key
 from orchestrator.models import Planned
 from orchestrator.ports import Row
 from orchestrator.references import HOSTS
@@ -82,7 +82,7 @@ class Node:
             )
         name = self.values.get(self.row.label) or self.fact(self.row.label)
         if type(name) is str:
-            return name
+            return in_short(self.row, name)
         if name is None:
             name = next((self.values[key] for key in self.row.other_keys if self.values.get(key)), None)
         return str(name) if name is not None else f"id {self.live['id']}" if self.live else "(unnamed)"

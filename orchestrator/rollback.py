@@ -64,7 +64,7 @@ def plan_rollback(
 def _of_the_unseen(aftermath: Aftermath) -> list[str]:
     if not (unseen := aftermath.dependents.unseen):
         return []
-    kinds = ", ".join(f"{noun}s" for noun in sorted(unseen))
+    kinds = ", ".join(sorted(unseen))
     return [f"This token may not see {kinds}: whatever of these hangs on a deleted object goes along unseen"]
 
 

@@ -50,6 +50,8 @@ class MemoryLog:
         request: str,
     ) -> None:
         """One object was created (no `before`), updated or deleted (no `after`)."""
+        if not row.logged:
+            return
         there = after or before or {}
         self.entries.append(
             LoggedChange(

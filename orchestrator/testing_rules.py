@@ -36,6 +36,8 @@ _DEFAULTS: Mapping[str, Row] = {
     "interfaces": {"enabled": True, "mgmt_only": False, "mark_connected": False},
     "ip_addresses": {"status": "active"},
     "cables": {"status": "connected"},
+    "permissions": {"enabled": True},
+    "journal_entries": {"kind": "info"},
     "custom_fields": DEFINITION_DEFAULTS,
 }
 _SHARED_ROLES = {"anycast", "vip", "vrrp", "hsrp", "glbp", "carp"}
@@ -93,7 +95,7 @@ class ListWrite:
                 raise RefusalError(f"{name}: This field is required.")
         blank = {name: _empty(spec) for name, spec in self._specs.items()}
         made = self._tables.clock.now()
-        times = {"created": made, "last_updated": made}
+        times = {"created": made, "last_updated": made} if self._row.logged else {}
         live = {"id": self._tables.next_id(), **times, **blank, **_DEFAULTS.get(self._row.name, {})}
         if "custom_fields" in blank and "custom_fields" not in wire:
             live["custom_fields"] = initial_values(self._custom_fields)
@@ -114,7 +116,8 @@ class ListWrite:
             self._check_not_primary(before, wire)
         self._keep(live, wire)
         changed = live != before
-        live["last_updated"] = self._tables.clock.now()  # whether something has changed or not
+        if self._row.logged:
+            live["last_updated"] = self._tables.clock.now()  # whether something has changed or not
         if changed:
             self._log(before, live)
         return int(object_id)

@@ -91,15 +91,17 @@ def written_by(
     """Of objects that may have been written by a batch, the ids of those that were. Pairs are (sent, live).
 
     A rollback must not take away what others made. Our stamp tells, or else NetBox's changelog, or where
-    that may not be read the values.
+    there is none, or none that may be read, the values.
     """
     ours = {live["id"] for _, live in sent if (live.get("custom_fields") or {}).get(BATCH_FIELD) == batch_id}
     unclear = {live["id"]: (fields, live) for fields, live in sent if live["id"] not in ours}
     if not unclear:
         return ours
     try:
-        entries = netbox.logged_since(row.name, sorted(unclear), _EVER)
+        entries = netbox.logged_since(row.name, sorted(unclear), _EVER) if row.logged else None
     except AccessError:
+        entries = None
+    if entries is None:
         return ours | {id_ for id_, (fields, live) in unclear.items() if not compare(row, fields, live)[1]}
     message = batch_message(batch_id, undoes)
     return ours | {

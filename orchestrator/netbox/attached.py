@@ -39,10 +39,7 @@ class Attachment:
         return row.get(f"{self.pointer}_id")
 
 
-_ON_ANYTHING = (
-    Attachment("extras/journal-entries", "journal entry", "assigned_object"),
-    Attachment("extras/image-attachments", "image attachment", "object"),
-)
+_ON_ANYTHING = (Attachment("extras/image-attachments", "image attachment", "object"),)
 
 
 TAGGED_PATH = "extras/tagged-objects"
@@ -61,5 +58,5 @@ def attachments_of(object_type: str) -> tuple[Attachment, ...]:
 
 
 def in_words(attachment: Attachment, row: Row) -> str:
-    """`journal entry 'an outage'`."""
+    """`image attachment 'Rack front'`."""
     return f"{attachment.noun} {str(row.get('display') or row['id'])!r}"

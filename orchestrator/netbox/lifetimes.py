@@ -58,7 +58,7 @@ def _name(given: Any) -> str:
     if name in _BY_NAME:
         return _BY_NAME[name]
     if not _NETBOX_NAME.fullmatch(name):
-        hint = suggest(name, _BY_NAME) or "others are named as NetBox does, like extras.journalentry"
+        hint = suggest(name, _BY_NAME) or "others are named as NetBox does, like extras.bookmark"
         raise ValueError(f"{str(given).strip()!r} is no object type that is known ({hint})")
     return name
 

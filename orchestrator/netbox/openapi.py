@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.netbox.surface import listed, referred, written
 from orchestrator.values import has_notation
 
@@ -30,8 +30,8 @@ _TYPES = {row.model.partition(".")[2]: row.name for row in OBJECT_TYPES.values()
 
 
 def read_fields(openapi: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Object type -> field -> keyword arguments of FieldSpec (defaults left out), for all ensured types."""
-    return {name: _type_fields(openapi, OBJECT_TYPES[name]) for name in ENSURED}
+    """Object type -> field -> keyword arguments of FieldSpec (defaults left out)."""
+    return {name: _type_fields(openapi, row) for name, row in OBJECT_TYPES.items()}
 
 
 def _type_fields(openapi: dict[str, Any], row: ObjectType) -> dict[str, dict[str, Any]]:

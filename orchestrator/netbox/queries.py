@@ -20,8 +20,10 @@ Values = list[str | int]
 def known_filters(row: ObjectType) -> frozenset[str]:
     """The filters that NetBox has for this type; a contract test tries each of them."""
     specs = load_schema().get(row.name, {})
-    lists = {name for name, spec in specs.items() if spec.kind in ("list", "numbers")}
-    texts = {*row.key, row.label, *row.other_keys} - row.pointers().keys() - lists
+    unasked = {name for name, spec in specs.items() if spec.kind in ("list", "numbers")}
+    if not row.label_filter:  # a cable is called by what it connects, a remark by itself
+        unasked.add(row.label)
+    texts = {*row.key, row.label, *row.other_keys} - row.pointers().keys() - unasked
     if row.slug_from:
         texts.add("slug")
     if "tags" in specs:

@@ -205,7 +205,7 @@ class RestNetBox:
         calls = [partial(self._attached, kind, object_type, frozenset(ids)) for kind in kinds]
         for kind, words in zip(kinds, self._pages.side_by_side(calls), strict=True):
             if words is None:
-                found.unseen.append(kind.noun)
+                found.unseen.append(f"{kind.noun}s")
             else:
                 found.words.extend(words)
         if object_type == "tags":
@@ -220,7 +220,7 @@ class RestNetBox:
         except AccessError:
             rows = None
         if rows is None:
-            found.unseen.append("tagged object")
+            found.unseen.append("tagged objects")
         for row in rows or ():
             if (one := tagged(row)) is not None:
                 found.tagged.append(one)

@@ -1,4 +1,4 @@
-"""What describes other objects, and who owns them: the rows of `extras`, `users` and `core`."""
+"""What describes other objects, who owns them and who may do what: rows of `extras`, `users` and `core`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,32 @@ from orchestrator.object_type import SET_IN_NETBOX, ObjectType, organizational
 # (netbox/models/features.py, SyncedDataMixin).
 _SYNCED = dict.fromkeys(("data_source", "auto_sync_enabled"), "choose the file in NetBox itself")
 
+_AT_THE_PERMISSION = "say it at the permission"
+_ONE_PERSON = {"password": SET_IN_NETBOX, "permissions": _AT_THE_PERMISSION}
+
 ROWS = (
-    # NetBox keeps no changelog of owners: what a batch made of them could not be taken back with care.
-    ObjectType("users", "users/users", label="username", key=("username",), ensured=False),
-    ObjectType("owners", "users/owners", ensured=False, unique=(("name",),), since="4.5"),
+    # A new user needs a password, which is a secret.
+    ObjectType(
+        "users",
+        "users/users",
+        label="username",
+        key=("username",),
+        refused=_ONE_PERSON,
+        ensured=False,
+        logged=False,
+    ),
+    ObjectType(
+        "groups",
+        "users/groups",
+        unique=(("name",),),
+        refused={"permissions": _AT_THE_PERMISSION},
+        logged=False,
+    ),
+    ObjectType(
+        "permissions", "users/permissions", singular="object permission", key_enforced=False, logged=False
+    ),
+    ObjectType("owner_groups", "users/owner-groups", unique=(("name",),), since="4.5", logged=False),
+    ObjectType("owners", "users/owners", unique=(("name",),), since="4.5", logged=False),
     ObjectType(
         "data_sources", "core/data-sources", unique=(("name",),), refused={"parameters": SET_IN_NETBOX}
     ),

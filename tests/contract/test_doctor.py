@@ -67,12 +67,12 @@ def test_what_the_token_may_not_do_is_told_by_type(netbox: NetBoxOverHttp, cli: 
 
 def test_what_documents_point_to_must_be_seen(netbox: NetBoxOverHttp, cli: CommandLine) -> None:
     declared = [OBJECT_TYPES[name].model for name in ENSURED]
-    seen = [model for model in MODELS if model != "users.owner"]
+    seen = [model for model in MODELS if model != "users.user"]
     token = netbox.token_that_may(
         (seen, ("view",)), (declared, ("add", "change")), (["core.objectchange"], ("view",))
     )
     checks = found(cli("doctor", "--json", NETBOX_TOKEN=token))
-    assert checks["rights"]["found"] == "the token may not read owners, to which documents can point"
+    assert checks["rights"]["found"] == "the token may not read users, to which documents can point"
     assert checks["changelog"]["ok"]
     assert checks["drift"]["found"].startswith("can be told")
 

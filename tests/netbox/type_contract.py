@@ -39,6 +39,7 @@ _FITTING: dict[str, dict[str, Any]] = {
     "ip_ranges": {"start_address": "100.64.78.8/24", "end_address": "100.64.78.15/24"},
     "ipsec_proposals": {"encryption_algorithm": "aes-256-gcm"},
     "mac_addresses": {"mac_address": "02:00:5E:00:53:77"},
+    "permissions": {"object_types": ["dcim.site"], "actions": ["view", "change"]},
     "prefixes": {"prefix": "100.64.77.0/24"},
     "rack_reservations": {"units": [1, 2], "user": "admin", "description": "for the new switches"},
     "rack_types": {"form_factor": "4-post-frame"},
@@ -56,6 +57,7 @@ _CHANGED: dict[str, dict[str, Any]] = {
     "contact_assignments": {"priority": "primary"},
     "custom_links": {"group_name": "other"},
     "fhrp_group_assignments": {"priority": 77},
+    "journal_entries": {"kind": "warning"},
     "l2vpn_terminations": {},  # it is nothing but what it brings together
     "tunnel_terminations": {"role": "hub"},
 }

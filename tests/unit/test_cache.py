@@ -21,12 +21,12 @@ from orchestrator.netbox.surface import Endpoint
 from orchestrator.netbox.transport import Parameters
 
 NOTHING = frozenset[str]()
-DEVICES, SITES, ENTRIES = (
+DEVICES, SITES, BOOKMARKS = (
     Endpoint(path, model, NOTHING, NOTHING, {}, NOTHING)
     for path, model in (
         ("dcim/devices", "dcim.device"),
         ("dcim/sites", "dcim.site"),
-        ("extras/journal-entries", "extras.journalentry"),
+        ("extras/bookmarks", "extras.bookmark"),
     )
 )
 ROWS = [{"id": 1, "site": {"name": "AMS1"}}]
@@ -125,14 +125,14 @@ def test_its_age_counts_from_the_question_not_from_the_answer(cache: CacheManage
 
 
 def test_types_without_a_time_are_not_kept(cache: CacheManager) -> None:
-    assert ages(cache, Rows(), ENTRIES) == [None, None]
+    assert ages(cache, Rows(), BOOKMARKS) == [None, None]
     assert (cache.statistics().hits, cache.statistics().misses) == (0, 0)
 
 
 def test_a_type_of_which_nothing_is_known_here_is_found_by_both_its_names(marks: MemoryMarks) -> None:
-    for name in ("extras.journalentry", "extras/journal-entries"):
+    for name in ("extras.bookmark", "extras/bookmarks"):
         cache = CacheManager(read_lifetimes({name: 60}), marks, timer=Clock())
-        assert ages(cache, Rows(), ENTRIES) == [None, 0.0]
+        assert ages(cache, Rows(), BOOKMARKS) == [None, 0.0]
     off = CacheManager(read_lifetimes("dcim.device=0"), marks, timer=Clock())
     assert ages(off, Rows()) == [None, None]
 

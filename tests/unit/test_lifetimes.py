@@ -21,8 +21,8 @@ from orchestrator.netbox.lifetimes import DEFAULT_LIFETIMES, read_lifetimes
         ("device-types=5, dcim.rack=6", {"device_types": 5, "racks": 6}),
         ("device=1, devices=2", {"devices": 2}),
         (
-            "extras.journalentry=9, plugins/branching/branches=8",
-            {"extras.journalentry": 9, "plugins.branching.branches": 8},
+            "extras.bookmark=9, plugins/branching/branches=8",
+            {"extras.bookmark": 9, "plugins.branching.branches": 8},
         ),
         ({"dcim.device": 60, "sites": "5"}, {"devices": 60, "sites": 5}),
     ],
@@ -41,7 +41,7 @@ def test_types_are_named_as_people_do(given: Any, seconds: dict[str, int]) -> No
         ("devices=1.5", "devices must be given whole seconds"),
         ("devcies=60", "'devcies' is no object type that is known (did you mean 'devices'?)"),
         ("=60", "'' is no object type that is known"),
-        ("zzz=60", "others are named as NetBox does, like extras.journalentry"),
+        ("zzz=60", "others are named as NetBox does, like extras.bookmark"),
     ],
 )
 def test_a_wrong_one_is_one_sentence(monkeypatch: pytest.MonkeyPatch, value: str, words: str) -> None:

@@ -165,3 +165,15 @@ def test_a_custom_field_is_not_the_field_of_its_name(netbox: MemoryNetBox) -> No
     document = {"options": {"on_drift": "keep"}, **switches(1, serial="C", custom_fields={"serial": "B"})}
     (change,) = (one for one in plan(netbox, document).changes if one.drift)
     assert (dict(change.after), change.kept_drift) == ({"serial": "C"}, ["custom_fields.serial"])
+
+
+def test_a_rollback_says_of_what_it_cannot_see_whether_it_hangs_on_anything(netbox: MemoryNetBox) -> None:
+    """Who may only do what the batch did can take it back; a model's token seldom sees everything."""
+    engine, journal = NetBoxBulkOrchestrator(netbox), changed_and_created(netbox)
+    netbox.forbidden |= {"read virtual_device_contexts", "read journal_entries"}
+    rollback = engine.plan_rollback("b-test", journal)
+    assert rollback.conflicts == []
+    assert rollback.warnings == (
+        "This token may not see journal entries, virtual device contexts: "
+        "whatever of these hangs on a deleted object goes along unseen",
+    )
