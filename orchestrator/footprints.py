@@ -173,11 +173,16 @@ def net_change(
 
 
 def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """The fields that differ between two states of an object in the changelog."""
-    names = (name for name in {*before, *after} if not name.startswith("_"))
+    """The fields that differ between two states of an object in the changelog; those that count others aside.
+
+    It keeps these (`rack_count`) without logging that it does (utilities/counters.py).
+    """
+    names = (name for name in {*before, *after} if not name.startswith("_") and not name.endswith("_count"))
     return sorted(name for name in names if _known(before.get(name)) != _known(after.get(name)))
 
 
 def _known(value: Any) -> Any:
-    """A custom field that is new is null everywhere; that is no change of any object."""
+    """A custom field that is new is null everywhere, and NetBox logs a choice that nobody made as either."""
+    if value == "":
+        return None
     return {key: one for key, one in value.items() if one is not None} if isinstance(value, dict) else value

@@ -210,6 +210,9 @@ def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
     if row.alias:
         fields.add(row.alias)
     fields |= row.halves.keys()
+    if row.copied_from:
+        told = {*managed}
+        fields.update(*(copied for source, copied in row.copied_from.items() if source in told))
     if row.ends:
         fields.add("profile")
     # Of an address, what it is on tells on which device it is.

@@ -21,7 +21,7 @@ from orchestrator.desired import Desired, Entry, Reference
 from orchestrator.diff import Fields, compare, fingerprint
 from orchestrator.errors import DocumentError
 from orchestrator.graph import parents_first, type_order
-from orchestrator.live import Live, canonical_field
+from orchestrator.live import Live, canonical_field, canonical_fields
 from orchestrator.metadata import Metadata, is_own_definition, read_metadata
 from orchestrator.models import NOTHING, Action, Change, Pass, Plan, Stamp
 from orchestrator.naming import LINK_MARK, name_nodes, names_in, title
@@ -340,7 +340,7 @@ class _Draft:
             path=node.path,
             passes=passes,
             live_id=node.live["id"] if node.live is not None else None,
-            before=verdict.before,
+            before={**_overwritten(node, verdict.after), **verdict.before},
             after=_frozen(verdict.after),
             key=NOTHING if is_link else _frozen(natural_key(node)),
             depends_on=_ids(targets),
@@ -353,6 +353,13 @@ class _Draft:
 
     def _problem(self, path: str, message: str, hint: str) -> None:
         self.resolver.problem(path, message, hint)
+
+
+def _overwritten(node: Node, after: Fields) -> Fields:
+    """What an object has in fields that NetBox will copy into it: a rack with a type loses its own height."""
+    copied = node.row.copied_from
+    names = [name for source in copied.keys() & after.keys() for name in copied[source]] if copied else []
+    return canonical_fields(node.row, node.live or {}, names) if names else {}
 
 
 def _telling_first(row: ObjectType, entries: Sequence[Entry]) -> Sequence[Entry]:

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.diff import Fields
-from orchestrator.generic import ends_in_order
-from orchestrator.live import Live, called, canonical_row
+from orchestrator.generic import ends_in_order, pointed
+from orchestrator.live import Live, called, canonical_field, canonical_row
 from orchestrator.models import Action, Change, Pass, Planned
 from orchestrator.ports import Row
 from orchestrator.register import SHARED_ROLES
@@ -37,6 +38,7 @@ def release_first(changes: Sequence[Change], live: Live) -> tuple[list[Change], 
     releases: list[Change] = []
     edges: Edges = defaultdict(set)
     warnings = _let_addresses_go(changes, live, releases, edges)
+    warnings += _let_members_go(changes, live, releases, edges)
     restored: dict[str, Fields] = {}
     _let_names_go(changes, live, releases, edges, restored)
     _let_ends_go(changes, live, edges)
@@ -123,6 +125,62 @@ def _device_of(interface: Any, live: Live, interfaces: Mapping[str, Change]) -> 
         return interfaces[interface.change_id].after.get("device")
     interface_id = interface if isinstance(interface, int) else 0  # not of a virtual machine
     return live_value(live.table("interfaces").by_id.get(interface_id, {}).get("device"))
+
+
+# -- who leads what it leaves: the master of a virtual chassis, a primary MAC address ----------
+
+
+def _let_members_go(changes: Sequence[Change], live: Live, releases: list[Change], edges: Edges) -> list[str]:
+    """NetBox lets nobody leave what points to it as its own; that has to let go first."""
+    links = {(change.object_type, change.live_id): change for change in changes if change.passes is Pass.LINK}
+    going = {(change.object_type, change.live_id) for change in changes if change.action is Action.DELETE}
+    warnings = []
+    for change, row, holder, link in _leaders(changes, live):
+        key = (row.name, holder["id"])
+        planned = links.get(key)
+        if planned is not None and _lets_go(planned, [link]):
+            edges[change.id].add(planned.id)
+            continue
+        release = _release(row, holder, {link: None}, change.path, releases)
+        edges[change.id].add(release.id)
+        if planned is not None:
+            edges[planned.id].add(release.id)
+        if key not in going and (planned is None or link not in planned.after):
+            warnings.append(
+                f"{change.path or change.label}: {change.label!r} leaves the {row.noun} "
+                f"{called(row, holder)!r}, which it was the {link.replace('_', ' ')} of"
+            )
+    return warnings
+
+
+def _leaders(changes: Sequence[Change], live: Live) -> Iterator[tuple[Change, ObjectType, Row, str]]:
+    """Who leaves what has it as its own; that, its type, and the field by which it does."""
+    for change in changes:
+        ways = _ways_back(change.object_type) if change.action is Action.UPDATE else ()
+        for field, holder_type, link in (way for way in ways if way[0] in change.after):
+            there = live.table(change.object_type).by_id.get(change.live_id or 0, {})
+            now = canonical_field(OBJECT_TYPES[change.object_type], there, field)
+            for name, one in pointed(OBJECT_TYPES[change.object_type], field, now):
+                # What it is in comes with the object; more of that is known where the document names it.
+                nested = there.get(field)
+                known = live.table(name).by_id.get(one, {})
+                holder = {**(nested if isinstance(nested, dict) else {}), **known, "id": one}
+                leads = live_value(holder.get(link)) == change.live_id
+                if name == holder_type and leads and change.after[field] != now:
+                    yield change, OBJECT_TYPES[name], holder, link
+
+
+@cache
+def _ways_back(object_type: str) -> tuple[tuple[str, str, str], ...]:
+    """Fields by which objects of a type are in others that link to them; the type of those; the link."""
+    pointers = OBJECT_TYPES[object_type].pointers()
+    return tuple(
+        (field, row.name, link)
+        for row in OBJECT_TYPES.values()
+        for link, target in row.links.items()
+        for field, targets in pointers.items()
+        if target == object_type != row.name and row.name in targets
+    )
 
 
 # -- what one cable leaves and another one takes --------------------------------

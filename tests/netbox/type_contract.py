@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.generic import mapped_parts
 from orchestrator.models import Plan
@@ -66,6 +66,33 @@ _INTERFACES = {
     ("virtual_circuit_terminations", "interface"): "virtual",
     ("wireless_links", "interface_a"): "ieee802.11ac",
     ("wireless_links", "interface_b"): "ieee802.11ac",
+}
+# What goes along with the pointers that are set in the end, so that NetBox lets them be.
+_ALONG: dict[str, dict[str, Any]] = {
+    "devices": {"vc_position": 1},
+    "interfaces": {"mode": "tagged"},
+    "vm_interfaces": {"mode": "tagged"},
+}
+# Pointers that NetBox allows in a setting which these objects are not in; tests/netbox has tests of most.
+_APART = {
+    ("cooling_outflows", "cooling_intake"),  # it would flow in a circle: the intake has its outflow
+    ("custom_fields", "choice_set"),  # only where the type is a selection
+    ("device_bays", "installed_device"),  # a child device, which is in no rack
+    ("devices", "location"),  # that of its rack, which is in none
+    ("devices", "oob_ip"),  # one that is not the primary one
+    ("devices", "primary_ip6"),
+    ("interfaces", "lag"),
+    ("interfaces", "primary_mac_address"),  # the one there is is on no interface
+    ("interfaces", "qinq_svlan"),  # only in the mode q-in-q
+    ("interfaces", "wireless_lans"),  # only on wireless interfaces
+    ("module_bays", "module"),  # the bay would be in the module that is in it
+    ("virtual_device_contexts", "primary_ip4"),  # on an interface of its own
+    ("virtual_device_contexts", "primary_ip6"),
+    ("virtual_machines", "device"),  # one of its cluster, and it is in none
+    ("virtual_machines", "primary_ip4"),  # on an interface of its own
+    ("virtual_machines", "primary_ip6"),
+    ("vm_interfaces", "primary_mac_address"),  # likewise
+    ("vm_interfaces", "qinq_svlan"),
 }
 
 
@@ -126,8 +153,39 @@ def _declared(object_type: str, mark: str, document: Document) -> dict[str, Any]
     return {name: entry[name] for name in row.key}
 
 
+def _pointers_left(row: ObjectType, entry: dict[str, Any]) -> list[str]:
+    """What else could point to others without making it another object, or pointing to itself."""
+    told = {*entry, *row.key, *row.optional_key, *row.parents, *row.mapped, *row.ends, "tags"}
+    return sorted(
+        name
+        for name, targets in row.pointers().items()
+        if name not in told and row.name not in targets and (row.name, name) not in _APART
+    )
+
+
+def _link_all(mark: str, document: Document) -> None:
+    """Let all objects point to whatever they may, those as well that are there to be pointed to."""
+    done: set[str] = set()
+    while left := sorted(document.keys() - done):
+        for name in left:
+            _link(OBJECT_TYPES[name], mark, document)
+        done.update(left)
+
+
+def _link(row: ObjectType, mark: str, document: Document) -> None:
+    """Let the object of a type point to whatever it may."""
+    entry = document[row.name][0]
+    for name in _pointers_left(row, entry):
+        target = row.pointers()[name][0]
+        named: Any = _declared(target, mark, document) if target in ENSURED else "admin"
+        if name in row.generic:
+            named = {OBJECT_TYPES[target].word: named}
+        entry[name] = [named] if name in row.lists else named
+    entry.update(_ALONG.get(row.name, {}))
+
+
 def check_types(netbox: NetBox, object_types: Iterable[str], mark: str) -> None:
-    """The whole life of one object of each type: three batches make and change them, and are taken back."""
+    """The whole life of one object of each type: four batches make, change and link it, then are undone."""
     engine = NetBoxBulkOrchestrator(netbox, settle_seconds=0)
     document = specimens(object_types, mark)
     made = _apply(engine, document, f"b-{mark}-made")
@@ -148,7 +206,11 @@ def check_types(netbox: NetBox, object_types: Iterable[str], mark: str) -> None:
     nested = _apply(engine, document, f"b-{mark}-nested")
     assert _writes(engine.plan(document)) == []
 
-    for batch in (nested, changed, made):
+    _link_all(mark, document)
+    linked = _apply(engine, document, f"b-{mark}-linked")
+    assert _writes(engine.plan(document)) == []
+
+    for batch in (linked, nested, changed, made):
         _roll_back(engine, batch)
     assert [change.id for change in engine.plan(document).changes if change.live_id is not None] == []
 
