@@ -115,7 +115,13 @@ def get_audit(target: str = "default") -> AuditLog:
 def get_engine(target: str = "default") -> NetBoxBulkOrchestrator:
     """The bulk engine for one NetBox."""
     settings = get_settings()
-    return NetBoxBulkOrchestrator(get_netbox(target), target, settings.lanes, settings.settle_seconds)
+    return NetBoxBulkOrchestrator(
+        get_netbox(target),
+        target,
+        lanes=settings.lanes,
+        settle_seconds=settings.settle_seconds,
+        list_seconds=settings.list_seconds,
+    )
 
 
 def get_task_manager() -> AsyncTaskManager:

@@ -15,6 +15,7 @@ from orchestrator.execute import SETTLE_SECONDS, apply_plan, carry_on
 from orchestrator.export import Exported, export_objects
 from orchestrator.gathering import Ids
 from orchestrator.graph import type_order
+from orchestrator.lanes import LIST_SECONDS
 from orchestrator.metadata import Metadata, read_metadata
 from orchestrator.models import Action, Plan, Report
 from orchestrator.normalise import normalise
@@ -40,8 +41,9 @@ class NetBoxBulkOrchestrator:
     """Plans and applies batch documents on one NetBox.
 
     `target` is the name that goes into plans; `lanes` how many write requests
-    run side by side; `settle_seconds` how long NetBox may still be at work on
-    a request whose answer was lost.
+    run side by side, `list_seconds` how much of NetBox's work each of them is
+    about; `settle_seconds` how long NetBox may still be at work on a request
+    whose answer was lost.
     """
 
     def __init__(
@@ -50,11 +52,13 @@ class NetBoxBulkOrchestrator:
         target: str = "default",
         lanes: int = 2,
         settle_seconds: float = SETTLE_SECONDS,
+        list_seconds: float = LIST_SECONDS,
     ) -> None:
         self.netbox = netbox
         self.target = target
         self.lanes = lanes
         self.settle_seconds = settle_seconds
+        self.list_seconds = list_seconds
 
     def check(self, document: Any) -> Desired:
         """Everything that can be said about a document without asking NetBox. Raises DocumentError.
@@ -178,6 +182,7 @@ class NetBoxBulkOrchestrator:
             batch_id=batch_id,
             checkpoint=checkpoint,
             lanes=self.lanes,
+            list_seconds=self.list_seconds,
             settle_seconds=self.settle_seconds,
             done=done,
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from orchestrator.graph import build_stages
-from orchestrator.lanes import Pace, cut_chunks, cut_lanes
+from orchestrator.lanes import LIST_SECONDS, Pace, cut_chunks, cut_lanes
 from orchestrator.ledger import Ledger, outcome_of
 from orchestrator.models import Action, Change, Outcome, Plan, Report, Result, Stage
 from orchestrator.ports import SILENT, Journal, NetBox, Progress
@@ -36,6 +36,7 @@ def apply_plan(
     batch_id: str,
     checkpoint: Callable[[], None] = carry_on,
     lanes: int = 2,
+    list_seconds: float = LIST_SECONDS,
     settle_seconds: float = SETTLE_SECONDS,
     done: Done = NOTHING_DONE,
 ) -> Report:
@@ -57,7 +58,7 @@ def apply_plan(
     written_twice = frozenset(change.subject for change in plan.changes if change.subject)
     stops = plan.on_error in ("stop", "rollback")
     ledger = Ledger(report, journal, progress, stops, written_twice)
-    pace = Pace(lanes)
+    pace = Pace(lanes, list_seconds)
     writer = ListWriter(
         netbox, journal, ledger, batch_id, checkpoint, settle_seconds, pace, plan.undoes, done.resumes
     )

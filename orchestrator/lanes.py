@@ -20,10 +20,9 @@ from orchestrator.models import Change, Planned
 FIRST_SECONDS = 2.0
 """NetBox's work in the first lists of a batch, when its pace is unknown, and in all after a lost answer."""
 LIST_SECONDS = 5.0
-"""NetBox's work in other lists. Each costs it something beside its rows: above all a job for its search
-index, which it starts a process for. In lists of 2 s, devices took a tenth longer (bench/RESULTS.md)."""
-IN_FLIGHT_SECONDS = 10.0
-"""So long may lists take that are in flight together: a time-out stays rare, cancelling quick."""
+"""NetBox's work in other lists, unless told otherwise. Each costs it something beside its rows: above all a
+job for its search index, which it starts a process for. In lists of 2 s, devices took a tenth longer
+(bench/RESULTS.md)."""
 MAX_ROWS = 500
 # Less work than this is not worth a second request, and tells little about how quick NetBox is.
 _WORTH_A_LANE_SECONDS = 1.0
@@ -35,12 +34,14 @@ class Pace:
 
     Learnt from the lists of a batch. Lists that are in flight together share NetBox: one that takes four
     seconds beside another one counts for two. Lists become up to three times longer or shorter than the
-    catalog says. Threads may share it; `lanes` says how many.
+    catalog says. Threads may share it: `lanes` says how many. Of more than two, each gets shorter lists, so
+    that those in flight together are answered within about twice `list_seconds`.
     """
 
-    def __init__(self, lanes: int) -> None:
+    def __init__(self, lanes: int, list_seconds: float = LIST_SECONDS) -> None:
         self._lock = threading.Lock()
-        self._seconds = min(LIST_SECONDS, max(FIRST_SECONDS, IN_FLIGHT_SECONDS / lanes))
+        self._first = min(FIRST_SECONDS, list_seconds)
+        self._seconds = max(self._first, list_seconds * 2 / max(2, lanes))
         self._ratio = 1.0
         self._known = False
         self._in_flight = 0
@@ -64,7 +65,7 @@ class Pace:
     def note(self, expected_seconds: float, seconds: float) -> None:
         """A list of so much work, as the catalog counts it, was so many seconds of work for NetBox."""
         with self._lock:
-            if expected_seconds < min(_WORTH_A_LANE_SECONDS, FIRST_SECONDS / self._ratio / 2):
+            if expected_seconds < min(_WORTH_A_LANE_SECONDS, self._first / self._ratio / 2):
                 return  # hardly any rows: it was the request itself
             ratio = min(_MOST_OFF, max(1 / _MOST_OFF, seconds / expected_seconds))
             self._ratio = (self._ratio + ratio) / 2 if self._known else ratio
@@ -73,12 +74,12 @@ class Pace:
     def note_lost(self) -> None:
         """An answer was lost or came too late: from now on lists are short."""
         with self._lock:
-            self._seconds = FIRST_SECONDS
+            self._seconds = self._first
 
     def list_seconds(self) -> float:
         """How much work, as the catalog counts it, the next list should be."""
         with self._lock:
-            return (self._seconds if self._known else FIRST_SECONDS) / self._ratio
+            return (self._seconds if self._known else self._first) / self._ratio
 
 
 def cut_lanes(changes: Sequence[Change], lanes: int) -> list[list[Change]]:

@@ -13,6 +13,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_valid
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from orchestrator.execute import SETTLE_SECONDS
+from orchestrator.lanes import LIST_SECONDS
 
 DAY_SECONDS = 86_400
 MIN_TOKEN_LENGTH = 16
@@ -86,6 +87,14 @@ class WorkerSettings(BaseSettings):
     )
     approval_ttl_seconds: int = Field(default=3600, ge=1, description="How long an approval is good for.")
     lanes: int = Field(default=2, ge=1, le=8, description="Write requests to one NetBox at the same time.")
+    list_seconds: float = Field(
+        default=LIST_SECONDS,
+        ge=0.5,
+        le=30,
+        description="How much of NetBox's work a list of rows is about, once its pace is known. Longer lists "
+        "are quicker; shorter ones for a proxy that gives up early, or to cancel soon. Lanes share NetBox, "
+        "so that an answer takes about twice as long.",
+    )
     settle_seconds: float = Field(
         default=SETTLE_SECONDS,
         ge=0,

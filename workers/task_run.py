@@ -169,7 +169,11 @@ class TaskRun:
         target = targets[self.record.target]
         with open_netbox(target, self._watch, open_marks(self._settings, target)) as netbox:
             yield NetBoxBulkOrchestrator(
-                netbox, self.record.target, self._settings.lanes, self._settings.settle_seconds
+                netbox,
+                self.record.target,
+                lanes=self._settings.lanes,
+                settle_seconds=self._settings.settle_seconds,
+                list_seconds=self._settings.list_seconds,
             )
 
     def _watch(self, method: str, status: int, seconds: float | None) -> None:

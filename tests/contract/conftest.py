@@ -13,7 +13,7 @@ import pytest
 from netbox_mcp.dependencies import forget
 from netbox_mcp.sandbox.ports import choose_port
 from tests.contract.clients import CommandLine, bare_command_line
-from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam
+from tests.integration.worker_process import SLOWLY, NetBoxOverHttp, WorkerTeam
 
 OURS = ("NETBOX_", "REDIS_URL", "SANDBOX_")
 
@@ -87,8 +87,8 @@ def worker(team: WorkerTeam) -> WorkerTeam:
 
 @pytest.fixture
 def slow_team(worker_environment: dict[str, str], tmp_path: Path) -> Iterator[WorkerTeam]:
-    """Starts workers with one lane, so that most of a batch is still to be done when its first list is."""
-    with WorkerTeam(tmp_path, {**worker_environment, "NETBOX_MCP_LANES": "1"}) as team:
+    """Starts workers of whose batches most is still to be done when their first list is."""
+    with WorkerTeam(tmp_path, {**worker_environment, **SLOWLY}) as team:
         yield team
 
 

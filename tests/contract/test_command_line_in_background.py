@@ -10,7 +10,7 @@ from pathlib import Path
 from netbox_mcp.cli.output import ExitCode
 from tests.contract.clients import CommandLine, assert_sentence, write
 from tests.contract.documents import campus
-from tests.integration.worker_process import NetBoxOverHttp
+from tests.integration.worker_process import SLOWLY, NetBoxOverHttp
 
 
 def test_ctrl_c_leaves_the_task_alone_and_says_how_to_come_back(
@@ -67,7 +67,7 @@ def test_a_running_task_is_cancelled_and_resumed(
 ) -> None:
     name = write(cli, {"sites": [{"name": f"{prefix}-[001-600]"}]})
     log = cli.folder / "apply.log"
-    worker = cli.start("worker", log=cli.folder / "worker.log", NETBOX_MCP_LANES="1")
+    worker = cli.start("worker", log=cli.folder / "worker.log", **SLOWLY)
     applying = cli.start("apply", name, "--yes", log=log)
     try:
         deadline = time.monotonic() + 60

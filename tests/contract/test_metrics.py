@@ -19,6 +19,7 @@ from tests.contract.clients import CommandLine
 from tests.contract.documents import campus
 from tests.contract.test_transports import TOKEN, HttpServer, serve
 from tests.integration.worker_process import (
+    SLOWLY,
     NetBoxOverHttp,
     WorkerTeam,
     many_sites,
@@ -51,7 +52,7 @@ def proxy(netbox: NetBoxOverHttp) -> Iterator[FaultyProxy]:
 @pytest.fixture
 def team(netbox: NetBoxOverHttp, proxy: FaultyProxy, with_redis: str, tmp_path: Path) -> Iterator[WorkerTeam]:
     environment = {"REDIS_URL": with_redis, "NETBOX_URL": proxy.url, "NETBOX_TOKEN": netbox.token}
-    with WorkerTeam(tmp_path, {**environment, "NETBOX_MCP_LANES": "1"}) as team:
+    with WorkerTeam(tmp_path, {**environment, **SLOWLY}) as team:
         yield team
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.integration.worker_process import NetBoxOverHttp, WorkerProcess, WorkerTeam
+from tests.integration.worker_process import SLOWLY, NetBoxOverHttp, WorkerProcess, WorkerTeam
 from workers.manager import AsyncTaskManager
 from workers.settings import WorkerSettings
 
@@ -49,8 +49,8 @@ def worker(team: WorkerTeam) -> WorkerProcess:
 
 @pytest.fixture
 def slow_worker(team: WorkerTeam) -> WorkerProcess:
-    """With one lane, so that most of a batch is still to be done when its first list is."""
-    return team.start(NETBOX_MCP_LANES="1")
+    """One of whose batches most is still to be done when their first list is."""
+    return team.start(**SLOWLY)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.worker_process import (
+    SLOWLY,
     STOP_SECONDS,
     NetBoxOverHttp,
     children_of,
@@ -34,7 +35,7 @@ def pool(netbox: NetBoxOverHttp, redis_url: str, tmp_path: Path) -> Iterator[sub
     with (tmp_path / "pool.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "netbox_mcp", "worker", "--processes", "2"],
-            env={**environment, "NETBOX_MCP_LANES": "1"},
+            env={**environment, **SLOWLY},
             cwd=tmp_path,
             stderr=log,
         )

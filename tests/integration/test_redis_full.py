@@ -5,6 +5,7 @@ from __future__ import annotations
 from redis import Redis
 
 from tests.integration.worker_process import (
+    SLOWLY,
     NetBoxOverHttp,
     WorkerTeam,
     many_sites,
@@ -20,7 +21,7 @@ SITES = 200
 def test_the_worker_ends_and_another_goes_on_once_there_is_room(
     manager: AsyncTaskManager, team: WorkerTeam, netbox: NetBoxOverHttp, redis: Redis, prefix: str
 ) -> None:
-    worker = team.start(NETBOX_MCP_LANES="1")
+    worker = team.start(**SLOWLY)
     task = manager.start_apply(many_sites(prefix, SITES), "default", SITES).task_id
     wait_for(lambda: manager.status(task).done, "the task midway", 120)
     redis.config_set("maxmemory", "1")

@@ -13,6 +13,7 @@ from redis import Redis
 
 from netbox_mcp.sandbox.redis_server import RedisServer
 from tests.integration.worker_process import (
+    SLOWLY,
     STOP_SECONDS,
     NetBoxOverHttp,
     WorkerProcess,
@@ -272,7 +273,7 @@ def test_a_worker_that_was_taken_for_dead_leaves_the_task_to_the_next(
         os.kill(pid, signal.SIGSTOP)
     job = f"rq:job:{task.task_id}"
     first = redis.hget(job, "worker_name")
-    second = team.start(NETBOX_MCP_LANES="1")
+    second = team.start(**SLOWLY)
     wait_for(lambda: redis.hget(job, "worker_name") != first, "the second taking over", 60)
     owner = redis.hget(job, "worker_name")
     wait_until_midway(manager, task.task_id)

@@ -187,6 +187,10 @@ def wait_until_taken(manager: AsyncTaskManager, task_id: str) -> str:
     return wait_for(takers, f"a worker on {task_id}")[0]
 
 
+SLOWLY = {"NETBOX_MCP_LANES": "1", "NETBOX_MCP_LIST_SECONDS": "1"}
+"""For workers of whose batches most is still to be done when their first list is."""
+
+
 def many_sites(prefix: str, number: int) -> dict[str, object]:
     """A document that keeps NetBox busy for a while: some 30 sites a second."""
     return {"sites": [{"name": f"{prefix}-[001-{number:03}]"}]}
