@@ -196,6 +196,15 @@ class Checks:
                     f"another {field} (match: {{id: {alike[0]['id']}}} would move it)"
                 )
 
+    def refuse_odd_constraints(self) -> None:
+        """NetBox takes any JSON there, and what is no condition for none at all: everything is allowed."""
+        for node in self.register.nodes.get("permissions", ()):
+            value = node.values.get("constraints")
+            some = value if isinstance(value, list | tuple) else (value,)
+            if value is not None and not all(isinstance(one, Mapping) for one in some):
+                hint = "write a mapping such as {site__name: AMS1}, or a list of such"
+                self.problem(f"{node.path}.constraints", "is no condition", hint)
+
     def refuse_copied_fields(self) -> None:
         """What NetBox takes from elsewhere at every save would be an update for ever."""
         for node in self.register.in_order():

@@ -74,9 +74,7 @@ def read_dependents(netbox: NetBox, created: Mapping[Key, Row], footprints: Foot
     for name in type_order():
         if not going[name]:
             continue
-        asked = list(_pointers_to(name))
-        queries = [_pointing(row, asks, pointers, going[name]) for row, asks, pointers in asked]
-        for (row, _, pointers), rows in zip(asked, _what_is_seen(netbox, queries, found), strict=True):
+        for row, pointers, rows in _who_points_to(netbox, name, going[name], found):
             came = _came_along(row, pointers, rows, created, footprints)
             for live, pointer in product(rows, pointers):
                 one = _dependent(row, pointer, live, came)
@@ -96,28 +94,44 @@ def add_holders(netbox: NetBox, found: Dependents, definition: Row, models: Iter
     """Of some types, all objects that hold anything in a custom field but its default. Raises NetBoxError."""
     rows = [OBJECT_TYPES[BY_MODEL[model]] for model in sorted(models) if model in BY_MODEL]
     queries = [Query(row.name, tuple(sorted({row.label, "custom_fields"}))) for row in rows]
-    for row, lives in zip(rows, _what_is_seen(netbox, queries, found), strict=True):
-        for live in lives:
+    key = ("custom_fields", int(definition["id"]))
+    for row, lives in zip(rows, _what_is_seen(netbox, queries), strict=True):
+        if lives is None:  # the values would be gone, and nobody had seen them
+            types = row.name.replace("_", " ")
+            found.others[key].append(f"what {types} may hold in it, which this token may not see")
+        for live in lives or ():
             value = (live.get("custom_fields") or {}).get(definition["name"])
             if value not in (None, "", [], definition.get("default")):
                 one = Dependent(row.name, live["id"], called(row, live), "custom_fields")
-                found.pointing["custom_fields", definition["id"]].append(one)
+                found.pointing[key].append(one)
 
 
-def _what_is_seen(netbox: NetBox, queries: Sequence[Query], found: Dependents) -> list[list[Row]]:
-    """What the queries find; of what the token may not see, nothing, and that is noted."""
+def _who_points_to(
+    netbox: NetBox, object_type: str, ids: Iterable[int], found: Dependents
+) -> Iterator[tuple[ObjectType, list[str], list[Row]]]:
+    """What points to objects of a type, and by which fields it may; what cannot be seen is noted."""
+    asked = list(_pointers_to(object_type))
+    queries = [_pointing(row, asks, pointers, ids) for row, asks, pointers in asked]
+    for (row, _, pointers), rows in zip(asked, _what_is_seen(netbox, queries), strict=True):
+        if rows is None:
+            found.unseen.add(row.name.replace("_", " "))
+        else:
+            yield row, pointers, rows
+
+
+def _what_is_seen(netbox: NetBox, queries: Sequence[Query]) -> list[list[Row] | None]:
+    """What each of the queries finds; None where the token may not see it."""
     try:
-        return netbox.read_all(queries)
+        return [*netbox.read_all(queries)]
     except AccessError:
-        return [_seen_or_noted(netbox, query, found) for query in queries]
+        return [_seen(netbox, query) for query in queries]
 
 
-def _seen_or_noted(netbox: NetBox, query: Query, found: Dependents) -> list[Row]:
+def _seen(netbox: NetBox, query: Query) -> list[Row] | None:
     try:
         return netbox.read(query)
     except AccessError:
-        found.unseen.add(query.object_type.replace("_", " "))
-        return []
+        return None
 
 
 def _add_attached(found: Dependents, object_type: str, attached: Attached) -> None:

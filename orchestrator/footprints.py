@@ -20,6 +20,7 @@ from orchestrator.errors import AccessError, NoMessagesError
 from orchestrator.generic import pointed
 from orchestrator.live import canonical_field
 from orchestrator.ports import LoggedChange, NetBox, Row
+from orchestrator.schema import load_schema
 from orchestrator.writes import batch_message, rollback_remark
 
 _ALONG = timedelta(seconds=1)
@@ -141,9 +142,16 @@ def changed_since(
 
 
 def _not_as_left(deed: Deed, there: Row) -> str:
-    """Which of the fields that we wrote others have changed since, in words."""
+    """Which fields others have changed since, in words: those that we wrote, or left empty in our own."""
     row, left = OBJECT_TYPES[deed.object_type], deed.after
-    differ = sorted(name for name in left if not same(left[name], canonical_field(row, there, name)))
+    specs = load_schema()[row.name] if deed.created else {}
+    blank = {name: None for name, spec in specs.items() if spec.kind not in ("boolean", "choice")}
+    now = {name: canonical_field(row, there, name) for name in {**blank, **left}}
+    differ = sorted(
+        name
+        for name, value in now.items()
+        if not (same(left[name], value) if name in left else value in (None, "", (), [], {}))
+    )
     return f"changed since, NetBox does not log by whom: {', '.join(differ)}" if differ else ""
 
 

@@ -107,7 +107,7 @@ def _untried(wanted: Ids, tried: dict[str, set[int]], rows: Live) -> dict[str, s
     left = {
         name: set(ids) - rows.table(name).by_id.keys() - tried[name]
         for name, ids in wanted.items()
-        if OBJECT_TYPES[name].ensured
+        if OBJECT_TYPES[name].ensured and OBJECT_TYPES[name].logged  # whose it is, is named, not taken along
     }
     for name, ids in left.items():
         tried[name] |= ids

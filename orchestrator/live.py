@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from textwrap import shorten
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType, Reading
@@ -81,7 +80,10 @@ class Table:
 
 
 def label_key(row: ObjectType, label: Any, parent: Any = None) -> Any:
-    """What makes two labels equal: case for devices, the host for addresses, the parent for components."""
+    """What makes two labels equal: case for devices, the host for addresses, the parent for components.
+
+    Of a remark, the ends of lines and the white space around it: a web form has sent others than a document.
+    """
     if label is None or row.ends:
         return None
     text = str(label)
@@ -89,6 +91,8 @@ def label_key(row: ObjectType, label: Any, parent: Any = None) -> Any:
         text = text.lower()
     if row.by_host:
         text = host_of(text)
+    if row.append_only:
+        text = text.replace("\r\n", "\n").strip()
     return (parent, text) if row.child_of else text
 
 
@@ -119,7 +123,8 @@ def called(row: ObjectType, live: Row) -> str:
 
 def in_short(row: ObjectType, label: str) -> str:
     """A label where people read it: of a remark, which may be pages long, how it begins."""
-    return shorten(label, _LONG_ENOUGH, placeholder="…") if row.append_only else label
+    text = " ".join(label.split()) if row.append_only else label
+    return f"{text[:_LONG_ENOUGH]}…" if row.append_only and len(text) > _LONG_ENOUGH else text
 
 
 @dataclass(slots=True)

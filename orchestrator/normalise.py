@@ -105,6 +105,9 @@ class _Reader:
         if row.by_host:
             raw = read_assignment(row, raw, path, self.references)
         children = {name: raw.pop(name) for name in row.children if name in raw} if row.children else {}
+        for name in raw.keys() & {"match", "id"} if row.append_only else ():
+            self.problem(f"{path}.{name}", f"a {row.noun} cannot be changed", "add another one")
+            del raw[name]
         if "match" in raw or "id" in raw:
             entry.match = self.read_match(row, raw, path)
         plain, fields = self.plain[row.name], entry.fields

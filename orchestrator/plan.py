@@ -180,6 +180,7 @@ class _Draft:
         self.derived_slugs = checks.derive_slugs()
         checks.require_fields()
         checks.refuse_copied_fields()
+        checks.refuse_odd_constraints()
         checks.warn_of_near_misses()
 
     def prepare_metadata(self) -> None:
@@ -287,7 +288,10 @@ class _Draft:
 
     def _update(self, node: Node) -> Change:
         assert node.live is not None
-        before, after = compare(node.row, node.values, node.live, self.kinds)
+        values = node.values
+        if node.row.append_only:  # it was found by its text, whose lines may end otherwise
+            values = {name: value for name, value in values.items() if name != node.row.label}
+        before, after = compare(node.row, values, node.live, self.kinds)
         if not after:
             return self._unchanged(node, node.live["id"])
         if node.row.comes_with in after:

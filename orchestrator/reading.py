@@ -184,15 +184,27 @@ class _Collector:
             if entry.match is None:
                 continue
             row = OBJECT_TYPES[entry.object_type]
-            if not row.child_of and not row.by_host:
+            if not row.by_host:
                 renamed[row.name, label_key(row, entry.fields.get(row.label))].append(entry.match)
         for name, want in self.wanted.items() if renamed else ():
             for above in OBJECT_TYPES[name].parents:
                 parent = OBJECT_TYPES[OBJECT_TYPES[name].references[above]]
-                for reference in list(want.parents[above].values()):
-                    named = reference.name or (reference.parts or {}).get(parent.label)
-                    for old in renamed.get((parent.name, label_key(parent, named)), ()):
+                for reference in [] if parent.child_of else list(want.parents[above].values()):
+                    for old in _called_before(parent, reference, renamed):
                         _want_parent(want, above, old)
+            for target, references in want.targets.items():
+                for reference in list(references):
+                    references.extend(_called_before(OBJECT_TYPES[target], reference, renamed))
+
+
+def _called_before(
+    row: ObjectType, reference: Reference, renamed: Mapping[tuple[str, Any], Sequence[Reference]]
+) -> Sequence[Reference]:
+    """By what an object is found that a reference names as the document will have renamed it."""
+    if row.by_host or row.is_assignment:
+        return ()
+    named = reference.name or (reference.parts or {}).get(row.label)
+    return renamed.get((row.name, label_key(row, named)), ())
 
 
 @cache
@@ -330,7 +342,7 @@ def _by_address(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
 
 def _by_ends(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
     return {
-        row.pointer_filter(row.label, OBJECT_TYPES[name].model): _ids_of_some(references, live.table(name))
+        row.pointer_filter(row.label, OBJECT_TYPES[name].model): _targets_there(references, live.table(name))
         for name, references in want.targets.items()
     }
 
@@ -338,17 +350,32 @@ def _by_ends(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
 def _by_object(row: ObjectType, want: _Wanted, live: Live) -> _Keys:
     """Ids of several types in one: what is found of others beside that is told apart later."""
     (name,) = row.generic
-    some = (_ids_of_some(references, live.table(one)) for one, references in want.targets.items())
+    some = (_targets_there(references, live.table(one)) for one, references in want.targets.items())
     return {row.filters[name]: set().union(*some)}
 
 
-def _ids_of_some(references: Iterable[Reference], table: Table) -> set[int]:
-    """The live objects that these may mean, by their labels: what they hang on is told apart later."""
-    named = {str((one.parts or {}).get(table.row.label) or one.name) for one in references}
+def _targets_there(references: Iterable[Reference], table: Table) -> set[int]:
+    """The live objects that these may mean, by whatever they are called; which of them is found out later."""
+    row, references = table.row, list(references)
     ids = {one.id for one in references if one.id is not None}
+    if row.is_assignment:  # called by what it brings together
+        return ids | table.by_id.keys()
+    parts = (part for one in references for part in (one.name, *(one.parts or {}).values()))
+    said = {_folded(row, part) for part in parts if isinstance(part, str | int)}
+    names = [name for name in (row.label, row.alias, *row.other_keys) if name]
     return ids | {
-        id_ for id_, row in table.by_id.items() if str(live_value(row.get(table.row.label))) in named
+        id_
+        for id_, live in table.by_id.items()
+        if any(_folded(row, live_value(live.get(name))) in said for name in names if live.get(name))
     }
+
+
+def _folded(row: ObjectType, text: Any) -> str:
+    """What is the same in all spellings of a name: case aside, of an address the host."""
+    try:
+        return host_of(str(text)) if row.by_host else str(text).lower()
+    except ValueError:
+        return str(text).lower()
 
 
 _FILTERS: dict[Reading, Callable[[ObjectType, _Wanted, Live], _Keys]] = {

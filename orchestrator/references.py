@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Protocol
 
@@ -21,6 +21,13 @@ _MAX_ID = 2**63 - 1
 _FEW_KINDS = 12
 # NetBox dcim/constants.py, PORT_POSITION_MIN and PORT_POSITION_MAX
 _POSITION = FieldSpec("integer", minimum=1, maximum=1024)
+
+
+def _first(kinds: Iterable[str]) -> list[str]:
+    """Those that a hint names."""
+    named = list(kinds)
+    rest = len(named) - _FEW_KINDS
+    return named if rest <= 0 else [*named[:_FEW_KINDS], f"{rest} more"]
 
 
 @cache
@@ -160,12 +167,7 @@ class ReferenceReader:
             if known := [one for one in interfaces if one in targets]:
                 return self.reference(known[0], value, path)
         shape = "{device: NAME, name: NAME}" if "interfaces" in targets else f"{{{next(iter(kinds))}: NAME}}"
-        few = (
-            kinds
-            if len(kinds) <= _FEW_KINDS
-            else [*list(kinds)[:_FEW_KINDS], f"{len(kinds) - _FEW_KINDS} more"]
-        )
-        hint = f"write {shape}; it may be of type {' or '.join(few)}"
+        hint = f"write {shape}; it may be of type {' or '.join(_first(kinds))}"
         self.problem(path, f"expected a mapping that says what {field} is, got {shorten(value)}", hint)
         return None
 
@@ -181,7 +183,7 @@ class ReferenceReader:
             self.problem(f"{path}.{given}", f"needs {missing} beside it", "give both, or name what it is")
         elif kind not in types:
             message = f"{shorten(kind)} cannot be the {field} of {row.name}"
-            self.problem(f"{path}.{names[0]}", message, f"one of: {', '.join(types)}")
+            self.problem(f"{path}.{names[0]}", message, f"one of: {', '.join(_first(types))}")
         else:
             return self.by_id(types[kind], object_id, f"{path}.{names[1]}")
         return None

@@ -251,6 +251,8 @@ class Resolver:
             return self.register.rows_by_other_keys(row, values)
         labelled = self.register.live.table(row.name).at(node.place)
         rows = [live for live in labelled if agrees(row, values, live)]
+        if len(rows) > 1 and row.append_only:
+            return rows[:1]  # that it is there is enough
         if len(rows) > 1 and row.generic:
             rows = narrow_addresses(row, values, rows)
         return rows

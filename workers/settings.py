@@ -90,10 +90,10 @@ class WorkerSettings(BaseSettings):
     list_seconds: float = Field(
         default=LIST_SECONDS,
         ge=0.5,
-        le=30,
+        le=15,
         description="How much of NetBox's work a list of rows is about, once its pace is known. Longer lists "
-        "are quicker; shorter ones for a proxy that gives up early, or to cancel soon. Lanes share NetBox, "
-        "so that an answer takes about twice as long.",
+        "are quicker; shorter ones for a proxy that gives up early, or to cancel soon. Two lanes share "
+        "NetBox, so that an answer takes about twice as long; time-outs must allow that.",
     )
     settle_seconds: float = Field(
         default=SETTLE_SECONDS,

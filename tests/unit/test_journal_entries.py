@@ -48,6 +48,56 @@ def test_the_same_text_on_the_same_object_is_written_once(netbox: MemoryNetBox) 
     assert apply(netbox, document).write_requests == 0
 
 
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"device": "SW-01"},
+        {"device": {"asset_tag": "A1"}},
+        {"site": "ams1"},
+        {"site": {"slug": "ams1"}},
+        {"device_type": {"slug": "c9300-48p"}},
+        {"device_role": "access"},
+        {"vlan": "Voice"},
+        {"vlan": {"vid": 100}},
+        {"vrf": {"rd": "64496:1"}},
+        {"ip_address": "192.0.2.1"},
+        {"interface": {"device": "SW-01", "name": "Vlan1"}},
+        {"l2vpn_termination": {"l2vpn": "lan", "assigned_object": {"vlan": 100}}},
+    ],
+    ids=str,
+)
+def test_what_it_is_about_is_found_in_every_spelling(netbox: MemoryNetBox, about: dict[str, Any]) -> None:
+    vlan = {"vid": 100, "name": "Voice"}
+    parts = {
+        "l2vpns": [{"name": "lan", "type": "vxlan"}],
+        "vlans": [vlan],
+        "vrfs": [{"name": "A", "rd": "64496:1"}],
+    }
+    terminations = [{"l2vpn": "lan", "assigned_object": {"vlan": 100}}]
+    tagged = [{"name": "sw-01", "site": "AMS1", "asset_tag": "A1"}]
+    apply(netbox, {**parts, "l2vpn_terminations": terminations, "devices": tagged})
+    document = remarks({"assigned_object": about, "comments": "x"})
+    assert apply(netbox, document).ok
+    assert apply(netbox, document).write_requests == 0
+
+
+def test_it_is_found_on_what_the_document_renames(netbox: MemoryNetBox) -> None:
+    apply(netbox, remarks(on("sw-01")))
+    renamed = {"devices": [{"match": {"name": "sw-01", "site": "AMS1"}, "name": "sw-09"}]}
+    report = apply(netbox, remarks(on("sw-09"), **renamed))
+    assert (report.ok, texts(netbox)) == (True, [OUTAGE])
+
+
+def test_lines_that_end_otherwise_and_two_that_are_alike_are_it(netbox: MemoryNetBox) -> None:
+    """As web forms and scripts leave them; nothing of it is rewritten."""
+    device = next(row["id"] for row in netbox.tables["devices"].values() if row["name"] == "sw-01")
+    spot = {"assigned_object_type": "dcim.device", "assigned_object_id": device}
+    theirs = [OUTAGE.replace("\n", "\r\n") + "\r\n", f" {OUTAGE}"]
+    netbox.create("journal_entries", [{**spot, "comments": text} for text in theirs], "by hand")
+    assert apply(netbox, remarks(on("sw-01"))).write_requests == 0
+    assert texts(netbox) == theirs
+
+
 def test_another_text_is_another_entry_and_the_first_stays(netbox: MemoryNetBox) -> None:
     apply(netbox, remarks(on("sw-01", "planned")))
     report = apply(netbox, remarks(on("sw-01", "done")))
@@ -63,7 +113,7 @@ def test_the_kind_may_change(netbox: MemoryNetBox) -> None:
 
 def test_people_read_how_it_begins(netbox: MemoryNetBox) -> None:
     told = render_plan(plan(netbox, remarks(on("sw-01"), on("sw-01", f"{OUTAGE} It came back."))))
-    begins = "Outage on 2026-11-03. Power supplies [1-2] were swapped;…"
+    begins = "Outage on 2026-11-03. Power supplies [1-2] were swapped; see…"
     assert told.count(begins) == 2
     assert all(len(line) < 200 for line in told.splitlines())
 
@@ -116,6 +166,7 @@ def test_what_a_document_no_longer_says_is_not_absent(netbox: MemoryNetBox) -> N
             on("sw-01", created_by="admin"),
             "documents cannot set created_by of journal_entries (NetBox notes the user",
         ),
+        (on("sw-01", id=7), "journal_entries[0].id: a journal entry cannot be changed (add another one)"),
         ({"comments": "x", "assigned_object": {"tag": "a"}}, "it may be of type manufacturer or region or"),
     ],
 )

@@ -70,6 +70,16 @@ def test_a_tag_is_not_tagged_and_not_made_by_a_mention(netbox: MemoryNetBox) -> 
     ]
 
 
+def test_a_field_that_may_hold_what_the_token_cannot_see_stays(netbox: MemoryNetBox) -> None:
+    journal = MemoryJournal()
+    apply(
+        netbox, {"custom_fields": [{"name": "room", "type": "text", "object_types": ["dcim.site"]}]}, journal
+    )
+    netbox.forbidden.add("read sites")
+    (conflict,) = NetBoxBulkOrchestrator(netbox).plan_rollback("b-test", journal).conflicts
+    assert conflict.reason == "others depend on it: what sites may hold in it, which this token may not see"
+
+
 def test_new_tags_join_those_that_are_there(netbox: MemoryNetBox) -> None:
     apply(netbox, {"tags": ["old"], "sites": [{"name": "AMS1", "tags": ["old"]}]})
     before, journal = picture(netbox), MemoryJournal()

@@ -32,7 +32,9 @@ RIGHTS = {
 
 @pytest.fixture
 def netbox() -> MemoryNetBox:
-    return MemoryNetBox()
+    made = MemoryNetBox()
+    made.create("users", [{"username": "kim"}], "by hand")
+    return made
 
 
 def one(netbox: MemoryNetBox, object_type: str, name: str) -> Row:
@@ -74,6 +76,8 @@ def test_an_update_is_put_back(netbox: MemoryNetBox) -> None:
         ("permissions", "Edit sites", {"constraints": None}),
         ("owner_groups", "Network", {"name": "Networks"}),
         ("owners", "Core team", {"user_groups": []}),
+        ("permissions", "Edit sites", {"description": "relied upon"}),
+        ("permissions", "Edit sites", {"users": None}),
     ],
 )
 def test_what_somebody_changed_since_stays(
@@ -81,6 +85,8 @@ def test_what_somebody_changed_since_stays(
 ) -> None:
     journal = MemoryJournal()
     apply(netbox, RIGHTS, journal)
+    if "users" in fields:
+        fields = {"users": tuple(netbox.tables["users"])}
     changed_by_somebody(netbox, object_type, name, fields)
     (field,) = fields
     told = conflicts(netbox, journal)
@@ -124,6 +130,21 @@ def test_without_a_journal_nothing_is_known_of_them(netbox: MemoryNetBox) -> Non
     assert FROM_CHANGELOG in plan.warnings
     with pytest.raises(RollbackError):
         NetBoxBulkOrchestrator(MemoryNetBox()).plan_rollback("b-test", None)
+
+
+def test_an_export_names_the_owner_and_leaves_rights_alone(netbox: MemoryNetBox) -> None:
+    apply(netbox, RIGHTS)
+    made = NetBoxBulkOrchestrator(netbox).export({"sites": [one(netbox, "sites", "AMS1")["id"]]})
+    assert made.document["sites"][0]["owner"] == "Core team"
+    assert made.document.keys().isdisjoint({"groups", "permissions", "owners", "owner_groups"})
+
+
+@pytest.mark.parametrize("odd", [0, False, "{}", [{"status": "active"}, 5]])
+def test_what_is_no_condition_is_not_taken_for_one(netbox: MemoryNetBox, odd: Any) -> None:
+    rights = {"name": "all", "object_types": ["dcim.site"], "actions": ["view"], "constraints": odd}
+    with pytest.raises(DocumentError) as caught:
+        apply(netbox, {"permissions": [rights]})
+    assert str(caught.value.problems[0]).startswith("permissions[0].constraints: is no condition")
 
 
 def test_a_group_gets_its_permissions_from_them(netbox: MemoryNetBox) -> None:
