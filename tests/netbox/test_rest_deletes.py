@@ -81,12 +81,13 @@ def test_the_changelog_of_many_objects_fits_the_request_line(behind: RestNetBox,
 def test_what_the_catalog_does_not_know_is_left_out(behind: RestNetBox, tidy_netbox: SandboxInfo) -> None:
     message = new_message()
     (site,) = behind.create("sites", [named("AMS1")], message).rows
-    about = {"assigned_object_type": "dcim.site", "assigned_object_id": site["id"]}
-    entry = {**about, "comments": "outage", "changelog_message": message}
-    made = call(tidy_netbox, "POST", "extras/journal-entries", json=entry)
+    group = {"name": "On call", "changelog_message": message}
+    made = call(tidy_netbox, "POST", "extras/notification-groups", json=group)
+    logged = call(tidy_netbox, "GET", "core/object-changes", params={"q": "On call"})["results"]
+    assert [entry["message"] for entry in logged] == [message]
     entries = behind.logged(message)
     assert [(entry.object_type, entry.object_id) for entry in entries] == [("sites", site["id"])]
-    call(tidy_netbox, "DELETE", "extras/journal-entries", json=[{"id": made["id"]}])
+    call(tidy_netbox, "DELETE", "extras/notification-groups", json=[{"id": made["id"]}])
 
 
 def test_netbox_before_4_4_has_no_messages_to_find(swept_netbox: SandboxInfo, proxy: FaultyProxy) -> None:
