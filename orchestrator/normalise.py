@@ -63,7 +63,7 @@ class _Reader:
     ) -> None:
         self.desired = desired
         self.schema = schema
-        self.plain = {name: _quick_checks(OBJECT_TYPES[name], specs) for name, specs in schema.items()}
+        self.plain = _QuickChecks(schema)
         self.left = max_objects
         self.troubled: set[str] = set()
         self.references = ReferenceReader(self.problem)
@@ -300,14 +300,24 @@ def _own_parent(row: ObjectType, raw: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _quick_checks(row: ObjectType, specs: Mapping[str, FieldSpec]) -> Mapping[str, Callable[[Any], bool]]:
-    """Most values of most documents are plain, right and canonical already: a glance is enough for them."""
-    checks = {
-        field: _quick_check(spec)
-        for field, spec in specs.items()
-        if not spec.notation and field not in row.generic
-    }
-    return {field: check for field, check in checks.items() if check is not None}
+class _QuickChecks(dict[str, Mapping[str, Callable[[Any], bool]]]):
+    """Most values of most documents are plain, right and canonical already: a glance is enough for them.
+
+    By type and field; those of a type are made when its first entry is read.
+    """
+
+    def __init__(self, schema: Schema) -> None:
+        super().__init__()
+        self._schema = schema
+
+    def __missing__(self, object_type: str) -> Mapping[str, Callable[[Any], bool]]:
+        checks = {
+            field: _quick_check(spec)
+            for field, spec in self._schema[object_type].items()
+            if not spec.notation and field not in OBJECT_TYPES[object_type].generic
+        }
+        made = self[object_type] = {field: check for field, check in checks.items() if check is not None}
+        return made
 
 
 def _quick_check(spec: FieldSpec) -> Callable[[Any], bool] | None:

@@ -217,8 +217,12 @@ class ObjectType:
         """Fields that are neither plain values nor plain pointers (generic.py)."""
         return (*self.generic, *self.unlogged)
 
-    def pointers(self) -> dict[str, tuple[str, ...]]:
+    def pointers(self) -> Mapping[str, tuple[str, ...]]:
         """Every field that points to other objects, with the types that they may be of."""
+        return self._pointers
+
+    @cached_property
+    def _pointers(self) -> dict[str, tuple[str, ...]]:
         of_one_type = {**self.references, **self.links, **self.lists}
         single = {name: (target,) for name, target in {**of_one_type, **self.mapped}.items()}
         return {**single, **self.generic, **self.ends}
