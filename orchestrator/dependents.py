@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 
 from orchestrator.catalog import BY_MODEL, OBJECT_TYPES, ObjectType
@@ -110,7 +111,7 @@ def _who_points_to(
     netbox: NetBox, object_type: str, ids: Iterable[int], found: Dependents
 ) -> Iterator[tuple[ObjectType, list[str], list[Row]]]:
     """What points to objects of a type, and by which fields it may; what cannot be seen is noted."""
-    asked = list(_pointers_to(object_type))
+    asked = _pointers_to(object_type)
     queries = [_pointing(row, asks, pointers, ids) for row, asks, pointers in asked]
     for (row, _, pointers), rows in zip(asked, _what_is_seen(netbox, queries), strict=True):
         if rows is None:
@@ -144,16 +145,18 @@ def _add_attached(found: Dependents, object_type: str, attached: Attached) -> No
         found.pointing[object_type, tagged.tag_id].append(one)
 
 
-def _pointers_to(object_type: str) -> Iterator[tuple[ObjectType, str, list[str]]]:
+@cache
+def _pointers_to(object_type: str) -> tuple[tuple[ObjectType, str, list[str]], ...]:
     """By which filter what of a type is found that points to objects of another, and in which fields."""
+    found = []
     for row in OBJECT_TYPES.values():
         fields: dict[str, list[str]] = defaultdict(list)
         for name, targets in row.pointers().items():
             asks = row.pointer_filter(name, OBJECT_TYPES[object_type].model)
             if object_type in targets and asks:
                 fields[asks].append(name)
-        for asks, names in fields.items():
-            yield row, asks, names
+        found += [(row, asks, names) for asks, names in fields.items()]
+    return tuple(found)
 
 
 def _pointing(row: ObjectType, asks: str, pointers: Iterable[str], ids: Iterable[int]) -> Query:

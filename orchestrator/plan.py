@@ -107,9 +107,9 @@ class _Draft:
 
     def pair_objects(self) -> None:
         """Types in reference order, so that what an entry refers to is known before the entry."""
-        for name in type_order():
-            row = OBJECT_TYPES[name]
-            for entry in parents_first(row, _telling_first(row, self.desired.entries.get(name, ()))):
+        entries = self.desired.entries
+        for row in (OBJECT_TYPES[name] for name in type_order() if name in entries):
+            for entry in parents_first(row, _telling_first(row, entries[row.name])):
                 self.resolver.declare(entry)
         self.resolver.pair_cables()
         self.resolver.refuse_names_given_up()
