@@ -191,39 +191,37 @@ def check_types(netbox: NetBox, object_types: Iterable[str], mark: str, link: bo
     """
     engine = NetBoxBulkOrchestrator(netbox, settle_seconds=0)
     document = specimens(object_types, mark)
-    made = _apply(engine, document, f"b-{mark}-made")
-    assert _writes(engine.plan(document)) == []
+    batches = [_apply(engine, document, f"b-{mark}-made")]
 
     news = {name: _CHANGED.get(name, {"description": f"{mark} changed"}) for name in sorted(document)}
     changes = [(name, new) for name, new in news.items() if new]
     for name, new in changes:
         document[name][0].update(new)
     assert sorted(_writes(engine.plan(document)), key=str) == changes
-    changed = _apply(engine, document, f"b-{mark}-changed")
-    assert _writes(engine.plan(document)) == []
+    batches.append(_apply(engine, document, f"b-{mark}-changed"))
 
-    for name in document:
-        if tree := OBJECT_TYPES[name].tree:
+    if trees := {name: OBJECT_TYPES[name].tree for name in document if OBJECT_TYPES[name].tree}:
+        for name, parent in trees.items():
             above = document[name][0]
-            document[name].insert(0, {**above, "name": f"{mark} below", tree: above["name"]})
-    nested = _apply(engine, document, f"b-{mark}-nested")
-    assert _writes(engine.plan(document)) == []
+            document[name].insert(0, {**above, "name": f"{mark} below", parent: above["name"]})
+        batches.append(_apply(engine, document, f"b-{mark}-nested"))
 
     if link:
         _link_all(mark, document)
-    linked = _apply(engine, document, f"b-{mark}-linked")
-    assert _writes(engine.plan(document)) == []
+        batches.append(_apply(engine, document, f"b-{mark}-linked"))
 
-    for batch in (linked, nested, changed, made):
+    for batch in reversed(batches):
         _roll_back(engine, batch)
     assert [change.id for change in engine.plan(document).changes if change.live_id is not None] == []
 
 
 def _apply(engine: NetBoxBulkOrchestrator, document: Document, batch_id: str) -> tuple[str, MemoryJournal]:
+    """Apply a document, after which there is nothing left to do."""
     journal = MemoryJournal()
     report = engine.apply(engine.plan(document), batch_id, journal)
     assert report.ok, [(error.object_type, error.message) for error in report.first_errors]
     assert report.warnings == []
+    assert _writes(engine.plan(document)) == []
     return batch_id, journal
 
 
