@@ -24,7 +24,7 @@ from orchestrator.metadata import METADATA_FIELDS, is_own_definition
 from orchestrator.ports import NetBox, Row
 from orchestrator.referring import all_names
 from orchestrator.schema import FieldSpec, load_schema
-from orchestrator.values import custom_field_value, host_of, live_value, slugify
+from orchestrator.values import EMPTY, custom_field_value, host_of, live_value, slugify
 
 Document = dict[str, Any]
 
@@ -33,7 +33,6 @@ _BY_ID_ONLY = frozenset({"object", "multiobject"})
 _WORD_FOR = {"interfaces": "interface"}
 # What the maker has given to this one piece.
 _HARDWARE = ("mac_address", "wwn", "serial", "asset_tag")
-_EMPTY: tuple[Any, ...] = (None, "", (), [], {})
 _WORTH_A_DEFAULT = 3
 
 
@@ -108,11 +107,11 @@ class _Writer:
         self._exported.objects += 1
         values, entry = canonical_row(row, live), Document()
         skipped = {"slug", *row.parents, *row.halves, *(self._own_alone(row) if self._template else ())}
-        skipped.update(*(copied for source, copied in row.copied_from.items() if values.get(source)))
+        skipped.update(row.copied_by(lambda source: values.get(source) is not None))
         for name, spec in load_schema()[row.name].items():
-            if name not in skipped and values.get(name) not in _EMPTY:
+            if name not in skipped and values.get(name) not in EMPTY:
                 said = self._said(row, name, spec, live, values[name])
-                if said not in _EMPTY:
+                if said not in EMPTY:
                     entry[name] = said
         if row.slug_from and live["slug"] != slugify(str(live[row.slug_from])):
             entry["slug"] = live["slug"]
@@ -194,7 +193,7 @@ class _Writer:
     def _custom_fields(self, row: ObjectType, values: Mapping[str, Any]) -> Document:
         said: Document = {}
         for name, value in values.items():
-            if value in _EMPTY or name in METADATA_FIELDS:
+            if value in EMPTY or name in METADATA_FIELDS:
                 continue
             kind = self._kinds.get(name, "")
             if kind in _BY_ID_ONLY:

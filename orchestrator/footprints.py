@@ -21,6 +21,7 @@ from orchestrator.generic import pointed
 from orchestrator.live import canonical_field
 from orchestrator.ports import LoggedChange, NetBox, Row
 from orchestrator.schema import load_schema
+from orchestrator.values import EMPTY
 from orchestrator.writes import batch_message, rollback_remark
 
 _ALONG = timedelta(seconds=1)
@@ -113,8 +114,8 @@ def changed_since(
 ) -> dict[Key, str]:
     """Who has changed which of these objects, in words."""
     if not OBJECT_TYPES[object_type].logged:
-        there_still = [deed for deed in deeds if row_of(deed.key) is not None]
-        return {deed.key: why for deed in there_still if (why := _not_as_left(deed, row_of(deed.key) or {}))}
+        there_still = [(deed, there) for deed in deeds if (there := row_of(deed.key)) is not None]
+        return {deed.key: why for deed, there in there_still if (why := _not_as_left(deed, there))}
     moved = [
         deed
         for deed in deeds
@@ -150,7 +151,7 @@ def _not_as_left(deed: Deed, there: Row) -> str:
     differ = sorted(
         name
         for name, value in now.items()
-        if not (same(left[name], value) if name in left else value in (None, "", (), [], {}))
+        if not (same(left[name], value) if name in left else value in EMPTY)
     )
     return f"changed since, NetBox does not log by whom: {', '.join(differ)}" if differ else ""
 

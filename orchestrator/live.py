@@ -123,8 +123,10 @@ def called(row: ObjectType, live: Row) -> str:
 
 def in_short(row: ObjectType, label: str) -> str:
     """A label where people read it: of a remark, which may be pages long, how it begins."""
-    text = " ".join(label.split()) if row.append_only else label
-    return f"{text[:_LONG_ENOUGH]}…" if row.append_only and len(text) > _LONG_ENOUGH else text
+    if not row.append_only:
+        return label
+    text = " ".join(label.split())
+    return text if len(text) <= _LONG_ENOUGH else f"{text[:_LONG_ENOUGH]}…"
 
 
 @dataclass(slots=True)
@@ -211,13 +213,12 @@ def _verbatim(object_type: str) -> frozenset[str]:
 
 def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
     """What every comparison needs: identity, what the document manages, what the planner looks at."""
-    fields = {"id", row.label, *row.key, *row.optional_key, *row.other_keys, *row.copied_from, *managed}
+    told = {*managed}
+    fields = {"id", row.label, *row.key, *row.optional_key, *row.other_keys, *row.copied_from, *told}
     if row.alias:
         fields.add(row.alias)
     fields |= row.halves.keys()
-    if row.copied_from:
-        told = {*managed}
-        fields.update(*(copied for source, copied in row.copied_from.items() if source in told))
+    fields.update(row.copied_by(told.__contains__))
     if row.ends:
         fields.add("profile")
     # Of an address, what it is on tells on which device it is.

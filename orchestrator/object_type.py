@@ -227,6 +227,10 @@ class ObjectType:
         single = {name: (target,) for name, target in {**of_one_type, **self.mapped}.items()}
         return {**single, **self.generic, **self.ends}
 
+    def copied_by(self, says: Callable[[str], bool]) -> list[str]:
+        """The fields that NetBox fills in itself from those references of which `says` is true."""
+        return [name for source, names in self.copied_from.items() if says(source) for name in names]
+
     def pointer_filter(self, name: str, model: str = "") -> str:
         """NetBox's filter for the objects whose field points to given ids; empty where it has none.
 

@@ -361,8 +361,7 @@ class _Draft:
 
 def _overwritten(node: Node, after: Fields) -> Fields:
     """What an object has in fields that NetBox will copy into it: a rack with a type loses its own height."""
-    copied = node.row.copied_from
-    names = [name for source in copied.keys() & after.keys() for name in copied[source]] if copied else []
+    names = node.row.copied_by(after.__contains__)
     return canonical_fields(node.row, node.live or {}, names) if names else {}
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.aftermath import Aftermath
-from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.deeds import Deed, Key, gained_models
 from orchestrator.dependents import Dependent
 from orchestrator.diff import Fields, same
@@ -231,7 +231,8 @@ class _Draft:
 
     def _differences(self, deed: Deed, now: Mapping[str, Any]) -> tuple[Fields, Fields]:
         """Of the fields that the batch changed, those that are not as they were: (now, then)."""
-        copied = _copied(OBJECT_TYPES[deed.object_type], {**now, **deed.before})
+        then = {**now, **deed.before}
+        copied = OBJECT_TYPES[deed.object_type].copied_by(lambda source: then.get(source) is not None)
         was = {name: value for name, value in deed.before.items() if name not in ("custom_fields", *copied)}
         names = [name for name in was if not same(was[name], now.get(name))]
         before, after = {name: now.get(name) for name in names}, {name: was[name] for name in names}
@@ -350,13 +351,6 @@ class _Draft:
         """The parent whose row other writers would fight for (lanes.py)."""
         row, live = OBJECT_TYPES[deed.object_type], self.aftermath.row(deed.key)
         return {row.lane: canonical_row(row, live).get(row.lane)} if row.lane and live else {}
-
-
-def _copied(row: ObjectType, then: Mapping[str, Any]) -> list[str]:
-    """The fields that NetBox will fill in itself, from what an object then points to."""
-    return [
-        name for source, names in row.copied_from.items() if then.get(source) is not None for name in names
-    ]
 
 
 def _less(fields: Fields, names: set[str]) -> Fields:

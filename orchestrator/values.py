@@ -23,6 +23,8 @@ from typing import Any
 
 from orchestrator.schema import FieldSpec
 
+EMPTY: tuple[Any, ...] = (None, "", (), [], {})
+"""What a field holds that holds nothing, canonical or as NetBox sends it."""
 _COLOR = re.compile(r"[0-9a-f]{6}")
 _WWN = re.compile(r"[0-9a-fA-F]{16}")
 _MAC = re.compile(r"[0-9a-fA-F]{12}")
