@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from netbox_mcp.sandbox import SandboxInfo
 from orchestrator.catalog import OBJECT_TYPES
-from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.live import all_fields, canonical_row
-from orchestrator.netbox import NetBoxSettings, RestNetBox, open_netbox
+from orchestrator.netbox import RestNetBox
 from orchestrator.ports import Query
-from tests.unit.batches import MemoryJournal
-
-
-@pytest.fixture
-def netbox(netbox_sandbox: SandboxInfo) -> Iterator[RestNetBox]:
-    with open_netbox(
-        NetBoxSettings(url=netbox_sandbox.url, token=SecretStr(netbox_sandbox.token_v2))
-    ) as opened:
-        yield opened
+from tests.netbox.real_batches import apply, roll_back
 
 
 def racks(netbox: RestNetBox, mark: str) -> list[dict[str, Any]]:
@@ -35,9 +22,7 @@ def racks(netbox: RestNetBox, mark: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("from_changelog", [False, True])
-def test_a_rack_that_was_given_a_type_is_as_it_was(netbox: RestNetBox, from_changelog: bool) -> None:
-    mark = f"t{secrets.token_hex(3)}"
-    engine = NetBoxBulkOrchestrator(netbox, settle_seconds=0)
+def test_a_rack_given_a_type_is_as_it_was(netbox: RestNetBox, mark: str, from_changelog: bool) -> None:
     tall = {"manufacturer": mark, "model": f"{mark} tall", "u_height": 47, "form_factor": "4-post-cabinet"}
     small = {"manufacturer": mark, "model": f"{mark} small", "u_height": 12, "form_factor": "wall-cabinet"}
     before = {
@@ -53,16 +38,14 @@ def test_a_rack_that_was_given_a_type_is_as_it_was(netbox: RestNetBox, from_chan
     given = {
         "racks": [{"name": f"{mark} {n}", "site": mark, "rack_type": f"{mark} tall"} for n in (1, 2)],
     }
-    first, second = MemoryJournal(), MemoryJournal()
-    assert engine.apply(engine.plan(before), f"b-{mark}-1", first).ok
+    first = apply(netbox, before, f"b-{mark}-1")
     was = racks(netbox, mark)
-    assert engine.apply(engine.plan(given), f"b-{mark}-2", second).ok
+    second = apply(netbox, given, f"b-{mark}-2")
     assert [(rack["u_height"], rack["form_factor"]) for rack in racks(netbox, mark)] == [
         (47, "4-post-cabinet")
     ] * 2
 
-    for batch, journal in ((f"b-{mark}-2", None if from_changelog else second), (f"b-{mark}-1", first)):
-        plan = engine.plan_rollback(batch, journal)
-        assert plan.conflicts == []
-        assert engine.apply(plan, f"{batch}-undone", MemoryJournal()).ok
-        assert racks(netbox, mark) == (was if batch.endswith("2") else [])
+    assert roll_back(netbox, f"b-{mark}-2", None if from_changelog else second) == {}
+    assert racks(netbox, mark) == was
+    assert roll_back(netbox, f"b-{mark}-1", first) == {}
+    assert racks(netbox, mark) == []

@@ -7,30 +7,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from netbox_mcp.sandbox import SandboxInfo
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.engine import NetBoxBulkOrchestrator
-from orchestrator.netbox import NetBoxSettings, RestNetBox, open_netbox
+from orchestrator.netbox import RestNetBox
 from orchestrator.ports import Query
-from tests.unit.batches import MemoryJournal
+from tests.netbox.real_batches import apply, roll_back
 
 TYPES = ("permissions", "owners", "owner_groups", "groups", "sites")
 
 
 @pytest.fixture
-def netbox(netbox_sandbox: SandboxInfo) -> Iterator[RestNetBox]:
-    with open_netbox(
-        NetBoxSettings(url=netbox_sandbox.url, token=SecretStr(netbox_sandbox.token_v2))
-    ) as opened:
-        yield opened
-
-
-@pytest.fixture
-def mark(netbox: RestNetBox) -> Iterator[str]:
-    """What all names of a test begin with; nothing outlives it."""
-    mark = f"t{secrets.token_hex(3)}"
+def mark(mark: str, netbox: RestNetBox) -> Iterator[str]:
+    """Nothing outlives it."""
     yield mark
     for name in TYPES:
         if left := [row["id"] for row in ours(netbox, name, mark)]:
@@ -66,26 +55,6 @@ def document(mark: str) -> dict[str, Any]:
             for name in (mark, f"{mark} 2")
         ],
     }
-
-
-def apply(netbox: RestNetBox, wanted: dict[str, Any], batch_id: str) -> MemoryJournal:
-    engine, journal = NetBoxBulkOrchestrator(netbox, settle_seconds=0), MemoryJournal()
-    report = engine.apply(engine.plan(wanted), batch_id, journal)
-    assert report.ok, [error.message for error in report.first_errors]
-    assert report.warnings == []
-    assert [change.id for change in engine.plan(wanted).changes if change.writes] == []
-    return journal
-
-
-def roll_back(
-    netbox: RestNetBox, batch_id: str, journal: MemoryJournal, force: bool = False
-) -> dict[str, str]:
-    """What stayed, and why."""
-    engine = NetBoxBulkOrchestrator(netbox, settle_seconds=0)
-    plan = engine.plan_rollback(batch_id, journal, force)
-    report = engine.apply(plan, f"{batch_id}-undone", MemoryJournal())
-    assert [error.message for error in report.first_errors] == []
-    return {change.label: change.reason for change in plan.conflicts}
 
 
 def test_they_are_made_once_and_taken_back(netbox: RestNetBox, mark: str) -> None:

@@ -5,32 +5,15 @@ NetBox lets neither leave while it leads (dcim/models/devices.py, Device.clean).
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from netbox_mcp.sandbox import SandboxInfo
 from orchestrator.engine import NetBoxBulkOrchestrator
-from orchestrator.models import Plan
-from orchestrator.netbox import NetBoxSettings, RestNetBox, open_netbox
+from orchestrator.netbox import RestNetBox
 from orchestrator.ports import Query, Row
-from tests.unit.batches import MemoryJournal
-
-
-@pytest.fixture
-def netbox(netbox_sandbox: SandboxInfo) -> Iterator[RestNetBox]:
-    with open_netbox(
-        NetBoxSettings(url=netbox_sandbox.url, token=SecretStr(netbox_sandbox.token_v2))
-    ) as opened:
-        yield opened
-
-
-@pytest.fixture
-def mark() -> str:
-    return f"t{secrets.token_hex(3)}"
+from tests.netbox.real_batches import apply, roll_back
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +21,7 @@ def taken_back(netbox: RestNetBox, mark: str) -> Iterator[None]:
     """Two switches with a port each; they go again with the test."""
     journal = apply(netbox, switches(mark), f"b-{mark}-switches")
     yield
-    assert roll_back(netbox, f"b-{mark}-switches", journal) == []
+    assert roll_back(netbox, f"b-{mark}-switches", journal) == {}
 
 
 def switches(mark: str) -> dict[str, Any]:
@@ -74,23 +57,6 @@ def mac(mark: str, port: int) -> dict[str, Any]:
     }
 
 
-def apply(netbox: RestNetBox, wanted: dict[str, Any], batch_id: str) -> MemoryJournal:
-    engine, journal = NetBoxBulkOrchestrator(netbox, settle_seconds=0), MemoryJournal()
-    report = engine.apply(engine.plan(wanted), batch_id, journal)
-    assert report.ok, [error.message for error in report.first_errors]
-    assert [change.id for change in engine.plan(wanted).changes if change.writes] == []
-    return journal
-
-
-def roll_back(netbox: RestNetBox, batch_id: str, journal: MemoryJournal) -> list[str]:
-    """What stayed, and why."""
-    engine = NetBoxBulkOrchestrator(netbox, settle_seconds=0)
-    plan: Plan = engine.plan_rollback(batch_id, journal)
-    report = engine.apply(plan, f"{batch_id}-undone", MemoryJournal())
-    assert report.ok, [error.message for error in report.first_errors]
-    return [change.reason for change in plan.conflicts]
-
-
 def leaders(netbox: RestNetBox, mark: str) -> dict[str, str | None]:
     rows = netbox.read(Query("virtual_chassis", ("name", "master")))
     return {row["name"]: (row["master"] or {}).get("name") for row in rows if row["name"].startswith(mark)}
@@ -105,7 +71,7 @@ def members(netbox: RestNetBox, mark: str) -> list[Row | None]:
 def test_a_stack_of_switches_that_were_there_is_taken_apart_again(netbox: RestNetBox, mark: str) -> None:
     journal = apply(netbox, stack(mark, "one", 1, 2, master=1), f"b-{mark}")
     assert leaders(netbox, mark) == {f"{mark} one": f"{mark}-1"}
-    assert roll_back(netbox, f"b-{mark}", journal) == []
+    assert roll_back(netbox, f"b-{mark}", journal) == {}
     assert (leaders(netbox, mark), members(netbox, mark)) == ({}, [None, None])
 
 
@@ -115,25 +81,23 @@ def test_the_master_moves_to_another_stack_and_back(netbox: RestNetBox, mark: st
     moved = {name: [*apart[name], *other[name]] for name in apart}
     second = apply(netbox, moved, f"b-{mark}-2")
     assert leaders(netbox, mark) == {f"{mark} one": f"{mark}-2", f"{mark} two": f"{mark}-1"}
-    assert roll_back(netbox, f"b-{mark}-2", second) == []
+    assert roll_back(netbox, f"b-{mark}-2", second) == {}
     assert leaders(netbox, mark) == {f"{mark} one": f"{mark}-1"}
     assert members(netbox, mark) == [f"{mark} one"] * 2
-    assert roll_back(netbox, f"b-{mark}-1", first) == []
+    assert roll_back(netbox, f"b-{mark}-1", first) == {}
 
 
 def test_a_master_that_leaves_leaves_the_stack_without_one(netbox: RestNetBox, mark: str) -> None:
     """Nothing else of the stack is in the document."""
     first = apply(netbox, stack(mark, "one", 1, 2, master=1), f"b-{mark}-1")
     wanted = {"devices": [{"name": f"{mark}-1", "site": mark, "virtual_chassis": None, "vc_position": None}]}
-    told = NetBoxBulkOrchestrator(netbox).plan(wanted).warnings
-    assert told == (
-        f"devices[0]: '{mark}-1' leaves the virtual chassis '{mark} one', which it was the master of",
-    )
-    second = apply(netbox, wanted, f"b-{mark}-2")
+    told = f"devices[0]: '{mark}-1' leaves the virtual chassis '{mark} one', which it was the master of"
+    assert NetBoxBulkOrchestrator(netbox).plan(wanted).warnings == (told,)
+    second = apply(netbox, wanted, f"b-{mark}-2", told)
     assert leaders(netbox, mark) == {f"{mark} one": None}
-    assert roll_back(netbox, f"b-{mark}-2", second) == []
+    assert roll_back(netbox, f"b-{mark}-2", second) == {}
     assert leaders(netbox, mark) == {f"{mark} one": f"{mark}-1"}
-    assert roll_back(netbox, f"b-{mark}-1", first) == []
+    assert roll_back(netbox, f"b-{mark}-1", first) == {}
 
 
 def test_a_primary_mac_address_moves_to_another_port_and_back(netbox: RestNetBox, mark: str) -> None:
@@ -141,6 +105,6 @@ def test_a_primary_mac_address_moves_to_another_port_and_back(netbox: RestNetBox
     moved = mac(mark, 2)
     moved["interfaces"].append({"device": f"{mark}-1", "name": "e1", "primary_mac_address": None})
     second = apply(netbox, moved, f"b-{mark}-2")
-    assert roll_back(netbox, f"b-{mark}-2", second) == []
+    assert roll_back(netbox, f"b-{mark}-2", second) == {}
     assert NetBoxBulkOrchestrator(netbox).plan(mac(mark, 1)).writes == 0
-    assert roll_back(netbox, f"b-{mark}-1", first) == []
+    assert roll_back(netbox, f"b-{mark}-1", first) == {}

@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from netbox_mcp.sandbox import SandboxInfo
-from orchestrator.engine import NetBoxBulkOrchestrator
-from orchestrator.netbox import NetBoxSettings, RestNetBox, open_netbox
+from orchestrator.netbox import RestNetBox
 from orchestrator.ports import Query, Row
-from tests.unit.batches import MemoryJournal
+from tests.netbox.real_batches import apply, roll_back
 
 FIELDS = ("name", "tags", "custom_fields", "description")
 
 
 @pytest.fixture
-def netbox(netbox_sandbox: SandboxInfo) -> Iterator[RestNetBox]:
-    with open_netbox(
-        NetBoxSettings(url=netbox_sandbox.url, token=SecretStr(netbox_sandbox.token_v2))
-    ) as opened:
-        yield opened
-
-
-@pytest.fixture
-def mark(netbox: RestNetBox) -> Iterator[str]:
-    """What all names of a test begin with. Nothing outlives it: others know of no required custom field."""
-    mark = f"t{secrets.token_hex(3)}"
+def mark(mark: str, netbox: RestNetBox) -> Iterator[str]:
+    """Nothing outlives it: others know of no required custom field."""
     yield mark
     for name in ("custom_fields", "sites", "tags"):
         left = [row["id"] for row in netbox.read(Query(name, ("name",))) if row["name"].startswith(mark)]
@@ -59,23 +46,6 @@ def document(mark: str) -> dict[str, Any]:
             {"name": f"{mark}_floor", "type": "integer", "object_types": ["dcim.rack", "dcim.site"]},
         ],
     }
-
-
-def apply(netbox: RestNetBox, wanted: dict[str, Any], batch_id: str) -> MemoryJournal:
-    engine, journal = NetBoxBulkOrchestrator(netbox, settle_seconds=0), MemoryJournal()
-    report = engine.apply(engine.plan(wanted), batch_id, journal)
-    assert report.ok, [error.message for error in report.first_errors]
-    assert [change.id for change in engine.plan(wanted).changes if change.writes] == []
-    return journal
-
-
-def roll_back(netbox: RestNetBox, batch_id: str, journal: MemoryJournal | None) -> dict[str, str]:
-    """What stayed, and why."""
-    engine = NetBoxBulkOrchestrator(netbox, settle_seconds=0)
-    plan = engine.plan_rollback(batch_id, journal)
-    report = engine.apply(plan, f"{batch_id}-undone", MemoryJournal())
-    assert [error.message for error in report.first_errors] == []
-    return {change.label: change.reason for change in plan.conflicts}
 
 
 def shown(netbox: RestNetBox, site: Row, mark: str) -> Row:
