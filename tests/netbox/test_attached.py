@@ -17,6 +17,10 @@ from orchestrator.live import all_fields
 from orchestrator.netbox import NetBoxSettings, RestNetBox
 from orchestrator.ports import Query
 from tests.integration.worker_process import NetBoxOverHttp
+from tests.netbox.tidy_fixture import call
+
+# A picture of one dot.
+DOT = bytes.fromhex("47494638396101000100800000ffffff00000021f90400000000002c00000000010001000002024401003b")
 
 
 @pytest.fixture
@@ -155,3 +159,11 @@ def test_on_a_tenant_a_rack_and_a_vrf(web: NetBoxOverHttp, netbox: RestNetBox, n
 def cable(web: NetBoxOverHttp, left: tuple[str, int], right: tuple[str, int]) -> None:
     ends = [[{"object_type": kind, "object_id": object_id}] for kind, object_id in (left, right)]
     web.create("dcim/cables", a_terminations=ends[0], b_terminations=ends[1])
+
+
+def test_an_image(netbox_sandbox: SandboxInfo, web: NetBoxOverHttp, netbox: RestNetBox, name: str) -> None:
+    site, other = slugged(web, "dcim/sites", name), slugged(web, "dcim/sites", f"{name}-2")
+    about = {"object_type": "dcim.site", "object_id": str(site), "name": name}
+    call(netbox_sandbox, "POST", "extras/image-attachments", data=about, files={"image": ("a.gif", DOT)})
+    assert hanging(netbox, "sites", site) == ["image attachment"]
+    assert hanging(netbox, "sites", other) == []
