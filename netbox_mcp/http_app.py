@@ -59,6 +59,9 @@ from workers.connection import connect_briefly
 from workers.dashboard import build_dashboard
 
 READINESS_CACHE_SECONDS = 5.0
+# A connection that nobody uses is the client's to close: both doing it after the same time (httpx and
+# uvicorn: 5 s) fails a call now and then, and with it the client's MCP session. Go's clients wait 90 s.
+IDLE_SECONDS = 120
 MCP_PATH = "/mcp"
 _MIDDLE_BETWEEN_FULL = 100  # collections of the middle generation; Python's own is 10
 
@@ -135,7 +138,13 @@ def serve_http(settings: Settings) -> None:
         flush=True,
     )
     _collect_seldom()
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=IDLE_SECONDS,
+    )
     uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import stat
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 
 import anyio
@@ -201,6 +203,19 @@ def test_the_probes_are_open_and_say_one_word(server: HttpServer) -> None:
     ready = requests.get(f"{server.url}/readyz", timeout=10)
     assert (health.status_code, health.text) == (200, "ok")
     assert (ready.status_code, ready.text) == (503, "unready")
+
+
+def test_a_client_closes_an_idle_connection_before_the_server_does(server: HttpServer) -> None:
+    """httpx keeps one for 5 s, as uvicorn would: a call at that moment would meet a closed door."""
+    connection = HTTPConnection(server.url.removeprefix("http://"), timeout=10)
+    with closing(connection):
+        for _ in range(2):
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().read() == b"ok"
+            first = connection.sock
+            assert first is not None
+            time.sleep(7)
+            assert not select.select([first], [], [], 0)[0], "the server has closed it"
 
 
 def test_ready_once_netbox_answers(netbox: object, cli: CommandLine) -> None:
