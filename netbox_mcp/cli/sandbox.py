@@ -24,6 +24,16 @@ sandbox_app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Option(help="Which sandbox; several may run side by side.")]
+Plugin = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PACKAGE",
+        help=(
+            "A NetBox plugin to make it with, as pip takes it: netbox-bgp==0.20.2. Can be repeated. "
+            "A sandbox keeps the plugins that it was made with."
+        ),
+    ),
+]
 AsJson = Annotated[
     bool,
     typer.Option(
@@ -42,10 +52,10 @@ Delete = Annotated[
 
 
 @sandbox_app.command()
-def up(name: Name = "default", as_json: AsJson = False) -> None:
+def up(name: Name = "default", plugin: Plugin = None, as_json: AsJson = False) -> None:
     """Start it: some minutes the first time, well under a minute later. Harmless if it runs."""
     with show_steps() as report:
-        info = Sandbox(name, report).up()
+        info = Sandbox(name, report, plugins=tuple(plugin or ())).up()
     if as_json:
         print_json(_machine_form(info))
     else:
@@ -114,6 +124,8 @@ def _machine_form(info: SandboxInfo) -> dict[str, Any]:
 
 def _print_access(info: SandboxInfo) -> None:
     print(f"NetBox {info.version} runs at {info.url}")
+    if info.plugins:
+        print(f"Plugins: {', '.join(info.plugins)}")
     print(f"Login: {info.username} / {info.password}")
     print(f"export NETBOX_URL={info.url}")
     print(f"export NETBOX_TOKEN={info.token_v2}")

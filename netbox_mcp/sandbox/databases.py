@@ -1,8 +1,9 @@
 """The template database of an instance, and the live database that is cloned from it.
 
-The template is a migrated NetBox with the operator's account and nothing else.
-A reset drops the live database and clones the template again. Dumps only save
-time: whatever was restored, NetBox's own migration has the last word.
+The template is a migrated NetBox with its plugins and the operator's account,
+and nothing else. A reset drops the live database and clones the template again.
+Dumps only save time: whatever was restored, NetBox's own migration has the last
+word. They hold no plugin's tables, since all instances share them.
 """
 
 from pathlib import Path
@@ -31,10 +32,10 @@ class Databases:
         """The template's name: a database of this name is complete."""
         return _TEMPLATE_PREFIX + self._version.replace(".", "_")
 
-    def ensure(self, report: Report) -> None:
-        """Make whatever is missing: the template, then the live database."""
-        if not self._cluster.exists(self.template):
-            self._drop_other_versions()
+    def ensure(self, report: Report, anew: bool = False) -> None:
+        """Make whatever is missing, or all of it ``anew``: the template, then the live database."""
+        if anew or not self._cluster.exists(self.template):
+            self._drop_all()
             self._make_template(report)
         if not self._cluster.exists(LIVE_DATABASE):
             self._cluster.create(LIVE_DATABASE, self.template)
@@ -47,11 +48,11 @@ class Databases:
     def write_seed(self, file: Path, report: Report) -> None:
         """Migrate an empty database from the first migration to the last, and dump it to ``file``."""
         self._empty_draft()
-        self._netbox.prepare_database(_DRAFT, with_account=False, report=report)
+        self._netbox.prepare_database(_DRAFT, bare=True, report=report)
         self._cluster.dump(_DRAFT, file)
         self._cluster.drop(_DRAFT)
 
-    def _drop_other_versions(self) -> None:
+    def _drop_all(self) -> None:
         """One NetBox version at a time: the live database and the template always belong together."""
         for database in self._cluster.databases():
             if database == LIVE_DATABASE or database.startswith(_TEMPLATE_PREFIX):
@@ -60,10 +61,10 @@ class Databases:
     def _make_template(self, report: Report) -> None:
         restored = self._restore_newest(starting_dumps(self._version), report)
         if restored is None or not restored.name.endswith(f"-{self._version}.sql.gz"):
-            self._netbox.prepare_database(_DRAFT, with_account=False, report=report)
+            self._netbox.prepare_database(_DRAFT, bare=True, report=report)
             # The next instance need not go that long way again.
             self._cluster.dump(_DRAFT, cached_dump(self._version))
-        self._netbox.prepare_database(_DRAFT, with_account=True, report=report)
+        self._netbox.prepare_database(_DRAFT, bare=False, report=report)
         self._cluster.seal(_DRAFT, self.template)
 
     def _restore_newest(self, dumps: list[Path], report: Report) -> Path | None:

@@ -8,7 +8,9 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 
 from netbox_mcp.sandbox.errors import SandboxError
@@ -42,6 +44,11 @@ class NetBoxEnvironment:
     def program(self, name: str) -> Path:
         """One of its commands, such as ``netbox`` or ``gunicorn``."""
         return self.folder / "bin" / name
+
+    def packages(self) -> set[str]:
+        """Everything in it with its release, as pip writes it: ``Django==6.1.2``."""
+        places = [str(place) for place in self.folder.glob("lib/python*/site-packages")]
+        return {f"{found.metadata['Name']}=={found.version}" for found in distributions(path=places)}
 
 
 def ready_environment(version: str) -> NetBoxEnvironment | None:
@@ -81,7 +88,8 @@ def _make(environment: NetBoxEnvironment, interpreter: Interpreter, report: Repo
     shutil.rmtree(folder, ignore_errors=True)
     log = folder.with_name(f"{folder.name}.log")
     _run([str(interpreter.path), "-m", "venv", str(folder)], log)
-    _install(environment, log, report)
+    subject = f"NetBox {environment.version}"
+    pip_install(environment, [f"netbox=={environment.version}"], subject, log, report)
     (folder / "installed").touch()
 
 
@@ -105,11 +113,13 @@ def _variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
-def _install(environment: NetBoxEnvironment, log: Path, report: Report) -> None:
-    """Run pip, telling its steps as it names them."""
+def pip_install(
+    environment: NetBoxEnvironment, arguments: Sequence[str], subject: str, log: Path, report: Report
+) -> None:
+    """Run the environment's pip, telling its steps as it names them. Raises SandboxError if it fails."""
     command = [str(environment.python), "-m", "pip", "--disable-pip-version-check", "install", "--no-input"]
-    command += ["--progress-bar", "off", f"netbox=={environment.version}"]
-    what = f"Installing NetBox {environment.version}"
+    command += ["--progress-bar", "off", *arguments]
+    what = f"Installing {subject}"
     report(what, None, None)
     with (
         log.open("w") as output,
@@ -136,4 +146,4 @@ def _install(environment: NetBoxEnvironment, log: Path, report: Report) -> None:
             subject = packages[0] if len(packages) == 1 else f"{len(packages)} packages"
             report(f"{what}: {_PIP_VERBS[step[1]]} {subject}", collected, None)
     if pip.returncode != 0:
-        raise SandboxError(f"pip could not install NetBox {environment.version}.", log_excerpt(log))
+        raise SandboxError(f"pip could not install {subject}.", log_excerpt(log))

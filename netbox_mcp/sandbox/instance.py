@@ -1,14 +1,15 @@
 """``Sandbox``: one named NetBox, from nothing to running and back.
 
 The face of this package. It puts the parts in order (system packages, virtual
-environment, PostgreSQL, Redis, NetBox) and leaves each step to its module.
+environment, plugins, PostgreSQL, Redis, NetBox) and leaves each step to its
+module.
 """
 
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import redis
@@ -31,11 +32,12 @@ from netbox_mcp.sandbox.errors import SandboxError
 from netbox_mcp.sandbox.layout import NETBOX_VERSION, InstanceFolder, shared_lock
 from netbox_mcp.sandbox.locks import file_lock
 from netbox_mcp.sandbox.netbox import USERNAME, WEB, WORKER, NetBoxServer
+from netbox_mcp.sandbox.plugins import ensure_plugins
 from netbox_mcp.sandbox.postgres import SUPERUSER, PostgresCluster, end_lost_servers
 from netbox_mcp.sandbox.processes import ProcessTable
 from netbox_mcp.sandbox.progress import Report, silent
 from netbox_mcp.sandbox.redis_server import RedisServer, find_redis_binary
-from netbox_mcp.sandbox.settings import InstanceSettings, ensure_settings, load_settings
+from netbox_mcp.sandbox.settings import InstanceSettings, ensure_settings, load_settings, save_settings
 from netbox_mcp.sandbox.system_packages import PostgresBinaries, require_database_packages
 
 _ROLES = ("postgres", "redis", WEB, WORKER)
@@ -43,6 +45,7 @@ _ROLES = ("postgres", "redis", WEB, WORKER)
 _STOP_ORDER = (((WEB, WORKER), signal.SIGTERM), (("redis",), signal.SIGTERM), (("postgres",), signal.SIGINT))
 # How NetBox's worker is known to RQ: it would announce itself again only minutes later.
 _WORKER_KEYS = (b"rq:worker", b"rq:scheduler-lock")
+_STILL_FREE = "The sandbox has never been up, so 'sandbox up' may be run again with other plugins, or none."
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,14 @@ class SandboxInfo:
     redis_url: str = field(repr=False)
     queue_url: str = field(repr=False)
     processes: Mapping[str, int]
+    plugins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Parts:
     """The running pieces of one instance, ready to be asked for something."""
 
+    settings: InstanceSettings
     cluster: PostgresCluster
     redis: RedisServer
     netbox: NetBoxServer
@@ -80,11 +85,20 @@ class Sandbox:
 
     Instances with different names share nothing that runs. Every method may be
     called from any process; those that change an instance wait for each other.
+    Its ``plugins``, packages as pip takes them, are chosen by the first ``up``
+    that succeeds; without any, it has those that it was made with.
     """
 
-    def __init__(self, name: str = "default", report: Report = silent, version: str = NETBOX_VERSION) -> None:
+    def __init__(
+        self,
+        name: str = "default",
+        report: Report = silent,
+        version: str = NETBOX_VERSION,
+        plugins: tuple[str, ...] = (),
+    ) -> None:
         self.name = name
         self.version = version
+        self._plugins = tuple(dict.fromkeys(plugins))
         self._report = report
         self._folder = InstanceFolder.of(name)
         self._processes = ProcessTable(self._folder.state)
@@ -94,17 +108,20 @@ class Sandbox:
 
         Minutes the first time (packages, database), well under a minute later,
         about a second when everything runs. If it fails, what it started is
-        stopped again. Raises SandboxError.
+        stopped again. Raises SandboxError, also for other plugins than it has.
         """
         with self._exclusively():
+            self._refuse_other_plugins()
             running = self._healthy()
             if running is not None:
                 return running
             before = self._processes.pids()
             try:
                 return self._bring_up()
-            except BaseException:
+            except BaseException as error:
                 self._stop_all_but(before)
+                if isinstance(error, SandboxError) and self._plugins and self._made_with() is None:
+                    error.hint = f"{error.hint}\n{_STILL_FREE}".lstrip()
                 raise
 
     def reset(self) -> None:
@@ -142,7 +159,7 @@ class Sandbox:
         """What runs, or None unless all of it does."""
         settings = load_settings(self._folder.settings)
         processes = self._processes.pids()
-        if settings is None or not all(role in processes for role in _ROLES):
+        if settings is None or settings.plugins is None or not all(role in processes for role in _ROLES):
             return None
         return self._info(settings, processes)
 
@@ -161,12 +178,15 @@ class Sandbox:
 
     def _bring_up(self) -> SandboxInfo:
         parts = self._prepared()
-        parts.databases.ensure(self._report)
+        never_up = self._made_with() is None
+        parts.databases.ensure(self._report, anew=never_up)
         self._report("Starting NetBox", None, None)
         if self._processes.running(WORKER) is None:
             _forget(parts.redis, TASKS_DATABASE, lambda key: key.startswith(_WORKER_KEYS))
         parts.netbox.start()
         parts.netbox.wait_until_ready()
+        if never_up:  # from now on its plugins are fixed
+            save_settings(parts.settings, self._folder.settings)
         info = self.status()
         if info is None:
             message = "A process of the sandbox ended right after its start."
@@ -187,6 +207,10 @@ class Sandbox:
             settings = ensure_settings(
                 self._folder.settings, running=lambda role: self._processes.running(role) is not None
             )
+        if settings.plugins is None:
+            settings = replace(settings, plugins=self._plugins)
+            shutil.rmtree(self._folder.plugins, ignore_errors=True)
+        plugins = ensure_plugins(self._folder.plugins, settings.plugins or (), environment, self._report)
         parts = self._parts(settings, binaries, environment)
         self._report("Starting PostgreSQL and Redis", None, None)
         parts.cluster.start()
@@ -195,7 +219,7 @@ class Sandbox:
         if was_down:  # only our queue is to outlive a stop
             _forget(parts.redis, CACHE_DATABASE, lambda key: True)
             _forget(parts.redis, TASKS_DATABASE, lambda key: True)
-        write_configuration(self._folder.netbox, settings)
+        write_configuration(self._folder.netbox, settings, self._folder.plugins, plugins)
         return parts
 
     def _clear_away_wreckage(self) -> None:
@@ -206,7 +230,24 @@ class Sandbox:
             # without it, it does not end when told either.
             self._processes.stop(WORKER, patience_seconds=0.5)
             running.pop(WORKER, None)
+        if self._made_with() is None:
+            # A first start that was killed: NetBox may run with other plugins than are wanted now.
+            running = {role: pid for role, pid in running.items() if role not in (WEB, WORKER)}
         self._stop_all_but(running)
+
+    def _made_with(self) -> tuple[str, ...] | None:
+        """The packages of its plugins, or None as long as it has never been up."""
+        settings = load_settings(self._folder.settings)
+        return None if settings is None else settings.plugins
+
+    def _refuse_other_plugins(self) -> None:
+        made_with = self._made_with()
+        if self._plugins and made_with is not None and set(self._plugins) != set(made_with):
+            difference = f"with other plugins: {', '.join(made_with)}" if made_with else "without plugins"
+            raise SandboxError(
+                f"The sandbox '{self.name}' was made {difference}.",
+                f"Run 'netbox-mcp sandbox down --name {self.name} --delete' first, or choose another --name.",
+            )
 
     def _parts(
         self, settings: InstanceSettings, binaries: PostgresBinaries, environment: NetBoxEnvironment
@@ -223,7 +264,8 @@ class Sandbox:
             processes=processes,
         )
         netbox = NetBoxServer(folder.netbox, settings, environment, processes)
-        return _Parts(cluster, redis_server, netbox, Databases(cluster, netbox, self.version))
+        databases = Databases(cluster, netbox, self.version)
+        return _Parts(settings, cluster, redis_server, netbox, databases)
 
     def _healthy(self) -> SandboxInfo | None:
         """The running sandbox if it answers, without touching anything."""
@@ -250,6 +292,7 @@ class Sandbox:
             redis_url=f"{redis_at}/{TASKS_DATABASE}",
             queue_url=f"{redis_at}/{QUEUE_DATABASE}",
             processes=processes,
+            plugins=settings.plugins or (),
         )
 
     def _stop_all_but(self, kept: Mapping[str, int]) -> None:

@@ -79,6 +79,11 @@ class InstanceFolder:
         return self.root / "redis"
 
     @property
+    def plugins(self) -> Path:
+        """The packages of its NetBox plugins, where it has some."""
+        return self.root / "plugins"
+
+    @property
     def netbox(self) -> Path:
         """NetBox's instance root (``NETBOX_ROOT``)."""
         return self.root / "netbox"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from netbox_mcp.sandbox import inside
-from netbox_mcp.sandbox.configuration import DATABASE_VARIABLE
+from netbox_mcp.sandbox.configuration import DATABASE_VARIABLE, PLUGINS_VARIABLE
 from netbox_mcp.sandbox.environment import NetBoxEnvironment
 from netbox_mcp.sandbox.errors import SandboxError
 from netbox_mcp.sandbox.processes import ProcessTable, end_with_parent, log_excerpt
@@ -49,14 +49,18 @@ class NetBoxServer:
         """Where it answers."""
         return f"http://127.0.0.1:{self._settings.web_port}"
 
-    def prepare_database(self, database: str, with_account: bool, report: Report) -> None:
-        """Migrate a database, and create the account and tokens if asked to."""
+    def prepare_database(self, database: str, bare: bool, report: Report) -> None:
+        """Migrate a database, also for its plugins, and create the account and tokens.
+
+        A ``bare`` one, to be dumped for other instances, gets NetBox's own migrations and nothing else.
+        """
         account = {
             "username": USERNAME,
             "password": self._settings.password,
             "token_v1": self._settings.token_v1,
             "token_v2": self._settings.token_v2,
         }
+        variables = {**self._variables(), DATABASE_VARIABLE: database}
         log = self._root.parent / "migrate.log"
         with (
             log.open("w") as output,
@@ -66,17 +70,18 @@ class NetBoxServer:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                env={**self._variables(), DATABASE_VARIABLE: database},
+                env={**variables, PLUGINS_VARIABLE: "off"} if bare else variables,
                 preexec_fn=end_with_parent,
             ) as child,
         ):
             assert child.stdin is not None
             assert child.stdout is not None
-            child.stdin.write(json.dumps(account if with_account else {}))
+            child.stdin.write(json.dumps({} if bare else account))
             child.stdin.close()
             _follow(_recorded(child.stdout, output), report)
         if child.returncode != 0:
-            raise SandboxError("NetBox could not prepare its database.", log_excerpt(log))
+            plugins = "" if bare or not self._settings.plugins else " with these plugins"
+            raise SandboxError(f"NetBox could not prepare its database{plugins}.", log_excerpt(log))
 
     def start(self) -> None:
         """Start the web server and the background worker, whichever does not run or is of another release."""

@@ -1,4 +1,4 @@
-"""What an instance chooses once and remembers: its ports and its secrets.
+"""What an instance chooses once and remembers: its ports, its secrets and its plugins.
 
 Written to one file that only its owner can read. The tokens are inside the
 template database too, so they live exactly as long as the instance.
@@ -20,7 +20,10 @@ _LETTERS = string.ascii_letters + string.digits
 
 @dataclass(frozen=True)
 class InstanceSettings:
-    """Ports and secrets of one instance."""
+    """Ports and secrets of one instance, and the packages of its plugins.
+
+    ``plugins`` is None until it has been up for the first time: a set that does not work binds nobody.
+    """
 
     web_port: int
     postgres_port: int
@@ -32,6 +35,7 @@ class InstanceSettings:
     redis_password: str = field(repr=False)
     secret_key: str = field(repr=False)
     token_pepper: str = field(repr=False)
+    plugins: tuple[str, ...] | None = None
 
     @property
     def ports(self) -> dict[str, int]:
@@ -42,9 +46,11 @@ class InstanceSettings:
 def load_settings(file: Path) -> InstanceSettings | None:
     """Read an instance's settings, or None when there are none yet."""
     try:
-        return InstanceSettings(**json.loads(file.read_text()))
+        entries = json.loads(file.read_text())
     except FileNotFoundError:
         return None
+    plugins = entries.pop("plugins", ())  # a file without them is older than plugins are
+    return InstanceSettings(**entries, plugins=None if plugins is None else tuple(plugins))
 
 
 def ensure_settings(file: Path, running: Callable[[str], bool]) -> InstanceSettings:
@@ -61,8 +67,13 @@ def ensure_settings(file: Path, running: Callable[[str], bool]) -> InstanceSetti
                 taken.add(chosen)
                 settings = InstanceSettings(**{**asdict(settings), f"{role}_port": chosen})
     if settings != known:
-        _save(settings, file)
+        save_settings(settings, file)
     return settings
+
+
+def save_settings(settings: InstanceSettings, file: Path) -> None:
+    """Remember them."""
+    write_private(file, json.dumps(asdict(settings), indent=2) + "\n")
 
 
 def write_private(file: Path, text: str) -> None:
@@ -73,10 +84,6 @@ def write_private(file: Path, text: str) -> None:
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
         handle.write(text)
     draft.replace(file)
-
-
-def _save(settings: InstanceSettings, file: Path) -> None:
-    write_private(file, json.dumps(asdict(settings), indent=2) + "\n")
 
 
 def _choose() -> InstanceSettings:
