@@ -9,6 +9,7 @@ from netbox_mcp.dependencies import get_task_manager
 from netbox_mcp.failures import UsageError, did_you_mean, shorten
 from netbox_mcp.next_steps import way_without_redis
 from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.plugin_types import is_plugin_type
 from workers.errors import RedisUnavailableError
 from workers.manager import AsyncTaskManager
 
@@ -25,7 +26,7 @@ def background(total: int = 0) -> Iterator[AsyncTaskManager]:
 
 
 def check_object_type(name: str | None) -> None:
-    """Raise UsageError for an object type that does not exist."""
-    if name is not None and name not in OBJECT_TYPES:
+    """Raise UsageError for an object type that does not exist; which ones plugins have is not known here."""
+    if name is not None and name not in OBJECT_TYPES and not is_plugin_type(name):
         hint = did_you_mean(name, OBJECT_TYPES) or f"Known: {', '.join(OBJECT_TYPES)}."
         raise UsageError(f"There is no object type {shorten(name, 80)!r}.", hint)

@@ -121,6 +121,7 @@ def get_engine(target: str = "default") -> NetBoxBulkOrchestrator:
         lanes=settings.lanes,
         settle_seconds=settings.settle_seconds,
         list_seconds=settings.list_seconds,
+        plugin_lists=lambda: get_endpoints(target).plugin_lists(),
     )
 
 

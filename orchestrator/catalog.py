@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from orchestrator.layered import Layered
 from orchestrator.object_type import ObjectType, Reading
 from orchestrator.rows import (
     circuits,
@@ -35,14 +36,14 @@ __all__ = [
     "TEMPLATE_COUNTS",
     "ObjectType",
     "Reading",
+    "completed",
 ]
 
 _APPS = (dcim, templates, devices, tenancy, ipam, circuits, virtualization, vpn, wireless, extras, journal)
 
 
-def _completed(row: ObjectType) -> ObjectType:
+def completed(row: ObjectType, specs: Mapping[str, FieldSpec]) -> ObjectType:
     """The row with what NetBox's schema says of its pointers and its label."""
-    specs = load_schema().get(row.name, {})
     single = {name: spec.target for name, spec in specs.items() if spec.kind == "reference" and spec.target}
     return replace(
         row,
@@ -64,26 +65,32 @@ def _completed(row: ObjectType) -> ObjectType:
 
 
 def _required(row: ObjectType, specs: Mapping[str, FieldSpec]) -> Iterator[str]:
-    """What NetBox's schema says that a new object must have, save the slug, which is derived."""
+    """What NetBox's schema says that a new object must have, save a slug that is derived."""
     demanded = (name for name, spec in specs.items() if spec.required and not spec.nullable)
-    yield from (row.halves.get(name, name) for name in demanded if name != "slug")
+    yield from (row.halves.get(name, name) for name in demanded if name != "slug" or not row.slug_from)
 
 
 def _points_back(target: str, row: ObjectType) -> bool:
-    """Whether a list is the other end of a reference: accounts name their provider."""
-    return any(spec.target == row.name for spec in load_schema().get(target, {}).values())
+    """Whether a list is the other end of a reference: accounts name their provider.
+
+    Of plugins nobody knows; what would make a circle is no pointer any more (plugin_types.py).
+    """
+    return not row.offered and any(spec.target == row.name for spec in load_schema().get(target, {}).values())
 
 
-_ROWS = tuple(_completed(row) for app in _APPS for row in app.ROWS)
+_ROWS = tuple(completed(row, load_schema().get(row.name, {})) for app in _APPS for row in app.ROWS)
 
-OBJECT_TYPES: Mapping[str, ObjectType] = {row.name: row for row in _ROWS}
-"""Every known type by name. Those with `ensured=False` can be referred to but not declared."""
+OBJECT_TYPES: Layered[ObjectType] = Layered({row.name: row for row in _ROWS})
+"""Every known type by name. Those with `ensured=False` can be referred to but not declared.
 
-BY_MODEL: Mapping[str, str] = {row.model: row.name for row in _ROWS}
+While a document names types of plugins they are in it, too (plugin_types.py).
+"""
+
+BY_MODEL: Layered[str] = Layered({row.model: row.name for row in _ROWS})
 """The types by what NetBox calls them where it names content types: `dcim.devicetype`."""
 
 ENSURED: tuple[str, ...] = tuple(row.name for row in _ROWS if row.ensured)
-"""The types that a document may declare."""
+"""The types of NetBox itself that a document may declare."""
 
 _PERSONAL = "belongs to one person, who makes it"
 

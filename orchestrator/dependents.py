@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import product
 
 from orchestrator.catalog import BY_MODEL, OBJECT_TYPES, ObjectType
@@ -19,6 +18,7 @@ from orchestrator.errors import AccessError
 from orchestrator.footprints import Footprints, net_change
 from orchestrator.generic import pointed
 from orchestrator.graph import type_order
+from orchestrator.layered import per_catalog
 from orchestrator.live import called, canonical_field
 from orchestrator.ports import Attached, NetBox, Query, Row
 
@@ -108,16 +108,28 @@ def add_holders(netbox: NetBox, found: Dependents, definition: Row, models: Iter
 
 
 def _who_points_to(
-    netbox: NetBox, object_type: str, ids: Iterable[int], found: Dependents
+    netbox: NetBox, object_type: str, ids: Collection[int], found: Dependents
 ) -> Iterator[tuple[ObjectType, list[str], list[Row]]]:
     """What points to objects of a type, and by which fields it may; what cannot be seen is noted."""
     asked = _pointers_to(object_type)
     queries = [_pointing(row, asks, pointers, ids) for row, asks, pointers in asked]
-    for (row, _, pointers), rows in zip(asked, _what_is_seen(netbox, queries), strict=True):
+    for (row, asks, pointers), rows in zip(asked, _what_is_seen(netbox, queries), strict=True):
         if rows is None:
             found.unseen.add(row.name.replace("_", " "))
         else:
-            yield row, pointers, rows
+            some = rows if asks else [one for one in rows if _points_to(row, pointers, one, object_type, ids)]
+            yield row, pointers, some
+
+
+def _points_to(
+    row: ObjectType, pointers: Iterable[str], live: Row, object_type: str, ids: Collection[int]
+) -> bool:
+    """Whether an object points to one of these; where the list has a filter, it has done that."""
+    return any(
+        name == object_type and one in ids
+        for pointer in pointers
+        for name, one in pointed(row, pointer, canonical_field(row, live, pointer))
+    )
 
 
 def _what_is_seen(netbox: NetBox, queries: Sequence[Query]) -> list[list[Row] | None]:
@@ -145,15 +157,18 @@ def _add_attached(found: Dependents, object_type: str, attached: Attached) -> No
         found.pointing[object_type, tagged.tag_id].append(one)
 
 
-@cache
+@per_catalog
 def _pointers_to(object_type: str) -> tuple[tuple[ObjectType, str, list[str]], ...]:
-    """By which filter what of a type is found that points to objects of another, and in which fields."""
+    """By which filter what of a type is found that points to objects of another, and in which fields.
+
+    Lists of plugins, whose filters nobody vouches for, are looked through without any.
+    """
     found = []
     for row in OBJECT_TYPES.values():
         fields: dict[str, list[str]] = defaultdict(list)
         for name, targets in row.pointers().items():
             asks = row.pointer_filter(name, OBJECT_TYPES[object_type].model)
-            if object_type in targets and asks:
+            if object_type in targets and (asks or row.offered):
                 fields[asks].append(name)
         found += [(row, asks, names) for asks, names in fields.items()]
     return tuple(found)
@@ -163,7 +178,7 @@ def _pointing(row: ObjectType, asks: str, pointers: Iterable[str], ids: Iterable
     """What finds who points at some objects."""
     halves = {half for half, name in row.halves.items() if name in pointers}
     fields = {"id", row.label, *halves, *(name for name in pointers if name not in row.generic)}
-    return Query(row.name, tuple(sorted(fields)), asks, sorted(ids))
+    return Query(row.name, tuple(sorted(fields)), asks, sorted(ids) if asks else ())
 
 
 def _dependent(row: ObjectType, pointer: str, live: Row, came: Mapping[int, str]) -> Dependent:

@@ -12,15 +12,16 @@ from typing import Any
 import orjson
 import yaml
 
-from orchestrator.catalog import ENSURED
+from orchestrator.catalog import ENSURED, OBJECT_TYPES
 from orchestrator.desired import Options
 from orchestrator.errors import DocumentError, Problem
 from orchestrator.json_shape import check_json, shorten
+from orchestrator.plugin_types import KEYS, is_plugin_type
 from orchestrator.values import suggest
 from orchestrator.yaml_text import load_yaml
 
 LEGACY_ROOT = "devices_data"
-PARTS = ("options", "defaults", "sources")
+PARTS = ("options", "defaults", "sources", KEYS)
 """What stands in a document besides lists of objects."""
 _LONGEST_FILE = 300
 LINES = (".ndjson", ".jsonl")
@@ -88,7 +89,7 @@ def read_document(text: str, name: str) -> Any:
 def _joined(text: str) -> dict[str, Any]:
     """The document of which each line is a part: `{"sites": {"name": "AMS1"}}`, or a list of entries.
 
-    Raises ValueError, with `lineno`, for a line that is no mapping and for options or defaults said twice.
+    Raises ValueError, with `lineno`, for a line that is no mapping and for parts that are said twice.
     """
     document: dict[str, Any] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -177,9 +178,12 @@ def _is_source(part: Any) -> bool:
 
 
 def _known_type(name: str, path: str, problems: list[Problem]) -> bool:
-    if name in ENSURED:
+    row = OBJECT_TYPES.get(name)
+    if row is not None and row.ensured:
         return True
     hint = suggest(name, ENSURED) or f"known types: {', '.join(ENSURED)}"
+    if is_plugin_type(name):
+        hint = f"where it is a plugin's, name its key, as in {KEYS}: {{{name}: [name]}}"
     problems.append(Problem(path, f"unknown object type {name!r}", hint))
     return False
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.catalog import ENSURED, OBJECT_TYPES
 from orchestrator.document import ALLOWED_OPTIONS, SCOPES
+from orchestrator.plugin_types import KEYS
 from orchestrator.schema import FieldSpec, load_schema
 
 _KINDS = {
@@ -23,6 +24,7 @@ _KINDS = {
     "ends": "array",
     "numbers": "array",
 }
+_PLUGIN_TYPE = r"^\w+\.\w+$"
 _REFERENCE = {"description": 'a name, or what identifies it: {"name": ...}, {"id": ...}'}
 
 OPTION_HELP: Mapping[str, str] = {
@@ -58,9 +60,18 @@ def document_schema() -> dict[str, Any]:
                 "additionalProperties": False,
             },
             "sources": {"type": "object", "description": "the files that the entries of each list are from"},
+            KEYS: {
+                "type": "object",
+                "description": "by what objects of plugins are told apart: type, and its field or fields",
+                "patternProperties": {
+                    _PLUGIN_TYPE: {"type": ["string", "array"], "items": {"type": "string"}}
+                },
+                "additionalProperties": False,
+            },
             "defaults": {"type": "object", "properties": {name: {"type": "object"} for name in ENSURED}},
             **{name: {"type": "array", "items": _entry(name)} for name in ENSURED},
         },
+        "patternProperties": {_PLUGIN_TYPE: {"type": "array", "items": {"type": ["object", "string"]}}},
         "additionalProperties": False,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.absence import with_absent
@@ -20,6 +21,7 @@ from orchestrator.metadata import Metadata, read_metadata
 from orchestrator.models import Action, Plan, Report
 from orchestrator.normalise import normalise
 from orchestrator.plan import build_plan
+from orchestrator.plugin_types import PluginLists, PluginTypes, declare, in_use, keys_in, with_others
 from orchestrator.ports import SILENT, History, Journal, NetBox, Progress, Query, Resumable
 from orchestrator.resume import NOTHING_DONE, Done, take_up
 from orchestrator.rollback import plan_rollback
@@ -43,7 +45,8 @@ class NetBoxBulkOrchestrator:
     `target` is the name that goes into plans; `lanes` how many write requests
     run side by side, `list_seconds` how much of NetBox's work each of them is
     about; `settle_seconds` how long NetBox may still be at work on a request
-    whose answer was lost.
+    whose answer was lost. `plugin_lists` tells of the lists of NetBox's plugins;
+    it is asked where a document names types of plugins.
     """
 
     def __init__(
@@ -53,19 +56,23 @@ class NetBoxBulkOrchestrator:
         lanes: int = 2,
         settle_seconds: float = SETTLE_SECONDS,
         list_seconds: float = LIST_SECONDS,
+        plugin_lists: Callable[[], PluginLists] = dict,
     ) -> None:
         self.netbox = netbox
         self.target = target
         self.lanes = lanes
         self.settle_seconds = settle_seconds
         self.list_seconds = list_seconds
+        self._plugin_lists = plugin_lists
 
     def check(self, document: Any) -> Desired:
-        """Everything that can be said about a document without asking NetBox. Raises DocumentError.
+        """Everything that can be said about a document without reading objects. Raises DocumentError.
 
-        A choice that stock NetBox does not have is left for `plan` to judge.
+        A choice that stock NetBox does not have is left for `plan` to judge. Raises NetBoxError where the
+        document names types of plugins and NetBox cannot be asked for them.
         """
-        desired = normalise(document)
+        with in_use(self._types_of(document)):
+            desired = normalise(document)
         if desired.problems and not desired.only_choices_doubted:
             raise DocumentError(desired.problems)
         return desired
@@ -75,7 +82,8 @@ class NetBoxBulkOrchestrator:
 
         Raises DocumentError with every problem, NetBoxError when NetBox cannot be read.
         """
-        with collector_paused():
+        types = self._types_of(document)
+        with collector_paused(), in_use(types):
             desired = self._normalise(document)
             del document  # a large one, unless the caller still wants it
             world = read_world(desired, self.netbox)
@@ -85,7 +93,12 @@ class NetBoxBulkOrchestrator:
                 plan = build_plan(desired, world, self.target)
             plan = with_absent(plan, desired, self.netbox)
             del desired, world  # or the collector would look through them first of all
-        return plan
+        return replace(plan, types=types) if types else plan
+
+    def _types_of(self, document: Any) -> PluginTypes:
+        """The types of plugins that a document names the keys of. Raises DocumentError, NetBoxError."""
+        keys = keys_in(document)
+        return declare(keys, self._plugin_lists()) if keys else ()
 
     def _normalise(self, document: Any) -> Desired:
         desired = normalise(document)
@@ -114,9 +127,13 @@ class NetBoxBulkOrchestrator:
         `force` overrides that objects were changed since. Raises RollbackError where
         nobody knows the batch or it cannot be undone, NetBoxError when NetBox cannot be read.
         """
-        deeds, warnings = self._deeds(batch_id, history)
-        aftermath = read_aftermath(self.netbox, deeds, batch_id)
-        return plan_rollback(batch_id, deeds, aftermath, self.target, force, warnings)
+        types = with_others(history.types() if history is not None else (), self._plugin_lists())
+        with in_use(types):
+            deeds, warnings = self._deeds(batch_id, history)
+            aftermath = read_aftermath(self.netbox, deeds, batch_id)
+            plan = plan_rollback(batch_id, deeds, aftermath, self.target, force, warnings)
+        written = {change.object_type for change in plan.changes}
+        return replace(plan, types=[one for one in types if one.name in written])
 
     def _deeds(self, batch_id: str, history: History | None) -> tuple[list[Deed], list[str]]:
         if history is not None:
@@ -157,7 +174,8 @@ class NetBoxBulkOrchestrator:
 
         Raises NetBoxError, JournalError or what `checkpoint` raised; it can be called again after that.
         """
-        return take_up(self.netbox, journal, batch_id, checkpoint, self.settle_seconds)
+        with in_use(journal.types()):
+            return take_up(self.netbox, journal, batch_id, checkpoint, self.settle_seconds)
 
     def apply(
         self,
@@ -173,19 +191,20 @@ class NetBoxBulkOrchestrator:
         Raises AccessError before the first write where the token may not delete what is to be deleted.
         """
         refuse_unapplyable(plan)
-        self._refuse_deletes(plan)
-        return apply_plan(
-            plan,
-            self.netbox,
-            journal,
-            progress,
-            batch_id=batch_id,
-            checkpoint=checkpoint,
-            lanes=self.lanes,
-            list_seconds=self.list_seconds,
-            settle_seconds=self.settle_seconds,
-            done=done,
-        )
+        with in_use(plan.types):
+            self._refuse_deletes(plan)
+            return apply_plan(
+                plan,
+                self.netbox,
+                journal,
+                progress,
+                batch_id=batch_id,
+                checkpoint=checkpoint,
+                lanes=self.lanes,
+                list_seconds=self.list_seconds,
+                settle_seconds=self.settle_seconds,
+                done=done,
+            )
 
     def _refuse_deletes(self, plan: Plan) -> None:
         """A rollback deletes last: half of it would be done before NetBox said no."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 
 from orchestrator.graph import build_stages
 from orchestrator.lanes import LIST_SECONDS, Pace, cut_chunks, cut_lanes
@@ -93,7 +94,11 @@ def _run_stage(stage: Stage, ledger: Ledger, writer: ListWriter, lanes: int, pac
         _run_lane(shards[0], ledger, writer, abort, pace)
     elif shards:
         with ThreadPoolExecutor(len(shards), thread_name_prefix="lane") as pool:
-            futures = [pool.submit(_run_lane, shard, ledger, writer, abort, pace) for shard in shards]
+            # In a copy of our context: it has the types of plugins, and log lines name the task.
+            futures = [
+                pool.submit(copy_context().run, _run_lane, shard, ledger, writer, abort, pace)
+                for shard in shards
+            ]
             try:
                 wait(futures)
             except BaseException:  # such as the end of the task's time

@@ -8,10 +8,10 @@ first of the types that the catalog has for them (`7` for an interface of a devi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from typing import Any
 
 from orchestrator.catalog import BY_MODEL, OBJECT_TYPES, ObjectType
+from orchestrator.layered import per_type
 
 
 def generic_value(row: ObjectType, name: str, raw: Mapping[str, Any]) -> Any:
@@ -115,13 +115,13 @@ def pointed(row: ObjectType, name: str, value: Any) -> Iterator[tuple[str, int]]
                 yield target, one
 
 
-@cache
+@per_type
 def pointing_fields(object_type: str) -> frozenset[str]:
     """The fields whose values may point to something."""
     return frozenset(OBJECT_TYPES[object_type].pointers())
 
 
-@cache
+@per_type
 def _target(object_type: str, name: str) -> str:
     """The one type that a field points to; empty for what is no pointer, or points to several types."""
     targets = OBJECT_TYPES[object_type].pointers().get(name, ())

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, TypeVar
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Entry, Reference
+from orchestrator.layered import per_catalog
 from orchestrator.models import Action, Change, Pass, Stage
 
 Node = TypeVar("Node", bound=Hashable)
 
 
-@cache
+@per_catalog
 def type_order() -> tuple[str, ...]:
     """All object types of the catalog, each after those it refers to; link fields do not count.
 

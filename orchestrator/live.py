@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType, Reading
 from orchestrator.generic import ends_of, ends_value, generic_target, shaped_value
+from orchestrator.layered import per_type
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.schema import load_schema
 from orchestrator.values import host_of, live_value
@@ -204,7 +204,7 @@ def canonical_fields(row: ObjectType, live: Row, names: Iterable[str]) -> dict[s
 _CANONICAL = frozenset({bool, int, type(None)})
 
 
-@cache
+@per_type
 def _verbatim(object_type: str) -> frozenset[str]:
     """Fields whose JSON means nothing to us."""
     specs = load_schema().get(object_type, {})
@@ -228,14 +228,14 @@ def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
     return tuple(sorted(fields))
 
 
-@cache
+@per_type
 def _apart(object_type: str) -> frozenset[str]:
     """Fields that a look at the type of their value does not settle."""
     row = OBJECT_TYPES[object_type]
     return frozenset({*_verbatim(object_type), *row.shaped, *_notations(object_type)})
 
 
-@cache
+@per_type
 def _notations(object_type: str) -> Mapping[str, str]:
     """Fields whose text NetBox stores in a notation of its own, with the name of that."""
     specs = load_schema().get(object_type, {})
@@ -286,8 +286,10 @@ def _lookups(row: ObjectType, keys: Sequence[dict[str, Any]]) -> dict[str, set[A
             lookups[name].add(key[name])
         elif row.by_host:
             lookups["address"].add(host_of(label))
-        else:
+        elif row.label_filter:
             lookups[row.label_filter].add(str(label))
+        else:
+            lookups[""] = set()  # the whole list
     return lookups
 
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache
 from hashlib import blake2b
 from typing import Any
 
-from orchestrator.catalog import ENSURED, OBJECT_TYPES, ObjectType
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.diff import Fields, canonical_json
+from orchestrator.layered import per_type
 from orchestrator.live import Live
 from orchestrator.models import Action, Change, Pass, Stamp
 from orchestrator.ports import Row
@@ -51,7 +51,7 @@ _DEFINITIONS: Mapping[str, Mapping[str, Any]] = {
 _DEFINE_SECONDS = 1.0
 
 
-@cache
+@per_type
 def has_custom_fields(object_type: str) -> bool:
     """Whether objects of a type can be stamped."""
     return "custom_fields" in load_schema().get(object_type, {})
@@ -212,8 +212,8 @@ def missing_definitions(live: Live) -> list[Change]:
 
 def _stamped_models(live: Live) -> Iterator[str]:
     """What can be stamped; of the types that an older NetBox may not have, those that the document names."""
-    for row in map(OBJECT_TYPES.__getitem__, ENSURED):
-        if has_custom_fields(row.name) and (not row.since or row.name in live.mentioned):
+    for row in OBJECT_TYPES.values():
+        if row.ensured and has_custom_fields(row.name) and (not row.since or row.name in live.mentioned):
             yield row.model
 
 

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from orchestrator.plugin_types import PluginTypes
+
 
 class Pass(StrEnum):
     """Which of the passes a change belongs to; the executor itself follows edges only."""
@@ -173,7 +175,8 @@ class Plan:
     rollback plan takes back, empty for all others; `force` that it overrides
     what others have done since. `made_at` and `stale_at` (ISO 8601, UTC) say
     when NetBox was read and until when the plan may be applied; they are no
-    part of the digest, nor is what is `absent`, which is left as it is.
+    part of the digest, nor is what is `absent`, which is left as it is. `types` are the types of plugins
+    that it is about: whoever applies or shows it needs them (plugin_types.in_use).
     """
 
     target: str
@@ -187,6 +190,7 @@ class Plan:
     made_at: str = ""
     stale_at: str = ""
     absent: tuple[Absent, ...] = ()
+    types: PluginTypes = ()
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Number of changes by object type and action, types in plan order; link changes count as updates."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
-from functools import cache
 from itertools import count
 from typing import Any
 
@@ -12,6 +11,7 @@ from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.diff import fingerprint
 from orchestrator.generic import pointed, pointing_fields
 from orchestrator.graph import type_order
+from orchestrator.layered import per_type
 from orchestrator.live import called, in_short
 from orchestrator.models import Change, Planned
 from orchestrator.register import Node, Register
@@ -49,8 +49,10 @@ def _tell_apart(nodes: Sequence[Node], used: set[str]) -> None:
 
 
 def title(register: Register, node: Node) -> str:
-    """How reports call an object: components after the object that they hang on."""
+    """How reports call an object: components after the object that they hang on, those of plugins in full."""
     row, parent = node.row, node.parent
+    if row.offered:
+        return " ".join(_full_name(register, node))
     if parent is None or row.is_assignment:
         return node.label
     field, token = row.parent_in(node.fact) if row.else_of else (row.child_of, parent)
@@ -128,7 +130,7 @@ def _called(register: Register, node: Node, name: str) -> str:
     return next((label_of(register, *target) for target in pointed(node.row, name, value)), plain)
 
 
-@cache
+@per_type
 def _naming_fields(object_type: str) -> tuple[list[str], list[str]]:
     """References that stand before the label, and what else of the key follows it where that is set."""
     row = OBJECT_TYPES[object_type]

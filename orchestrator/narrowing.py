@@ -6,10 +6,10 @@ Used by resolve.py, where a name alone does not tell.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
+from orchestrator.layered import per_type
 from orchestrator.live import canonical_field
 from orchestrator.ports import Row
 from orchestrator.register import SHARED_ROLES, Node
@@ -43,7 +43,7 @@ def fits(node: Node, scope: Mapping[str, Any]) -> bool:
     return all(node.fact(name) == scope[name] for name in _places(node.row.name) if name in scope)
 
 
-@cache
+@per_type
 def _places(object_type: str) -> tuple[str, ...]:
     row = OBJECT_TYPES[object_type]
     return tuple(name for name in row.key if name in row.references and name not in row.parents)

@@ -50,7 +50,8 @@ class ObjectType:
     nothing. Of a type that is not `logged`, NetBox keeps no changelog. `since` is the first
     NetBox that has the type, where that is not 4.2. `lane` names the field whose row in the database
     concurrent writers would fight for. `asked_singly` are filters that take one value only: of several,
-    NetBox heeds the last.
+    NetBox heeds the last. Of a plugin's type (plugin_types.py), `content_type` is what NetBox calls it, and
+    `offered` are the filters that its list has: NetBox would ignore any other.
 
     The last five are NetBox's schema's to tell, and filled in from it (catalog.py): `references` maps fields
     to the object types they point to, `links` the deferred ones among them, `lists` those that point to
@@ -63,6 +64,7 @@ class ObjectType:
     name: str
     path: str
     singular: str = ""
+    content_type: str = ""
     label: str = "name"
     key: tuple[str, ...] = ("name",)
     optional_key: tuple[str, ...] = ()
@@ -90,6 +92,7 @@ class ObjectType:
     key_enforced: bool = True
     reading: Reading = Reading.WHOLE
     lane: str = ""
+    offered: frozenset[str] = frozenset()
     ensured: bool = True
     only_declared: bool = False
     append_only: bool = False
@@ -118,7 +121,7 @@ class ObjectType:
     @cached_property
     def model(self) -> str:
         """What NetBox calls the type where it names content types: `dcim.devicetype`."""
-        return f"{self.path.partition('/')[0]}.{self.word.replace('_', '')}"
+        return self.content_type or f"{self.path.partition('/')[0]}.{self.word.replace('_', '')}"
 
     @cached_property
     def alias(self) -> str:
@@ -131,8 +134,9 @@ class ObjectType:
         if self.ends or self.append_only:
             return ""
         if self.is_assignment:
-            return self.filters[self.label]
-        return f"{self.label}__ie" if self.fold_case else self.label
+            return self.filters.get(self.label, "")
+        asks = f"{self.label}__ie" if self.fold_case else self.label
+        return asks if not self.offered or asks in self.offered else ""
 
     @cached_property
     def is_assignment(self) -> bool:

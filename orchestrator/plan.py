@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -21,6 +20,7 @@ from orchestrator.desired import Desired, Entry, Reference
 from orchestrator.diff import Fields, compare, fingerprint
 from orchestrator.errors import DocumentError
 from orchestrator.graph import parents_first, type_order
+from orchestrator.layered import per_type
 from orchestrator.live import Live, canonical_field, canonical_fields
 from orchestrator.metadata import Metadata, is_own_definition, read_metadata
 from orchestrator.models import NOTHING, Action, Change, Pass, Plan, Stamp
@@ -407,7 +407,7 @@ def _sent(node: Node) -> Mapping[str, Any]:
     return _frozen({**nulls, **values} if nulls else values)
 
 
-@cache
+@per_type
 def _null_unless_said(object_type: str) -> dict[str, None]:
     """Fields without which NetBox's API takes no new object, though null will do: the group of an owner."""
     specs = load_schema().get(object_type, {})

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from orchestrator.models import Absent, Action, Change, Pass, Plan, Planned, Stamp
+from orchestrator.plugin_types import types_from_data, types_to_data
 
 FORMAT = 2
 _PLANNED = "$planned"
@@ -53,6 +54,8 @@ def dump_parts(plan: Plan) -> Iterator[bytes]:
         "names": plan.names,
         "absent": [[one.object_type, one.object_id, one.label] for one in plan.absent],
     }
+    if plan.types:
+        facts["types"] = types_to_data(plan.types)
     yield _dump(facts).removesuffix(b"}") + b',"changes":['
     for start in range(0, len(plan.changes), _SLICE):
         some = [_change_record(change) for change in plan.changes[start : start + _SLICE]]
@@ -83,6 +86,7 @@ def load_plan(data: bytes) -> Plan:
         made_at=raw["made_at"],
         stale_at=raw["stale_at"],
         absent=tuple(Absent(*one) for one in raw.get("absent", ())),
+        types=types_from_data(raw.get("types", ())),
     )
 
 

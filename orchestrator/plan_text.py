@@ -11,6 +11,7 @@ from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.generic import pointed
 from orchestrator.metadata import METADATA_FIELDS
 from orchestrator.models import Absent, Action, Change, Pass, Plan, Planned
+from orchestrator.plugin_types import in_use
 
 Names = Mapping[str, Mapping[int, str]]
 
@@ -48,6 +49,11 @@ def render_plan(plan: Plan, per_group: int | None = None) -> str:
     `+` creates, `~` updates, `-` deletes, `!` cannot be done, `=` stays as someone has set it in NetBox.
     Fields of an update are shown as old -> new, drift is marked.
     """
+    with in_use(plan.types):
+        return "\n".join(_plan_lines(plan, per_group))
+
+
+def _plan_lines(plan: Plan, per_group: int | None) -> list[str]:
     lines: list[str] = []
     for members in told_groups(plan):
         lines.append(f"{heading(members)}: {tally(members)}")
@@ -61,7 +67,7 @@ def render_plan(plan: Plan, per_group: int | None = None) -> str:
         lines += [f"Not in the document: {len(plan.absent)}", *_absent_lines(plan.absent, per_group), ""]
     lines.extend(f"Warning: {warning}" for warning in plan.warnings)
     lines.append(summary_line(plan))
-    return "\n".join(lines)
+    return lines
 
 
 def _absent_lines(absent: Sequence[Absent], most: int | None) -> Iterator[str]:

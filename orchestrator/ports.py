@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from orchestrator.models import Change, Intent, Outcome, Plan, Stage
+from orchestrator.plugin_types import PluginTypes
 
 Row = dict[str, Any]
 
@@ -190,6 +191,10 @@ class History(Protocol):
 
     def undoes(self) -> str:
         """The batch that this one took back; empty unless it was a rollback."""
+        ...
+
+    def types(self) -> PluginTypes:
+        """The types of plugins that the batch is about."""
         ...
 
     def is_whole(self) -> bool:

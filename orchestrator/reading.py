@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import product
 from typing import Any
 
@@ -18,6 +17,7 @@ from orchestrator.catalog import OBJECT_TYPES, ObjectType, Reading
 from orchestrator.desired import Desired, Entry, Reference
 from orchestrator.generic import ends_value
 from orchestrator.graph import type_order
+from orchestrator.layered import per_catalog
 from orchestrator.live import Live, Table, fields_of, label_key
 from orchestrator.ports import Extent, NetBox, Query, Row
 from orchestrator.values import host_of, live_value
@@ -207,7 +207,7 @@ def _called_before(
     return renamed.get((row.name, label_key(row, named)), ())
 
 
-@cache
+@per_catalog
 def _beside(object_type: str) -> tuple[tuple[str, str, str], ...]:
     """The fields by which a component names others of the same device: field, type, and what both hang on."""
     row = OBJECT_TYPES[object_type]
@@ -220,7 +220,7 @@ def _beside(object_type: str) -> tuple[tuple[str, str, str], ...]:
     )
 
 
-@cache
+@per_catalog
 def _with_what_names_it(object_type: str) -> tuple[str, ...]:
     """A type and the components that its objects are called by: modules by their bays."""
     key = OBJECT_TYPES[object_type].key

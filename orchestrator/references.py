@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any, Protocol
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Reference
 from orchestrator.generic import mapped_parts
 from orchestrator.json_shape import shorten
+from orchestrator.layered import per_type
 from orchestrator.schema import FieldSpec, load_schema
 from orchestrator.values import BadValueError, coerce, suggest
 
@@ -30,7 +30,7 @@ def _first(kinds: Iterable[str]) -> list[str]:
     return named if rest <= 0 else [*named[:_FEW_KINDS], f"{rest} more"]
 
 
-@cache
+@per_type
 def _with_notation(object_type: str, field: str) -> FieldSpec | None:
     """What the schema says of a field whose text NetBox keeps in a notation of its own."""
     spec = load_schema().get(object_type, {}).get(field)

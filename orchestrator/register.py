@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, TEMPLATED, ObjectType
 from orchestrator.desired import Reference
 from orchestrator.generic import ends_of, generic_target
 from orchestrator.graph import type_order
+from orchestrator.layered import per_type
 from orchestrator.live import Live, called, canonical_field, canonical_row, in_short, label_key
 from orchestrator.models import Planned
 from orchestrator.ports import Row
@@ -332,13 +332,13 @@ def _compatible(node: Node, other: Node) -> bool:
     return all(node.values[name] == other.fact(name) for name in told)
 
 
-@cache
+@per_type
 def _key_names(object_type: str) -> tuple[str, ...]:
     row = OBJECT_TYPES[object_type]
     return (*row.key, *row.optional_key)
 
 
-@cache
+@per_type
 def _beyond_place(object_type: str) -> tuple[str, ...]:
     """What tells objects in one place (`label_key`) apart."""
     row = OBJECT_TYPES[object_type]

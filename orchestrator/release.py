@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.diff import Fields
 from orchestrator.generic import ends_in_order, pointed
+from orchestrator.layered import per_catalog
 from orchestrator.live import Live, called, canonical_field, canonical_row
 from orchestrator.models import Action, Change, Pass, Planned
 from orchestrator.ports import Row
@@ -170,7 +170,7 @@ def _leaders(changes: Sequence[Change], live: Live) -> Iterator[tuple[Change, Ob
                     yield change, OBJECT_TYPES[name], holder, link
 
 
-@cache
+@per_catalog
 def _ways_back(object_type: str) -> tuple[tuple[str, str, str], ...]:
     """Fields by which objects of a type are in others that link to them; the type of those; the link."""
     pointers = OBJECT_TYPES[object_type].pointers()

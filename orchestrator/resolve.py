@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from operator import itemgetter
 from typing import Any
@@ -19,6 +18,7 @@ from orchestrator.diff import ids_first
 from orchestrator.errors import Problem
 from orchestrator.generic import ends_in_order, ends_of, generic_token
 from orchestrator.graph import matched
+from orchestrator.layered import per_type
 from orchestrator.live import Live, Table, canonical_field, label_key, live_above, live_ends, live_parent
 from orchestrator.narrowing import agrees, fits, narrow, narrow_addresses, shares_key
 from orchestrator.ports import Row
@@ -539,7 +539,7 @@ def _live_place(node: Node) -> Any:
     return label_key(row, live.get(row.label), live_parent(row, live))
 
 
-@cache
+@per_type
 def _pointers(object_type: str) -> tuple[tuple[str, ...], frozenset[str]]:
     """The fields that may point to what the entry hangs on or needs, and those with the links as well."""
     row = OBJECT_TYPES[object_type]

@@ -16,6 +16,8 @@ from typing import Any
 
 import orjson
 
+from orchestrator.layered import Layered
+
 SNAPSHOT = "schema-4.7.json"
 
 
@@ -44,12 +46,14 @@ class FieldSpec:
 
 
 @cache
-def load_schema() -> dict[str, dict[str, FieldSpec]]:
+def load_schema() -> Layered[dict[str, FieldSpec]]:
     """Object type -> field -> FieldSpec, from the snapshot shipped with the package."""
     raw: dict[str, dict[str, dict[str, Any]]] = orjson.loads(
         files("orchestrator").joinpath(SNAPSHOT).read_bytes()
     )
-    return {
-        name: {key: FieldSpec(**spec) for key, spec in fields.items()}
-        for name, fields in raw["object_types"].items()
-    }
+    return Layered({name: specs_of(fields) for name, fields in raw["object_types"].items()})
+
+
+def specs_of(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, FieldSpec]:
+    """The fields of one type, of what the snapshot has for each."""
+    return {key: FieldSpec(**spec) for key, spec in fields.items()}

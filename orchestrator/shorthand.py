@@ -8,13 +8,13 @@ that `{1}` in them is filled in like in the entry.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from orchestrator.assignment import SPELLINGS as ASSIGNED
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.generic import mapped_parts
 from orchestrator.json_shape import shorten
+from orchestrator.layered import per_type
 from orchestrator.references import HOSTS, Note
 from orchestrator.schema import load_schema
 
@@ -28,7 +28,7 @@ SUGAR = {
 _BESIDE = ("manufacturer", "model")
 
 
-@cache
+@per_type
 def short_names(object_type: str) -> Mapping[str, str]:
     """Keys of an entry that set a field of another name: `site_id` sets `site`."""
     specs = load_schema()[object_type]

@@ -19,6 +19,7 @@ from orchestrator.errors import NotApplyableError, StalePlanError
 from orchestrator.generic import pointed
 from orchestrator.metadata import is_own_definition
 from orchestrator.models import Action, Change, Pass, Plan, Planned
+from orchestrator.plugin_types import in_use
 from orchestrator.resume import NOTHING_DONE, Done
 
 MAX_NAMED = 5
@@ -134,6 +135,11 @@ def what_moved(stored: Plan, fresh: Plan, done: Done = NOTHING_DONE) -> list[Mov
     """
     if stored.digest == fresh.digest:
         return []
+    with in_use(fresh.types):
+        return _moves(stored, fresh, done)
+
+
+def _moves(stored: Plan, fresh: Plan, done: Done) -> list[Moved]:
     then, now = _items(stored), _items(fresh)
     moves = [
         Moved(item.change.object_type, item.change.label, f"{_named(item.change)}{said}")

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from enum import StrEnum
-from functools import cache
 
 from orchestrator.catalog import OBJECT_TYPES, TEMPLATED, ObjectType
 from orchestrator.errors import (
@@ -24,6 +23,7 @@ from orchestrator.errors import (
     UnreachableError,
 )
 from orchestrator.generic import mapped_fields, mapped_value, pointed
+from orchestrator.layered import per_catalog
 from orchestrator.live import called
 from orchestrator.netbox.changelog import is_message, parse_moment
 from orchestrator.netbox.queries import check_ids, check_query, fields_by_filter
@@ -32,7 +32,7 @@ from orchestrator.ports import Attached, Extent, LoggedChange, Query, Row, Tagge
 from orchestrator.schema import load_schema
 from orchestrator.testing_custom_fields import fields_of, metadata_definitions
 from orchestrator.testing_deletes import ListDelete
-from orchestrator.testing_rules import ListWrite, MemoryTables, RefusalError, points_to
+from orchestrator.testing_rules import ListWrite, MemoryTables, RefusalError, points_to, tables_of
 from orchestrator.values import host_of
 
 _METHODS = {"create": "POST", "update": "PATCH", "delete": "DELETE"}
@@ -230,7 +230,7 @@ class MemoryNetBox:
     def _all_or_none(
         self, verb: str, row: ObjectType, rows: Sequence[Row], message: str, request: str
     ) -> list[Row]:
-        kept, kept_log = {name: dict(rows) for name, rows in self.tables.items()}, list(self.changelog)
+        kept, kept_log = tables_of(self.tables), list(self.changelog)
         write = ListWrite(self._tables, row, message, request)
         refused: dict[int, str] = {}
         written: list[int] = []
@@ -260,7 +260,7 @@ class MemoryNetBox:
 
     def _shown(self, row: ObjectType, live: Row) -> Row:
         specs = load_schema().get(row.name, {})
-        shown: Row = {"display": str(live.get(row.label))}
+        shown: Row = {"display": str(live.get(row.label, live.get("name")))}
         for name, value in live.items():
             if name in row.lists:
                 shown[name] = [self._nested(*target) for target in pointed(row, name, value)]
@@ -315,7 +315,7 @@ class MemoryNetBox:
         parent = {name: self._named(row.references[name], live[name]) for name in row.parents if live[name]}
         return {
             "id": object_id,
-            "display": str(live.get(row.label)),
+            "display": str(live.get(row.label, live.get("name"))),
             row.label: live.get(row.label),
             **parent,
         }
@@ -341,13 +341,13 @@ def _rejected(refused: Mapping[int, str], sent: int) -> RejectedError:
     return RejectedError(f"NetBox refused {len(refused)} of {sent} rows. First: {first}", refused)
 
 
-@cache
+@per_catalog
 def _pointers(object_type: str) -> dict[str, list[str]]:
     """Filter by the id of a target -> the fields that point to it."""
     return fields_by_filter(OBJECT_TYPES[object_type])
 
 
-@cache
+@per_catalog
 def _tree_filters(object_type: str) -> dict[str, str]:
     """The filters that find who points to a descendant, too, with the type of the target."""
     row = OBJECT_TYPES[object_type]

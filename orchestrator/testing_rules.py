@@ -7,6 +7,7 @@ are those of NetBox 4.7's models; everything else comes from the schema.
 from __future__ import annotations
 
 import ipaddress
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ _host_of = lru_cache(maxsize=100_000)(host_of)
 class MemoryTables:
     """Everything a NetBox in memory knows. Rows are replaced, never changed, so that a copy is cheap."""
 
-    rows: dict[str, dict[int, Row]] = field(default_factory=lambda: {name: {} for name in OBJECT_TYPES})
+    rows: dict[str, dict[int, Row]] = field(default_factory=lambda: tables_of({}))
     clock: MemoryClock = field(default_factory=MemoryClock)
     log: MemoryLog = field(init=False)
     user: str = "memory"
@@ -64,6 +65,11 @@ class MemoryTables:
         """An id that was never used."""
         self.last_id += 1
         return self.last_id
+
+
+def tables_of(rows: Mapping[str, Mapping[int, Row]]) -> dict[str, dict[int, Row]]:
+    """Copies of these tables, and empty ones for all other types; those of plugins once they are needed."""
+    return defaultdict(dict, {name: dict(rows.get(name, {})) for name in {**rows, **OBJECT_TYPES}})
 
 
 class RefusalError(Exception):

@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from orchestrator.errors import JournalError, LeaseLostError
 from orchestrator.models import Change, Intent, Outcome, Plan
+from orchestrator.plugin_types import PluginTypes, types_from_data, types_to_data
 from orchestrator.ports import Row
 from orchestrator.resume import WRITTEN
 from workers import keys
@@ -137,6 +138,8 @@ class RedisJournal:
             totals,
             "undoes",
             plan.undoes,
+            "types",
+            dump(types_to_data(plan.types)),
             REDIS_RUN_AT_END,
             "",
         ]
@@ -244,6 +247,11 @@ class RedisJournal:
     def undoes(self) -> str:
         """The batch that this one took back; empty unless it was a rollback."""
         return text_of(self._redis.hget(keys.journal(self.batch_id), "undoes"))
+
+    def types(self) -> PluginTypes:
+        """The types of plugins that the batch is about."""
+        known = self._redis.hget(keys.journal(self.batch_id), "types")
+        return types_from_data(orjson.loads(known or b"[]"))
 
     def is_whole(self) -> bool:
         """Whether the batch ended under the Redis it began under: a new start may have lost some.

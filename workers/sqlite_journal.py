@@ -18,6 +18,7 @@ import orjson
 
 from orchestrator.errors import JournalError
 from orchestrator.models import Change, Intent, Outcome, Plan
+from orchestrator.plugin_types import PluginTypes, types_from_data, types_to_data
 from orchestrator.ports import Row
 from workers.journal_entries import dump, intent_from, intent_row, outcome_from
 from workers.settings import DAY_SECONDS
@@ -75,6 +76,7 @@ class SqliteJournal:
             "digest": plan.digest,
             "planned": dump(plan.totals()).decode(),
             "undoes": plan.undoes,
+            "types": dump(types_to_data(plan.types)).decode(),
         }
         with self._write() as db:
             db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
@@ -132,6 +134,10 @@ class SqliteJournal:
     def undoes(self) -> str:
         """The batch that this one took back; empty unless it was a rollback."""
         return self._fact("undoes")
+
+    def types(self) -> PluginTypes:
+        """The types of plugins that the batch is about."""
+        return types_from_data(orjson.loads(self._fact("types") or "[]"))
 
     def _fact(self, name: str) -> str:
         return next((value for (value,) in self._read("SELECT value FROM facts WHERE name = ?", name)), "")

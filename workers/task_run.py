@@ -19,6 +19,7 @@ from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.errors import JournalError, LeaseLostError
 from orchestrator.models import Plan, Report
 from orchestrator.netbox import ConfigError, load_targets, open_netbox
+from orchestrator.netbox.surface_store import SurfaceStore
 from orchestrator.resume import NOTHING_DONE, Done
 from orchestrator.stale import refuse_moved, refuse_outdated, refuse_unapplyable
 from workers.approvals import Approvals, Digested
@@ -168,12 +169,14 @@ class TaskRun:
             raise UnknownTargetError(self.record.target, sorted(targets))
         target = targets[self.record.target]
         with open_netbox(target, self._watch, open_marks(self._settings, target)) as netbox:
+            surfaces = SurfaceStore(netbox, self._settings.state_dir / "surfaces")
             yield NetBoxBulkOrchestrator(
                 netbox,
                 self.record.target,
                 lanes=self._settings.lanes,
                 settle_seconds=self._settings.settle_seconds,
                 list_seconds=self._settings.list_seconds,
+                plugin_lists=surfaces.plugin_lists,
             )
 
     def _watch(self, method: str, status: int, seconds: float | None) -> None:

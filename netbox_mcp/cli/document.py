@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +13,12 @@ from netbox_mcp.cli.documents import FileArgument, load_document, write_out
 from netbox_mcp.cli.output import JsonFlag, print_json, say
 from netbox_mcp.failures import UsageError
 from orchestrator.csv_text import write_csv
+from orchestrator.desired import Desired
+from orchestrator.document import PARTS
 from orchestrator.document_schema import document_schema
 from orchestrator.errors import DocumentError
 from orchestrator.normalise import normalise
+from orchestrator.plugin_types import KEYS, keys_in
 from orchestrator.yaml_text import dump_yaml
 
 OutOption = Annotated[
@@ -31,18 +35,32 @@ def validate(file: FileArgument, object_type: TypeOption = None, as_json: JsonFl
     Finds all of them at once: unknown fields, values that NetBox would not take, ranges, contradictions. What
     a document refers to, only `plan` can check. Ends with 4 where something is wrong.
     """
-    found = normalise(load_document(file, object_type))
+    document, unseen = _without_plugins(load_document(file, object_type))
+    found = normalise(document) if document else Desired()
     if found.problems and not found.only_choices_doubted:
         raise DocumentError(found.problems)
     counts = {name: len(entries) for name, entries in found.entries.items()}
-    doubts = [str(problem) for problem in found.problems]
+    doubts = [f"{problem}; unless your NetBox is configured to have it" for problem in found.problems]
+    doubts += [f"{name}: not looked at, since only a live NetBox knows it (plan does)" for name in unseen]
     if as_json:
         print_json({"valid": True, "objects": len(found), "by_type": counts, "doubts": doubts})
         return
     for doubt in doubts:
-        say(f"{doubt}; unless your NetBox is configured to have it")
+        say(doubt)
     listed = ", ".join(f"{count} {name}" for name, count in counts.items())
-    print(f"Nothing is wrong: {len(found)} objects ({listed}).")
+    print(f"Nothing is wrong: {len(found)} objects{f' ({listed})' if listed else ''}.")
+
+
+def _without_plugins(document: Any) -> tuple[Any, list[str]]:
+    """The document without its types of plugins, and their names; empty where it has nothing else."""
+    keys = keys_in(document)
+    unseen = [name for name in document if name in keys] if isinstance(keys, Mapping) else []
+    if not unseen:
+        return document, []
+    rest = {name: part for name, part in document.items() if name not in (KEYS, *unseen)}
+    if isinstance(rest.get("defaults"), Mapping):
+        rest["defaults"] = {name: some for name, some in rest["defaults"].items() if name not in unseen}
+    return rest if rest.keys() - {*PARTS} else {}, unseen
 
 
 def schema(out: OutOption = None) -> None:

@@ -11,13 +11,14 @@ from netbox_mcp.failures import UsageError
 from netbox_mcp.input_files import KINDS
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import DocumentError, Problem
+from orchestrator.plugin_types import KEYS
 from orchestrator.type_library import FOLDERS, read_type, same_type
 from orchestrator.values import named
 
 Document = dict[str, Any]
 Read = Callable[[Path], Any]
 
-_ONCE = ("options", "defaults")
+_ONCE = ("options", "defaults", KEYS)
 _TOLD = 3
 
 

@@ -17,6 +17,7 @@ from netbox_mcp.web.links import changelog_of, objects_in
 from netbox_mcp.web.permission import Form, acts, looks
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.models import Result
+from orchestrator.plugin_types import is_plugin_type
 from workers.errors import UnknownTaskError
 
 ROWS_ON_A_PAGE = 100
@@ -46,7 +47,7 @@ def show_batch(request: Request) -> Response:
         in_flight=rows.in_flight,
         totals=rows.totals(),
         results=_RESULTS,
-        types=[name for name in OBJECT_TYPES if name in rows.counts],
+        types=[*(name for name in OBJECT_TYPES if name in rows.counts), *filter(is_plugin_type, rows.counts)],
         outcome=outcome or "",
         object_type=object_type or "",
         is_first=not wanted.get("cursor"),

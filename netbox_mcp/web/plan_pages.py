@@ -34,6 +34,7 @@ from orchestrator.plan_text import (
     told_fields,
     told_groups,
 )
+from orchestrator.plugin_types import in_use
 from workers.manager import KeptPlan
 
 MOST_LISTED = 50
@@ -173,7 +174,8 @@ def _diff(plan: Plan, path: str, wanted: Mapping[str, str]) -> Diff:
     pages = max(1, -(-total // CHANGES_ON_A_PAGE))
     number = min(_number(wanted.get("page", "")), pages)
     start = (number - 1) * CHANGES_ON_A_PAGE
-    found = list(_cut(groups, start, start + CHANGES_ON_A_PAGE, plan))
+    with in_use(plan.types):
+        found = list(_cut(groups, start, start + CHANGES_ON_A_PAGE, plan))
 
     def address(of: int) -> str:
         kept = {name: wanted[name] for name in ("type", "action") if wanted.get(name)}

@@ -28,6 +28,7 @@ from orchestrator.netbox.rest import RestNetBox
 from orchestrator.netbox.surface import Endpoint, Surface
 from orchestrator.netbox.surface_store import SurfaceStore
 from orchestrator.netbox.transport import Parameters, encode
+from orchestrator.plugin_types import PluginLists
 from orchestrator.ports import Row, Written
 from orchestrator.values import suggest
 
@@ -91,6 +92,10 @@ class Endpoints:
     def surface(self) -> Surface:
         """What this NetBox offers. The first call on a machine takes as long as NetBox needs to tell."""
         return self._store.get()
+
+    def plugin_lists(self) -> PluginLists:
+        """The lists of its plugins that documents may have objects of; none where it has no plugins."""
+        return self._store.plugin_lists()
 
     def find(self, object_type: str, cached: bool = False) -> EndpointWrapper:
         """The endpoint of `dcim.device`, `dcim/devices` or `devices`. Raises UnknownNameError.

@@ -29,7 +29,8 @@ def known_filters(row: ObjectType) -> frozenset[str]:
     if "tags" in specs:
         texts.add("tag")
     names = {"id", row.label_filter, *texts}
-    return frozenset((names | fields_by_filter(row).keys()) - {""})
+    known = frozenset((names | fields_by_filter(row).keys()) - {""})
+    return known & row.offered if row.offered else known
 
 
 def fields_by_filter(row: ObjectType) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import UnknownNameError
+from orchestrator.plugin_types import PluginList
 from orchestrator.values import suggest
 
 # Parameters of a list that choose no objects.
@@ -41,9 +42,13 @@ class Endpoint:
 
 
 class Surface:
-    """All endpoints of one NetBox, found by any of the names that people give them."""
+    """All endpoints of one NetBox, found by any of the names that people give them.
 
-    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+    `plugin_lists` are those of plugins that documents may have objects of.
+    """
+
+    def __init__(self, endpoints: Iterable[Endpoint], plugin_lists: Iterable[PluginList] = ()) -> None:
+        self.plugin_lists = {one.model: one for one in plugin_lists}
         self.endpoints = {one.path: one for one in endpoints}
         self._named: dict[str, list[Endpoint]] = {}
         for one in self.endpoints.values():
@@ -86,10 +91,13 @@ class Surface:
         return {part.replace("-", "_"): f"{prefix}{part}" for part in parts}
 
 
-def read_surface(openapi: Mapping[str, Any], models: Mapping[str, str]) -> Surface:
+def read_surface(
+    openapi: Mapping[str, Any], models: Mapping[str, str], plugin_lists: Iterable[PluginList] = ()
+) -> Surface:
     """The endpoints in an OpenAPI document that list objects.
 
-    `models` says what NetBox calls the objects of a path, where it can be derived from neither (plugins).
+    `models` says what NetBox calls the objects of a path, where it can be derived from neither (plugins);
+    `plugin_lists` are those of openapi.py.
     """
     components = openapi["components"]["schemas"]
     found = []
@@ -114,7 +122,7 @@ def read_surface(openapi: Mapping[str, Any], models: Mapping[str, str]) -> Surfa
                 methods=frozenset(name.upper() for name in _METHODS if name in methods or name in one),
             )
         )
-    return Surface(found)
+    return Surface(found, plugin_lists)
 
 
 def path_of(url: str) -> str:
@@ -142,18 +150,19 @@ def referred(schema: Mapping[str, Any]) -> str:
     return str(schema.get("$ref", "")).rpartition("/")[2]
 
 
-def surface_to_data(surface: Surface) -> list[dict[str, Any]]:
+def surface_to_data(surface: Surface) -> dict[str, Any]:
     """The surface as data that JSON can hold."""
-    return [
+    endpoints = [
         asdict(one)
         | {"fields": sorted(one.fields), "writable": sorted(one.writable), "methods": sorted(one.methods)}
         for one in surface.endpoints.values()
     ]
+    return {"endpoints": endpoints, "plugin_lists": [asdict(one) for one in surface.plugin_lists.values()]}
 
 
-def surface_from_data(data: Iterable[Mapping[str, Any]]) -> Surface:
+def surface_from_data(data: Mapping[str, Any]) -> Surface:
     """The surface that `surface_to_data` wrote. Raises KeyError or TypeError for anything else."""
-    return Surface(
+    endpoints = [
         Endpoint(
             path=one["path"],
             model=one["model"],
@@ -162,8 +171,9 @@ def surface_from_data(data: Iterable[Mapping[str, Any]]) -> Surface:
             filters=dict(one["filters"]),
             methods=frozenset(one["methods"]),
         )
-        for one in data
-    )
+        for one in data["endpoints"]
+    ]
+    return Surface(endpoints, [PluginList(**one) for one in data["plugin_lists"]])
 
 
 def normal_name(name: str) -> str:

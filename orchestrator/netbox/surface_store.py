@@ -15,12 +15,14 @@ from pathlib import Path
 
 import orjson
 
+from orchestrator.netbox.openapi import read_plugin_lists
 from orchestrator.netbox.rest import NetBoxStatus, RestNetBox
 from orchestrator.netbox.surface import Surface, read_surface, surface_from_data, surface_to_data
 from orchestrator.netbox.whole_files import write_whole
+from orchestrator.plugin_types import PluginLists
 
 RECHECK_SECONDS = 300.0
-_FORMAT = 2
+_FORMAT = 3
 _log = logging.getLogger(__name__)
 
 
@@ -49,6 +51,13 @@ class SurfaceStore:
                 self._checked = time.monotonic()
             return self._surface
 
+    def plugin_lists(self) -> PluginLists:
+        """The lists of its plugins that documents may have objects of. Raises as `get` does.
+
+        A NetBox without plugins is not asked for its OpenAPI document.
+        """
+        return self.get().plugin_lists if self._netbox.status().plugins else {}
+
     def _load(self, name: str) -> Surface:
         path = self._folder / name
         try:
@@ -57,7 +66,8 @@ class SurfaceStore:
             pass
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             _log.warning("%s cannot be read and is made anew (%s)", path, type(error).__name__)
-        surface = read_surface(self._netbox.raw.openapi(), self._netbox.raw.models_by_path())
+        openapi, models = self._netbox.raw.openapi(), self._netbox.raw.models_by_path()
+        surface = read_surface(openapi, models, read_plugin_lists(openapi, models).values())
         _keep(path, orjson.dumps(surface_to_data(surface)))
         return surface
 

@@ -10,6 +10,7 @@ import orjson
 
 from orchestrator.engine import NetBoxBulkOrchestrator
 from orchestrator.models import Change, Intent, Outcome, Plan, Report
+from orchestrator.plugin_types import PluginTypes
 from orchestrator.ports import History, Row
 from orchestrator.testing import MemoryNetBox
 from workers.journal_entries import dump, intent_row
@@ -81,6 +82,9 @@ class MemoryJournal:
     def undoes(self) -> str:
         return self.plans[-1].undoes if self.plans else ""
 
+    def types(self) -> PluginTypes:
+        return self.plans[-1].types if self.plans else ()
+
     def results(self) -> dict[str, str]:
         return {change_id: outcome.result.value for change_id, outcome in self.outcomes.items()}
 
@@ -122,6 +126,7 @@ def picture(netbox: MemoryNetBox) -> dict[str, dict[int, Row]]:
     return {
         name: {object_id: _shown(row) for object_id, row in rows.items()}
         for name, rows in netbox.tables.items()
+        if rows
     }
 
 

@@ -1,5 +1,6 @@
 """Documents and live rows in, the plan's text (or the problems) out: one file per planning rule.
 
+`plugin_lists` are what NetBox says of the lists of its plugins.
 A case with `undoes` and `deeds` instead of a document is a rollback: what a batch did, what has
 become of it since (`changed`, `dependents` and `others`, by object type and id), whether by `force`.
 
@@ -8,6 +9,7 @@ become of it since (`changed`, `dependents` and `others`, by object type and id)
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from orchestrator.models import Plan
 from orchestrator.normalise import normalise
 from orchestrator.plan import build_plan
 from orchestrator.plan_text import render_plan
+from orchestrator.plugin_types import PluginList, declare, in_use, keys_in
 from orchestrator.rollback import plan_rollback
 from orchestrator.yaml_text import load_yaml
 
@@ -75,8 +78,12 @@ def plan_or_problems(case: dict[str, Any], reverse: bool = False) -> str:
     document = case["document"]
     if reverse and isinstance(document, dict):
         document = {name: document[name] for name in reversed(document)}
+    lists = {one["model"]: PluginList(**one) for one in case.get("plugin_lists", ())}
     try:
-        return render_plan(build_plan(normalise(document), snapshot(case)))
+        types = declare(keys_in(document), lists) if lists else ()
+        with in_use(types):
+            plan = build_plan(normalise(document), snapshot(case))
+        return render_plan(replace(plan, types=types))
     except DocumentError as error:
         return "\n".join(["Refused:", *(f"  {problem}" for problem in error.problems)])
 
