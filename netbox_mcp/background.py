@@ -9,7 +9,7 @@ from netbox_mcp.dependencies import get_task_manager
 from netbox_mcp.failures import UsageError, did_you_mean, shorten
 from netbox_mcp.next_steps import way_without_redis
 from orchestrator.catalog import OBJECT_TYPES
-from orchestrator.plugin_types import is_plugin_type
+from orchestrator.layered import is_plugin_type
 from workers.errors import RedisUnavailableError
 from workers.manager import AsyncTaskManager
 

@@ -75,7 +75,8 @@ def _points_back(target: str, row: ObjectType) -> bool:
 
     Of plugins nobody knows; what would make a circle is no pointer any more (plugin_types.py).
     """
-    return not row.offered and any(spec.target == row.name for spec in load_schema().get(target, {}).values())
+    known = {} if row.of_plugin else load_schema().get(target, {})
+    return any(spec.target == row.name for spec in known.values())
 
 
 _ROWS = tuple(completed(row, load_schema().get(row.name, {})) for app in _APPS for row in app.ROWS)

@@ -14,7 +14,7 @@ from itertools import product
 
 from orchestrator.catalog import BY_MODEL, OBJECT_TYPES, ObjectType
 from orchestrator.deeds import Key
-from orchestrator.errors import AccessError
+from orchestrator.errors import AccessError, NetBoxError, UnreachableError
 from orchestrator.footprints import Footprints, net_change
 from orchestrator.generic import pointed
 from orchestrator.graph import type_order
@@ -133,10 +133,12 @@ def _points_to(
 
 
 def _what_is_seen(netbox: NetBox, queries: Sequence[Query]) -> list[list[Row] | None]:
-    """What each of the queries finds; None where the token may not see it."""
+    """What each of the queries finds; None where the token may not see it, or a plugin does not answer."""
     try:
         return [*netbox.read_all(queries)]
-    except AccessError:
+    except UnreachableError:
+        raise
+    except NetBoxError:
         return [_seen(netbox, query) for query in queries]
 
 
@@ -144,6 +146,10 @@ def _seen(netbox: NetBox, query: Query) -> list[Row] | None:
     try:
         return netbox.read(query)
     except AccessError:
+        return None
+    except NetBoxError as error:
+        if isinstance(error, UnreachableError) or not OBJECT_TYPES[query.object_type].of_plugin:
+            raise
         return None
 
 
@@ -168,7 +174,7 @@ def _pointers_to(object_type: str) -> tuple[tuple[ObjectType, str, list[str]], .
         fields: dict[str, list[str]] = defaultdict(list)
         for name, targets in row.pointers().items():
             asks = row.pointer_filter(name, OBJECT_TYPES[object_type].model)
-            if object_type in targets and (asks or row.offered):
+            if object_type in targets and (asks or (row.of_plugin and name != "tags")):  # those are attached
                 fields[asks].append(name)
         found += [(row, asks, names) for asks, names in fields.items()]
     return tuple(found)

@@ -16,7 +16,8 @@ from orchestrator.catalog import ENSURED, OBJECT_TYPES
 from orchestrator.desired import Options
 from orchestrator.errors import DocumentError, Problem
 from orchestrator.json_shape import check_json, shorten
-from orchestrator.plugin_types import KEYS, is_plugin_type
+from orchestrator.layered import is_plugin_type
+from orchestrator.plugin_types import KEYS, check_keys
 from orchestrator.values import suggest
 from orchestrator.yaml_text import load_yaml
 
@@ -24,6 +25,7 @@ LEGACY_ROOT = "devices_data"
 PARTS = ("options", "defaults", "sources", KEYS)
 """What stands in a document besides lists of objects."""
 _LONGEST_FILE = 300
+DECLARES_NOTHING = "declares no objects"
 LINES = (".ndjson", ".jsonl")
 """The endings of files of which each line is a part of the document."""
 
@@ -144,6 +146,7 @@ def split_document(data: Any, problems: list[Problem]) -> Document:
             )
         )
         return Document({}, {}, Options())
+    problems.extend(check_keys(_given(data, KEYS)))
     options = _read_options(_given(data, "options"), problems)
     lists = {
         name: items
@@ -152,7 +155,7 @@ def split_document(data: Any, problems: list[Problem]) -> Document:
         and _check_list(name, items, problems)
     }  # fmt: skip
     if not lists and not problems:
-        problems.append(Problem("document", "declares no objects", f"add a list, for example {ENSURED[0]!r}"))
+        problems.append(Problem("document", DECLARES_NOTHING, f"add a list, for example {ENSURED[0]!r}"))
     defaults = _read_defaults(_given(data, "defaults"), problems)
     return Document(lists, defaults, options, sources=_read_sources(_given(data, "sources"), problems))
 

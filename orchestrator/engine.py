@@ -17,6 +17,7 @@ from orchestrator.export import Exported, export_objects
 from orchestrator.gathering import Ids
 from orchestrator.graph import type_order
 from orchestrator.lanes import LIST_SECONDS
+from orchestrator.layered import is_plugin_type
 from orchestrator.metadata import Metadata, read_metadata
 from orchestrator.models import Action, Plan, Report
 from orchestrator.normalise import normalise
@@ -132,8 +133,8 @@ class NetBoxBulkOrchestrator:
             deeds, warnings = self._deeds(batch_id, history)
             aftermath = read_aftermath(self.netbox, deeds, batch_id)
             plan = plan_rollback(batch_id, deeds, aftermath, self.target, force, warnings)
-        written = {change.object_type for change in plan.changes}
-        return replace(plan, types=[one for one in types if one.name in written])
+        of_plugins = any(is_plugin_type(change.object_type) for change in plan.changes)
+        return replace(plan, types=types) if of_plugins else plan
 
     def _deeds(self, batch_id: str, history: History | None) -> tuple[list[Deed], list[str]]:
         if history is not None:

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.layered import per_catalog
 from orchestrator.values import Filled
 
 MAX_ENTRIES = 20_000
 
-_LABELS = sorted({row.label for row in OBJECT_TYPES.values()})
 _RANGE = re.compile(r"\[([^\[\]]*[-,][^\[\]]*)\]")
 _NUMBERS = re.compile(r"([0-9]+)\s*-\s*([0-9]+)")
 _LETTERS = re.compile(r"([a-z])\s*-\s*([a-z])|([A-Z])\s*-\s*([A-Z])")
@@ -129,8 +129,13 @@ def _fill(value: Any, combination: tuple[str, ...]) -> Any:
 
 def _ranged_label(entry: Mapping[str, Any]) -> str:
     """The field of a nested entry that has a range of its own; empty when none has."""
-    texts = {label: entry.get(label) for label in _LABELS}
+    texts = {label: entry.get(label) for label in _labels()}
     return next((name for name, text in texts.items() if isinstance(text, str) and _RANGE.search(text)), "")
+
+
+@per_catalog
+def _labels() -> list[str]:
+    return sorted({row.label for row in OBJECT_TYPES.values()})
 
 
 def _place(match: re.Match[str], combination: tuple[str, ...]) -> str:

@@ -12,18 +12,21 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, wraps
 from types import MappingProxyType
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, TypeVar, TypeVarTuple, overload
 
 Value = TypeVar("Value")
 Default = TypeVar("Default")
-Arguments = ParamSpec("Arguments")
+Rest = TypeVarTuple("Rest")
 Answer = TypeVar("Answer")
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Layered(dict[str, Value]):
-    """A table by name; what `beside` adds is in it as long as the block runs, behind all the rest."""
+    """A table by name; what `beside` adds is in it as long as the block runs, behind all the rest.
+
+    It is a dict for the speed of lookups alone: read it, and iterate over it, as a Mapping.
+    """
 
     def __init__(self, known: Mapping[str, Value]) -> None:
         super().__init__(known)
@@ -75,47 +78,54 @@ class Layered(dict[str, Value]):
         return Mapping.items(self)
 
 
-# What is worked out from the whole of the tables holds for those who see the same additions.
+# What follows from additions holds for those who see the same ones.
 _worked_out: ContextVar[dict[Any, Any] | None] = ContextVar("worked_out", default=None)
-_forgettable: list[Any] = []
 
 
-def per_type(function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
-    """`functools.cache` for what follows from a type's own row; `forget_types` empties it."""
-    cached = cache(function)
-    _forgettable.append(cached)
-    return cached  # type: ignore[return-value]
+def is_plugin_type(object_type: str) -> bool:
+    """Whether a type's name is one of a plugin's: they are named as NetBox does, all others have no dot."""
+    return "." in object_type
 
 
-def per_catalog(function: Callable[Arguments, Answer]) -> Callable[Arguments, Answer]:
-    """`functools.cache` for what follows from all rows, which are more in some contexts than in others."""
+def per_type(function: Callable[[str, *Rest], Answer]) -> Callable[[str, *Rest], Answer]:
+    """`functools.cache` for what follows from one type's own row."""
     for_good = cache(function)
 
     @wraps(function)
-    def call(*arguments: Arguments.args, **named: Arguments.kwargs) -> Answer:
-        here = _worked_out.get()
-        if here is None:
-            return for_good(*arguments, **named)  # type: ignore[arg-type]
-        question = (function, arguments)
-        if question not in here:
-            here[question] = function(*arguments, **named)
-        answer: Answer = here[question]
-        return answer
+    def call(object_type: str, *more: *Rest) -> Answer:
+        return _here(function, object_type, *more) if "." in object_type else for_good(object_type, *more)
 
     return call
 
 
+def per_catalog(function: Callable[[*Rest], Answer]) -> Callable[[*Rest], Answer]:
+    """`functools.cache` for what follows from all rows, which are more in some contexts than in others."""
+    for_good = cache(function)
+
+    @wraps(function)
+    def call(*arguments: *Rest) -> Answer:
+        return for_good(*arguments) if _worked_out.get() is None else _here(function, *arguments)
+
+    return call
+
+
+def _here(function: Callable[[*Rest], Answer], *arguments: *Rest) -> Answer:
+    """What a function answers as long as the additions are the same; asked elsewhere, it answers anew."""
+    known = _worked_out.get()
+    if known is None:
+        return function(*arguments)
+    question = (function, arguments)
+    if question not in known:
+        known[question] = function(*arguments)
+    answer: Answer = known[question]
+    return answer
+
+
 @contextmanager
 def worked_out_anew() -> Iterator[None]:
-    """Work out what follows from all rows for the additions of this block alone."""
+    """Work out what follows from additions for this block alone."""
     token = _worked_out.set({})
     try:
         yield
     finally:
         _worked_out.reset(token)
-
-
-def forget_types() -> None:
-    """Work out what follows from the rows of single types anew: one of them is another one now."""
-    for cached in _forgettable:
-        cached.cache_clear()

@@ -51,7 +51,7 @@ def _tell_apart(nodes: Sequence[Node], used: set[str]) -> None:
 def title(register: Register, node: Node) -> str:
     """How reports call an object: components after the object that they hang on, those of plugins in full."""
     row, parent = node.row, node.parent
-    if row.offered:
+    if row.of_plugin:
         return " ".join(_full_name(register, node))
     if parent is None or row.is_assignment:
         return node.label

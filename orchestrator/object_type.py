@@ -51,7 +51,7 @@ class ObjectType:
     NetBox that has the type, where that is not 4.2. `lane` names the field whose row in the database
     concurrent writers would fight for. `asked_singly` are filters that take one value only: of several,
     NetBox heeds the last. Of a plugin's type (plugin_types.py), `content_type` is what NetBox calls it, and
-    `offered` are the filters that its list has: NetBox would ignore any other.
+    `offered` are the filters of its list that are relied on.
 
     The last five are NetBox's schema's to tell, and filled in from it (catalog.py): `references` maps fields
     to the object types they point to, `links` the deferred ones among them, `lists` those that point to
@@ -124,6 +124,11 @@ class ObjectType:
         return self.content_type or f"{self.path.partition('/')[0]}.{self.word.replace('_', '')}"
 
     @cached_property
+    def of_plugin(self) -> bool:
+        """Whether it is a plugin's: of its filters only those that are `offered` can be relied on."""
+        return bool(self.content_type)
+
+    @cached_property
     def alias(self) -> str:
         """The field by which people name an object besides its label; empty where there is none."""
         return "slug" if self.slug_from else self.also_called
@@ -136,7 +141,7 @@ class ObjectType:
         if self.is_assignment:
             return self.filters.get(self.label, "")
         asks = f"{self.label}__ie" if self.fold_case else self.label
-        return asks if not self.offered or asks in self.offered else ""
+        return asks if not self.of_plugin or asks in self.offered else ""
 
     @cached_property
     def is_assignment(self) -> bool:

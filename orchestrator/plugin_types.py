@@ -12,19 +12,15 @@ undoes them later.
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import orjson
-
 from orchestrator.catalog import BY_MODEL, OBJECT_TYPES, ObjectType, completed
 from orchestrator.errors import DocumentError, Problem
-from orchestrator.json_shape import shorten
-from orchestrator.layered import forget_types, worked_out_anew
+from orchestrator.json_shape import check_json, shorten
+from orchestrator.layered import is_plugin_type, worked_out_anew
 from orchestrator.schema import load_schema, specs_of
 from orchestrator.values import suggest
 
@@ -33,6 +29,8 @@ KEYS = "keys"
 
 _LABELS = ("string", "integer", "choice", "reference")
 """By what kinds of fields objects are called, those that say most first."""
+
+_NONE = "it has no plugin with lists, or does not say what they are called: NetBox before 4.4"
 
 Fields = Mapping[str, Mapping[str, Any]]
 
@@ -74,11 +72,6 @@ PluginTypes = Sequence[PluginType]
 PluginLists = Mapping[str, PluginList]
 
 
-def is_plugin_type(object_type: str) -> bool:
-    """Whether a type's name is one of a plugin's: they are named as NetBox does, all others have no dot."""
-    return "." in object_type
-
-
 def keys_in(document: Any) -> Any:
     """The keys that a document names, whatever their shape; None where it names none."""
     return document.get(KEYS) if isinstance(document, Mapping) else None
@@ -86,47 +79,61 @@ def keys_in(document: Any) -> Any:
 
 def declare(keys: Any, lists: PluginLists) -> PluginTypes:
     """The types that a document names the keys of. Raises DocumentError with all that is wrong with them."""
-    problems: list[Problem] = []
-    named = _named(keys, lists, problems)
+    problems = check_keys(keys)
+    wrong = {one.path for one in problems}
+    named = {} if KEYS in wrong else _named(keys, lists, problems, wrong)
     found = [_declared(lists[model], key, named, problems) for model, key in sorted(named.items())]
     if not problems:
         found = _in_order(found, problems)
     if problems:
         raise DocumentError(problems)
-    return found
+    return tuple(found)
 
 
 def with_others(types: PluginTypes, lists: PluginLists) -> PluginTypes:
     """The types and, without keys, all others of plugins: their objects may point to what is deleted."""
     named = {one.name for one in types}
     others = [PluginType(_settled(one, lists)) for name, one in sorted(lists.items()) if name not in named]
-    return [*types, *_in_order(others, [])]
+    return (*types, *_in_order(others, []))
 
 
-def _named(keys: Any, lists: PluginLists, problems: list[Problem]) -> dict[str, list[str]]:
-    """Type -> the fields of its key, of all that is right."""
+def check_keys(keys: Any) -> list[Problem]:
+    """What is wrong with the keys of a document whatever the NetBox has."""
+    if unfit := check_json(keys, KEYS):
+        return unfit
     if not isinstance(keys, Mapping):
         hint = "for example keys: {netbox_bgp.community: value}"
-        problems.append(Problem(KEYS, f"must be a mapping of types to fields, not {shorten(keys)}", hint))
-        return {}
+        return [Problem(KEYS, f"must be a mapping of types to fields, not {shorten(keys)}", hint)]
+    problems = []
+    for model, said in keys.items():
+        path, names = f"{KEYS}.{model}", [said] if isinstance(said, str) else said
+        if not is_plugin_type(model):
+            problems.append(Problem(path, "is no type of a plugin", "its key is known, or its name misspelt"))
+        elif not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names):
+            hint = f"for example {model}: name"
+            problems.append(Problem(path, f"must be a field or a list of fields, not {shorten(said)}", hint))
+    return problems
+
+
+def _named(
+    keys: Mapping[str, Any], lists: PluginLists, problems: list[Problem], wrong: Container[str]
+) -> dict[str, list[str]]:
+    """Type -> the fields of its key, of those that this NetBox has; places in `wrong` are passed over."""
     named = {}
     for model, said in keys.items():
-        path, key = f"{KEYS}.{model}", [said] if isinstance(said, str) else said
-        if model in OBJECT_TYPES:
-            problems.append(Problem(path, "is no type of a plugin: its key is known", "leave it out"))
-        elif model not in lists:
-            known = f"its plugins have {', '.join(sorted(lists))}" if lists else "it has no plugin with lists"
-            hint = suggest(str(model), lists) or known
+        path, names = f"{KEYS}.{model}", [said] if isinstance(said, str) else said
+        if path in wrong:
+            continue
+        if model not in lists:
+            known = f"its plugins have {', '.join(sorted(lists))}" if lists else _NONE
+            hint = suggest(model, lists) or known
             problems.append(Problem(path, "this NetBox has no list of such objects that we can write", hint))
-        elif not isinstance(key, list) or not key or not all(isinstance(one, str) for one in key):
-            hint = f"it has: {', '.join(sorted(lists[model].fields))}"
-            problems.append(Problem(path, f"must be a field or a list of fields, not {shorten(said)}", hint))
-        elif unknown := [one for one in key if one not in lists[model].fields]:
+        elif unknown := [one for one in names if one not in lists[model].fields]:
             fields = lists[model].fields
             hint = suggest(unknown[0], fields) or f"it has: {', '.join(sorted(fields))}"
             problems.append(Problem(path, f"has no field {unknown[0]!r}", hint))
         else:
-            named[model] = list(dict.fromkeys(key))
+            named[model] = list(dict.fromkeys(names))
     return named
 
 
@@ -220,51 +227,23 @@ def types_to_data(types: PluginTypes) -> list[dict[str, Any]]:
 
 def types_from_data(data: Sequence[Mapping[str, Any]]) -> PluginTypes:
     """The types that `types_to_data` wrote. Raises KeyError or TypeError for anything else."""
-    return tuple(PluginType(PluginList(**one["of"]), one["key"], one["deferred"]) for one in data)
+    return tuple(
+        PluginType(list_from_data(one["of"]), tuple(one["key"]), tuple(one["deferred"])) for one in data
+    )
 
 
-class _Turns:
-    """Who says otherwise of a type what others say of it just now waits until they are done."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._users: Counter[str] = Counter()
-        self._said: dict[str, bytes] = {}
-
-    @contextmanager
-    def taken(self, types: PluginTypes) -> Iterator[None]:
-        said = {one.name: orjson.dumps(asdict(one), option=orjson.OPT_SORT_KEYS) for one in types}
-        with self._changed:
-            self._changed.wait_for(lambda: all(self._agrees(name, one) for name, one in said.items()))
-            if not all(self._users[name] for name in said):
-                forget_types()
-            self._said |= said
-            self._users.update(said.keys())
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._users.subtract(said.keys())
-                self._changed.notify_all()
-
-    def _agrees(self, name: str, said: bytes) -> bool:
-        return not self._users[name] or self._said[name] == said
-
-
-_TURNS = _Turns()
+def list_from_data(data: Mapping[str, Any]) -> PluginList:
+    """The list that `asdict` made data of. Raises KeyError or TypeError for anything else."""
+    return PluginList(**{**data, "filters": tuple(data["filters"])})
 
 
 @contextmanager
 def in_use(types: PluginTypes) -> Iterator[None]:
-    """Know these types while the block runs, in this context and in threads that run in a copy of it.
-
-    Waits while others use one of them with another key or other fields.
-    """
+    """Know these types while the block runs, in this context and in threads that run in a copy of it."""
     if not types:
         yield
         return
     with ExitStack() as stack:
-        stack.enter_context(_TURNS.taken(types))
         stack.enter_context(worked_out_anew())
         stack.enter_context(load_schema().beside({one.name: specs_of(one.of.fields) for one in types}))
         stack.enter_context(OBJECT_TYPES.beside({one.name: _row_of(one) for one in types}))

@@ -78,7 +78,8 @@ def refuse_unapplyable(plan: Plan) -> None:
     if not is_blocked(plan):
         return
     conflicts = plan.conflicts
-    told = _first(f"{_named(change)}: {change.reason or 'cannot be carried out'}" for change in conflicts)
+    with in_use(plan.types):
+        told = _first(f"{_named(change)}: {change.reason or 'cannot be carried out'}" for change in conflicts)
     noun = "conflict" if len(conflicts) == 1 else "conflicts"
     raise NotApplyableError(
         f"The plan has {len(conflicts)} {noun}; nothing was written. {told}.",
@@ -135,7 +136,7 @@ def what_moved(stored: Plan, fresh: Plan, done: Done = NOTHING_DONE) -> list[Mov
     """
     if stored.digest == fresh.digest:
         return []
-    with in_use(fresh.types):
+    with in_use(stored.types), in_use(fresh.types):
         return _moves(stored, fresh, done)
 
 

@@ -173,7 +173,8 @@ class MemoryNetBox:
         for name, lives in self.tables.items():
             for live in lives.values():
                 tags = [tag for tag in live.get("tags") or () if tag in ids]
-                yield from (Tagged(tag, name, live["id"], called(OBJECT_TYPES[name], live)) for tag in tags)
+                label = called(OBJECT_TYPES[name], {"display": live.get("name"), **live}) if tags else ""
+                yield from (Tagged(tag, name, live["id"], label) for tag in tags)
 
     def may_create(self, object_type: str) -> bool:
         """Whether the token may create objects of a type: all but the `forbidden` ones."""

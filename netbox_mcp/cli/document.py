@@ -13,12 +13,12 @@ from netbox_mcp.cli.documents import FileArgument, load_document, write_out
 from netbox_mcp.cli.output import JsonFlag, print_json, say
 from netbox_mcp.failures import UsageError
 from orchestrator.csv_text import write_csv
-from orchestrator.desired import Desired
-from orchestrator.document import PARTS
+from orchestrator.document import DECLARES_NOTHING
 from orchestrator.document_schema import document_schema
 from orchestrator.errors import DocumentError
+from orchestrator.layered import is_plugin_type
 from orchestrator.normalise import normalise
-from orchestrator.plugin_types import KEYS, keys_in
+from orchestrator.plugin_types import keys_in
 from orchestrator.yaml_text import dump_yaml
 
 OutOption = Annotated[
@@ -36,7 +36,9 @@ def validate(file: FileArgument, object_type: TypeOption = None, as_json: JsonFl
     a document refers to, only `plan` can check. Ends with 4 where something is wrong.
     """
     document, unseen = _without_plugins(load_document(file, object_type))
-    found = normalise(document) if document else Desired()
+    found = normalise(document)
+    if unseen and not len(found):
+        found.problems = [one for one in found.problems if one.message != DECLARES_NOTHING]
     if found.problems and not found.only_choices_doubted:
         raise DocumentError(found.problems)
     counts = {name: len(entries) for name, entries in found.entries.items()}
@@ -52,15 +54,14 @@ def validate(file: FileArgument, object_type: TypeOption = None, as_json: JsonFl
 
 
 def _without_plugins(document: Any) -> tuple[Any, list[str]]:
-    """The document without its types of plugins, and their names; empty where it has nothing else."""
+    """The document without the types of plugins, of which only a live NetBox knows; and their names."""
     keys = keys_in(document)
-    unseen = [name for name in document if name in keys] if isinstance(keys, Mapping) else []
-    if not unseen:
-        return document, []
-    rest = {name: part for name, part in document.items() if name not in (KEYS, *unseen)}
-    if isinstance(rest.get("defaults"), Mapping):
+    named = keys if isinstance(keys, Mapping) else {}
+    unseen = [name for name in named if is_plugin_type(str(name)) and name in document]
+    rest = {name: part for name, part in document.items() if name not in unseen} if unseen else document
+    if unseen and isinstance(rest.get("defaults"), Mapping):
         rest["defaults"] = {name: some for name, some in rest["defaults"].items() if name not in unseen}
-    return rest if rest.keys() - {*PARTS} else {}, unseen
+    return rest, unseen
 
 
 def schema(out: OutOption = None) -> None:

@@ -189,6 +189,8 @@ class Sandbox:
             save_settings(parts.settings, self._folder.settings)
         info = self.status()
         if info is None:
+            if never_up:
+                save_settings(replace(parts.settings, plugins=None), self._folder.settings)
             message = "A process of the sandbox ended right after its start."
             raise SandboxError(message, f"See the logs in {self._folder.root}.")
         return info

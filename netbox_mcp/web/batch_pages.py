@@ -16,8 +16,8 @@ from netbox_mcp.web.answers import go_to, page
 from netbox_mcp.web.links import changelog_of, objects_in
 from netbox_mcp.web.permission import Form, acts, looks
 from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.layered import is_plugin_type
 from orchestrator.models import Result
-from orchestrator.plugin_types import is_plugin_type
 from workers.errors import UnknownTaskError
 
 ROWS_ON_A_PAGE = 100

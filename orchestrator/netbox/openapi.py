@@ -55,7 +55,9 @@ def read_plugin_lists(openapi: dict[str, Any], models: Mapping[str, str]) -> dic
         model = models.get(path, "") if path.startswith(_PLUGINS) else ""
         if not model or model in rows or not methods.keys() >= _VERBS or "id" not in reader.filters(path):
             continue
-        component = listed(methods["get"], reader.components) or ""
+        component = listed(methods["get"], reader.components)
+        if not component or not written(methods, reader.components).get("properties"):
+            continue
         if component.lower() not in reader.types:  # or nobody could tell which of two a field points to
             noun = " ".join(map(_small, _WORDS.findall(component)))
             rows[model] = reader.types[component.lower()] = ObjectType(model, path, singular=noun, key=())
@@ -65,7 +67,7 @@ def read_plugin_lists(openapi: dict[str, Any], models: Mapping[str, str]) -> dic
             row.path,
             row.noun,
             reader.fields(row, frozenset()),
-            sorted(reader.filters(row.path) & _RELIED_ON),
+            tuple(sorted(reader.filters(row.path) & _RELIED_ON)),
         )
         for model, row in rows.items()
     }
@@ -85,7 +87,7 @@ class _Reader:
 
     def filters(self, path: str) -> set[str]:
         """The filters of a list that take several values."""
-        parameters = self.paths[f"/api/{path}/"]["get"]["parameters"]
+        parameters = self.paths[f"/api/{path}/"]["get"].get("parameters", ())
         return {one["name"] for one in parameters if one["schema"].get("type") == "array"}
 
     def fields(self, row: ObjectType, filters: Set[str]) -> dict[str, dict[str, Any]]:
@@ -99,12 +101,12 @@ class _Reader:
             if raw.get("format") == "binary" or raw.get("writeOnly") or key in row.refused:
                 continue
             spec = _spec(key, raw, key in required)
-            target = row.untold.get(key) or self._target(shown.get(key, {}))
+            target = self._target(row.untold.get(key, ""), shown.get(key, {}))
             if target and key != "tags" and spec["kind"] in ("reference", "integer", "list"):
                 spec["kind"] = "references" if spec["kind"] == "list" else "reference"
-                spec["target"] = target
-                word = next(one.word for one in self.types.values() if one.name == target)
-                spec["filter"] = next((name for name in _filters_for(key, word) if name in filters), "")
+                spec["target"] = target.name
+                asks = (name for name in _filters_for(key, target.word) if name in filters)
+                spec["filter"] = next(asks, "")
             if key in row.mapped:
                 spec["kind"] = "ports"
             elif key in row.ends:
@@ -116,12 +118,13 @@ class _Reader:
             found[key] = {name: value for name, value in spec.items() if value != ""}
         return found
 
-    def _target(self, shown: Mapping[str, Any]) -> str:
+    def _target(self, untold: str, shown: Mapping[str, Any]) -> ObjectType | None:
         """The object type that a field of an answer shows, briefly or nested; one, or a list of such."""
+        if untold:
+            return OBJECT_TYPES[untold]
         shown = shown.get("items", shown)
-        component = referred(next(iter(shown.get("allOf", [shown]))))
-        row = self.types.get(re.sub("^(Brief|Nested)", "", component).lower())
-        return row.name if row else ""
+        component = referred(next(iter(shown.get("allOf") or [shown])))
+        return self.types.get(re.sub("^(Brief|Nested)", "", component).lower())
 
 
 def _filters_for(field: str, word: str) -> Iterator[str]:
@@ -163,8 +166,8 @@ def _kind(key: str, raw: dict[str, Any], variants: list[dict[str, Any]]) -> str:
     if variants:
         return "string"
     if raw.get("type") == "array":
-        return _LISTS.get(raw["items"].get("type"), "json")
-    return str(raw.get("type", "json"))
+        return _LISTS.get(raw.get("items", {}).get("type"), "json")
+    return raw["type"] if isinstance(raw.get("type"), str) else "json"
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ def known_filters(row: ObjectType) -> frozenset[str]:
         texts.add("tag")
     names = {"id", row.label_filter, *texts}
     known = frozenset((names | fields_by_filter(row).keys()) - {""})
-    return known & row.offered if row.offered else known
+    return known & row.offered if row.of_plugin else known
 
 
 def fields_by_filter(row: ObjectType) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES
 from orchestrator.errors import UnknownNameError
-from orchestrator.plugin_types import PluginList
+from orchestrator.plugin_types import PluginList, list_from_data
 from orchestrator.values import suggest
 
 # Parameters of a list that choose no objects.
@@ -173,7 +173,7 @@ def surface_from_data(data: Mapping[str, Any]) -> Surface:
         )
         for one in data["endpoints"]
     ]
-    return Surface(endpoints, [PluginList(**one) for one in data["plugin_lists"]])
+    return Surface(endpoints, [list_from_data(one) for one in data["plugin_lists"]])
 
 
 def normal_name(name: str) -> str:

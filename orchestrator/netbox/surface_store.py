@@ -68,7 +68,8 @@ class SurfaceStore:
             _log.warning("%s cannot be read and is made anew (%s)", path, type(error).__name__)
         openapi, models = self._netbox.raw.openapi(), self._netbox.raw.models_by_path()
         surface = read_surface(openapi, models, read_plugin_lists(openapi, models).values())
-        _keep(path, orjson.dumps(surface_to_data(surface)))
+        if models:  # they may be told another time, or to another token
+            _keep(path, orjson.dumps(surface_to_data(surface)))
         return surface
 
 

@@ -14,9 +14,9 @@ from netbox_mcp.cli.output import ExitCode
 from netbox_mcp.sandbox import Sandbox, SandboxError, SandboxInfo
 from orchestrator.document import read_document
 from orchestrator.engine import NetBoxBulkOrchestrator
+from orchestrator.layered import is_plugin_type
 from orchestrator.netbox import RestNetBox, open_netbox
 from orchestrator.netbox.openapi import read_plugin_lists
-from orchestrator.plugin_types import is_plugin_type
 from tests.contract.clients import CommandLine, assert_sentence, call, write
 from tests.integration.worker_process import NetBoxOverHttp, WorkerTeam
 from tests.netbox.tidy_fixture import call as ask

@@ -17,8 +17,10 @@ from redis import Redis
 from netbox_mcp.sandbox.redis_server import RedisServer
 from orchestrator.errors import JournalError, LeaseLostError
 from orchestrator.models import Action, Change, Outcome, Pass, Plan, Planned, Result, Stamp
+from orchestrator.plugin_types import declare
 from orchestrator.ports import Journal
 from tests.redis_fixture import redis_stopped
+from tests.unit.netbox_bgp import BGP_LISTS
 from workers import keys
 from workers.journal import SLICE_ROWS, RedisJournal
 from workers.journal_entries import BadCursorError
@@ -69,6 +71,14 @@ def outcome(number: int, result: Result = Result.CREATED, object_type: str = "si
 def announce(journal: Journal, *numbers: int) -> None:
     changes = [change(number) for number in numbers]
     journal.intend(changes, [dict(one.after) for one in changes])
+
+
+def test_it_keeps_the_types_of_plugins(journal: AnyJournal) -> None:
+    """They must be known again to whoever takes the batch back, or goes on with it."""
+    assert journal.types() == ()
+    types = declare({"netbox_bgp.community": "value", "netbox_bgp.prefixlist": "name"}, BGP_LISTS)
+    journal.open(Plan("lab", (change(1),), types=types))
+    assert journal.types() == types
 
 
 def test_what_was_planned_is_noted_in_redis(in_redis: RedisJournal, redis: Redis) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import orjson
 
-from orchestrator.plugin_types import PluginList
+from orchestrator.plugin_types import list_from_data
 
 BGP_LISTS = {
-    name: PluginList(**one)
+    name: list_from_data(one)
     for name, one in orjson.loads(Path(__file__).with_name("netbox_bgp_lists.json").read_bytes()).items()
 }
