@@ -107,6 +107,25 @@ class Checks:
                     taken[name, *scope, str(one.get("slug"))] = str(one.get(row.label))
         return taken
 
+    def refuse_taken_keys(self) -> None:
+        """What is renamed takes a free key: of a plugin's type, the database may let a second one in."""
+        for name, nodes in self.register.nodes.items():
+            row = OBJECT_TYPES[name]
+            if not row.of_plugin:
+                continue
+            fields = (*row.key, *row.optional_key)
+            there = {
+                object_id: tuple(canonical_field(row, one, field) for field in fields)
+                for object_id, one in self.live.table(name).by_id.items()
+            }
+            wanted = {node.live["id"]: (node, _key_of(node, fields)) for node in nodes if node.live}
+            moved = {object_id: both for object_id, both in wanted.items() if both[1] != there[object_id]}
+            owners = {key: object_id for object_id, key in there.items() if object_id not in moved}
+            for node, key in moved.values():
+                if key in owners:
+                    message = f"there is another {row.noun} {node.label!r} already, with the id {owners[key]}"
+                    self.problem(node.path, message, "give it another name, or change that one first")
+
     def require_fields(self) -> None:
         """What NetBox demands of a new object; components that come with their parent have it already."""
         faulty = _with_prefixes(problem.path for problem in self.resolver.problems)
@@ -214,6 +233,12 @@ class Checks:
                 for name in (name for name in names if name in node.values):
                     message = f"is that of its {source}, whatever is sent"
                     self.problem(f"{node.path}.{name}", message, f"leave it out, or write {source}: null")
+
+
+def _key_of(node: Node, fields: Iterable[str]) -> tuple[Any, ...]:
+    """What an object is to be told apart by, with ids of what is there."""
+    values = (node.fact(field) for field in fields)
+    return tuple(one.live["id"] if isinstance(one, Node) and one.live else one for one in values)
 
 
 def _with_prefixes(paths: Iterable[str]) -> dict[str, bool]:

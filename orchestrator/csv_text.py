@@ -18,6 +18,7 @@ import orjson
 
 from orchestrator.catalog import ENSURED
 from orchestrator.errors import DocumentError, Problem
+from orchestrator.layered import is_plugin_type
 from orchestrator.schema import load_schema
 from orchestrator.values import suggest
 
@@ -32,6 +33,8 @@ def read_csv(text: str, object_type: str | None) -> dict[str, list[dict[str, Any
     if object_type not in ENSURED:
         hint = suggest(object_type or "", ENSURED) or f"one of: {', '.join(ENSURED)}"
         what = f"there is no object type {object_type!r}" if object_type else "of which type are the rows?"
+        if object_type and is_plugin_type(object_type):
+            what, hint = f"{object_type} is a plugin's type, of which there are no tables", "use YAML or JSON"
         raise DocumentError([Problem("object_type", what, hint)])
     reader = csv.reader(io.StringIO(text), strict=True)
     try:

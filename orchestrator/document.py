@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import yaml
 
-from orchestrator.catalog import ENSURED, OBJECT_TYPES
+from orchestrator.catalog import BY_MODEL, ENSURED, OBJECT_TYPES
 from orchestrator.desired import Options
 from orchestrator.errors import DocumentError, Problem
 from orchestrator.json_shape import check_json, shorten
@@ -185,7 +185,9 @@ def _known_type(name: str, path: str, problems: list[Problem]) -> bool:
     if row is not None and row.ensured:
         return True
     hint = suggest(name, ENSURED) or f"known types: {', '.join(ENSURED)}"
-    if is_plugin_type(name):
+    if name in BY_MODEL:
+        hint = f"documents call it {BY_MODEL[name]}"
+    elif is_plugin_type(name):
         hint = f"where it is a plugin's, name its key, as in {KEYS}: {{{name}: [name]}}"
     problems.append(Problem(path, f"unknown object type {name!r}", hint))
     return False

@@ -99,7 +99,7 @@ class NetBoxBulkOrchestrator:
     def _types_of(self, document: Any) -> PluginTypes:
         """The types of plugins that a document names the keys of. Raises DocumentError, NetBoxError."""
         keys = keys_in(document)
-        return declare(keys, self._plugin_lists()) if keys else ()
+        return declare(keys, self._plugin_lists()) if keys not in (None, {}) else ()
 
     def _normalise(self, document: Any) -> Desired:
         desired = normalise(document)
@@ -128,13 +128,23 @@ class NetBoxBulkOrchestrator:
         `force` overrides that objects were changed since. Raises RollbackError where
         nobody knows the batch or it cannot be undone, NetBoxError when NetBox cannot be read.
         """
-        types = with_others(history.types() if history is not None else (), self._plugin_lists())
+        types = self._types_for_rollback(batch_id, history)
         with in_use(types):
             deeds, warnings = self._deeds(batch_id, history)
             aftermath = read_aftermath(self.netbox, deeds, batch_id)
             plan = plan_rollback(batch_id, deeds, aftermath, self.target, force, warnings)
         of_plugins = any(is_plugin_type(change.object_type) for change in plan.changes)
         return replace(plan, types=types) if of_plugins else plan
+
+    def _types_for_rollback(self, batch_id: str, history: History | None) -> PluginTypes:
+        """Those of the batch, and all others that plugins have here."""
+        types, lists = history.types() if history is not None else (), self._plugin_lists()
+        if gone := [one.name for one in types if one.name not in lists]:
+            raise RollbackError(
+                f"Batch {batch_id} is about {' and '.join(gone)}, and this NetBox has no such type.",
+                "Is it the NetBox that the batch was applied to, and is the plugin still installed?",
+            )
+        return with_others(types, lists)
 
     def _deeds(self, batch_id: str, history: History | None) -> tuple[list[Deed], list[str]]:
         if history is not None:

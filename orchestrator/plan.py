@@ -179,6 +179,7 @@ class _Draft:
         checks.check_custom_fields(definitions)
         self.derived_slugs = checks.derive_slugs()
         checks.require_fields()
+        checks.refuse_taken_keys()
         checks.refuse_copied_fields()
         checks.refuse_odd_constraints()
         checks.warn_of_near_misses()

@@ -107,7 +107,9 @@ def check_keys(keys: Any) -> list[Problem]:
     problems = []
     for model, said in keys.items():
         path, names = f"{KEYS}.{model}", [said] if isinstance(said, str) else said
-        if not is_plugin_type(model):
+        if model in BY_MODEL and model not in OBJECT_TYPES:
+            problems.append(Problem(path, "is no type of a plugin", f"documents call it {BY_MODEL[model]}"))
+        elif not is_plugin_type(model):
             problems.append(Problem(path, "is no type of a plugin", "its key is known, or its name misspelt"))
         elif not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names):
             hint = f"for example {model}: name"

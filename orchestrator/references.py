@@ -87,7 +87,8 @@ class ReferenceReader:
         """References to each of a list of objects."""
         if not isinstance(value, list):
             noun = OBJECT_TYPES[object_type].noun
-            self.problem(path, f"must be a list of {noun} names", f"write [{shorten(value)}]")
+            hint = "write [] for none" if value is None else f"write [{shorten(value)}]"
+            self.problem(path, f"must be a list of {noun} names", hint)
             return None
         found = [self.reference(object_type, item, f"{path}[{index}]") for index, item in enumerate(value)]
         return tuple(reference for reference in found if reference is not None)

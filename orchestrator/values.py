@@ -117,8 +117,10 @@ def _choice(field: str, spec: FieldSpec, value: Any) -> str:
 
 
 def _id_list(field: str, spec: FieldSpec, value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list) or any(isinstance(v, bool) or not isinstance(v, int) for v in value):
+    if not isinstance(value, list):
         raise BadValueError(f"expected a list of NetBox ids, got {_describe(value)}")
+    if odd := [one for one in value if type(one) is not int]:
+        raise BadValueError(f"expected a list of NetBox ids, got {_describe(odd[0])} in it")
     return tuple(sorted(set(value)))
 
 

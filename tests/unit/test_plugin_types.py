@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.catalog import BY_MODEL, OBJECT_TYPES
 from orchestrator.engine import NetBoxBulkOrchestrator
-from orchestrator.errors import DocumentError, NotApplyableError, UnreachableError
+from orchestrator.errors import DocumentError, NotApplyableError, RollbackError, UnreachableError
 from orchestrator.graph import type_order
 from orchestrator.metadata import has_custom_fields
 from orchestrator.models import Plan
@@ -143,6 +143,32 @@ def test_what_others_hang_on_them_later_keeps_them() -> None:
     assert (kept.label, kept.reason) == ("inside", "others depend on it: zone 'example.com'")
 
 
+def test_a_rename_takes_a_name_that_is_free() -> None:
+    """The database may let a second one in, and then neither can be told by its name."""
+    netbox, keys = MemoryNetBox(), {"keys": KEYS}
+    applied(netbox, ZONES)
+    rename = {**keys, "dns.view": [{"match": {"name": "inside"}, "name": "outside"}]}
+    with pytest.raises(DocumentError, match=r"dns.view\[0\]: there is another view 'outside' already"):
+        engine(netbox).plan(rename)
+    move = {"match": {"name": "example.com", "view": "inside"}, "name": "example.com", "view": "outside"}
+    with pytest.raises(DocumentError, match=r"another zone 'example.com' already"):
+        engine(netbox).plan({**keys, "dns.zone": [move]})
+    ids = {row["name"]: row["id"] for row in netbox.tables["dns.view"].values()}
+    names = ("inside", "outside")
+    swap = {**keys, "dns.view": [{"id": ids[a], "name": b} for a, b in (names, names[::-1])]}
+    assert len(written(engine(netbox).plan(swap))) == 2
+    free = {**keys, "dns.view": [{"match": {"name": "inside"}, "name": "within"}]}
+    assert written(engine(netbox).plan(free)) == ["update dns.view/within"]
+
+
+def test_a_batch_is_not_taken_back_where_its_types_are_not() -> None:
+    netbox, journal = MemoryNetBox(), MemoryJournal()
+    applied(netbox, ZONES, journal)
+    with pytest.raises(RollbackError, match="this NetBox has no such type") as refused:
+        engine(netbox, {}).plan_rollback("b-test", journal)
+    assert "is the plugin still installed?" in refused.value.hint
+
+
 def test_a_write_whose_answer_is_lost_is_found_in_the_list() -> None:
     netbox = MemoryNetBox()
     netbox.faults += [Fault.LOST_AFTER]
@@ -175,6 +201,10 @@ def test_without_keys_a_plan_is_as_before() -> None:
         ({"keys": {"dns.view": ["name", "nmae"]}}, "keys.dns.view: has no field 'nmae' (did you mean 'name'"),
         ({"keys": {"dns.view": {"name": 1}}}, "keys.dns.view: must be a field or a list of fields"),
         ({"keys": {"sites": "slug"}}, "keys.sites: is no type of a plugin"),
+        ({"keys": {"dcim.site": "slug"}}, "keys.dcim.site: is no type of a plugin (documents call it sites)"),
+        ({"dcim.site": ["x"]}, "dcim.site: unknown object type 'dcim.site' (documents call it sites)"),
+        ({"keys": []}, "keys: must be a mapping of types to fields"),
+        ({"keys": {7: "name"}}, "keys"),
         ({"keys": "dns.view"}, "keys: must be a mapping of types to fields"),
         ({"keys": {"dns.zone": "servers"}}, "keys.dns.zone: servers is of kind list"),
         (
