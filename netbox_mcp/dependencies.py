@@ -21,6 +21,7 @@ from orchestrator.netbox.endpoints import Audit, Endpoints, Mutation
 from orchestrator.netbox.marks import WriteMarks
 from orchestrator.ports import Written
 from workers.connection import connect_briefly
+from workers.engine import engine_on
 from workers.errors import PlanRequiredError
 from workers.manager import AsyncTaskManager
 from workers.write_marks import open_marks
@@ -114,15 +115,7 @@ def get_audit(target: str = "default") -> AuditLog:
 
 def get_engine(target: str = "default") -> NetBoxBulkOrchestrator:
     """The bulk engine for one NetBox."""
-    settings = get_settings()
-    return NetBoxBulkOrchestrator(
-        get_netbox(target),
-        target,
-        lanes=settings.lanes,
-        settle_seconds=settings.settle_seconds,
-        list_seconds=settings.list_seconds,
-        plugin_lists=lambda: get_endpoints(target).plugin_lists(),
-    )
+    return engine_on(get_netbox(target), target, get_settings(), lambda: get_endpoints(target).plugin_lists())
 
 
 def get_task_manager() -> AsyncTaskManager:

@@ -49,10 +49,12 @@ def _tell_apart(nodes: Sequence[Node], used: set[str]) -> None:
 
 
 def title(register: Register, node: Node) -> str:
-    """How reports call an object: components after the object that they hang on, those of plugins in full."""
+    """How reports call an object: components after what they hang on, those of plugins by their key."""
     row, parent = node.row, node.parent
     if row.of_plugin:
-        return " ".join(_full_name(register, node))
+        before, after = _naming_fields(row.name)
+        names = dict.fromkeys([*before, row.label, *after])
+        return " ".join(_called(register, node, name) for name in names if node.fact(name) is not None)
     if parent is None or row.is_assignment:
         return node.label
     field, token = row.parent_in(node.fact) if row.else_of else (row.child_of, parent)
@@ -121,7 +123,7 @@ def _end_called(register: Register, object_type: str, token: Any) -> str:
 
 def _called(register: Register, node: Node, name: str) -> str:
     """How what a field points to is called; a part of the key that points to nothing is called by itself."""
-    value = node.values[name]
+    value = node.fact(name)
     if isinstance(value, Node):
         return value.label
     if type(value) is int and name in node.row.references:

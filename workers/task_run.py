@@ -25,6 +25,7 @@ from orchestrator.stale import refuse_moved, refuse_outdated, refuse_unapplyable
 from workers.approvals import Approvals, Digested
 from workers.batches import Batches
 from workers.cancellation import Cancellation
+from workers.engine import engine_on
 from workers.errors import (
     NothingToResumeError,
     PlanRequiredError,
@@ -170,14 +171,7 @@ class TaskRun:
         target = targets[self.record.target]
         with open_netbox(target, self._watch, open_marks(self._settings, target)) as netbox:
             surfaces = SurfaceStore(netbox, self._settings.state_dir / "surfaces")
-            yield NetBoxBulkOrchestrator(
-                netbox,
-                self.record.target,
-                lanes=self._settings.lanes,
-                settle_seconds=self._settings.settle_seconds,
-                list_seconds=self._settings.list_seconds,
-                plugin_lists=surfaces.plugin_lists,
-            )
+            yield engine_on(netbox, self.record.target, self._settings, surfaces.plugin_lists)
 
     def _watch(self, method: str, status: int, seconds: float | None) -> None:
         self.meter.count(REQUESTS, self.record.target, method, str(status))

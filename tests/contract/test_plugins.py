@@ -135,6 +135,21 @@ def entries(document: Any, name: str) -> list[Any]:
     return [*found, None, None] if name == "netbox_bgp.community" else found
 
 
+def test_what_was_made_goes_again_where_the_document_wants_all_or_nothing(
+    netbox: NetBoxOverHttp, worker: WorkerTeam, cli: CommandLine
+) -> None:
+    before = counted(netbox)
+    document = {
+        "options": {"on_error": "rollback"},
+        "keys": {"netbox_bgp.prefixlist": "name", "netbox_bgp.community": "value"},
+        "netbox_bgp.prefixlist": [{"name": "For a moment", "family": "ipv4"}],
+        "netbox_bgp.community": ["no community"],
+    }
+    ended = cli("apply", write(cli, document), "--yes", "--json").json
+    assert ended["status"] == "rolled_back", ended
+    assert counted(netbox) == before
+
+
 def test_without_its_journal_a_batch_is_taken_back_from_the_changelog(
     connected: RestNetBox, netbox: NetBoxOverHttp
 ) -> None:

@@ -143,6 +143,19 @@ def test_what_others_hang_on_them_later_keeps_them() -> None:
     assert (kept.label, kept.reason) == ("inside", "others depend on it: zone 'example.com'")
 
 
+def test_they_are_called_by_their_key_also_where_the_entry_does_not_say_all_of_it() -> None:
+    netbox = MemoryNetBox()
+    applied(netbox, ZONES)
+    found = {"zone": {"name": "example.com", "view": "inside"}, "name": "www", "value": "192.0.2.1"}
+    plan = engine(netbox).plan({"keys": KEYS, "dns.record": [{"match": found, "value": "192.0.2.2"}]})
+    assert [change.label for change in plan.changes if change.writes] == ["example.com www 192.0.2.2"]
+    said = engine(netbox).plan(ZONES).changes
+    assert {one.label for one in said if one.object_type == "dns.zone"} == {
+        "example.com inside",
+        "example.com outside",
+    }
+
+
 def test_a_rename_takes_a_name_that_is_free() -> None:
     """The database may let a second one in, and then neither can be told by its name."""
     netbox, keys = MemoryNetBox(), {"keys": KEYS}
