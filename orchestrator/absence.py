@@ -47,7 +47,7 @@ def with_absent(plan: Plan, desired: Desired, netbox: NetBox) -> Plan:
 
 def _in_scope(desired: Desired, netbox: NetBox) -> Iterator[tuple[ObjectType, Row]]:
     """The objects of the scope, of the types that the document declares."""
-    marked = [OBJECT_TYPES[name] for name in desired.entries if has_custom_fields(name)]
+    marked = [row for row in map(OBJECT_TYPES.__getitem__, desired.entries) if has_custom_fields(row)]
     rows = [row for row in marked if not row.append_only]
     kind, name = desired.options.scope
     scope = OBJECT_TYPES["tags" if kind == "tag" else "sites"]

@@ -83,7 +83,7 @@ def _read_names(netbox: NetBox, deeds: Iterable[Deed], live: Live) -> dict[str, 
     for deed in deeds:
         row = OBJECT_TYPES[deed.object_type]
         there = live.table(deed.object_type).by_id.get(deed.object_id, {})
-        for name in pointing_fields(row.name) & deed.before.keys():
+        for name in pointing_fields(row) & deed.before.keys():
             for value in (deed.before[name], canonical_field(row, there, name)):
                 for target, one in pointed(row, name, value):
                     wanted[target].add(one)

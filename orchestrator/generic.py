@@ -8,10 +8,10 @@ first of the types that the catalog has for them (`7` for an interface of a devi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from orchestrator.catalog import BY_MODEL, OBJECT_TYPES, ObjectType
-from orchestrator.layered import per_type
 
 
 def generic_value(row: ObjectType, name: str, raw: Mapping[str, Any]) -> Any:
@@ -109,22 +109,22 @@ def pointed(row: ObjectType, name: str, value: Any) -> Iterator[tuple[str, int]]
         yield from ((row.mapped[name], port) for _, port, _ in value or () if type(port) is int)
     elif name in row.ends:
         yield from ((kind, one) for kind, one in value or () if type(one) is int and kind in OBJECT_TYPES)
-    elif target := _target(row.name, name):
+    elif target := _target(row, name):
         for one in value if isinstance(value, tuple | list) else (value,):
             if type(one) is int:
                 yield target, one
 
 
-@per_type
-def pointing_fields(object_type: str) -> frozenset[str]:
+@cache
+def pointing_fields(row: ObjectType) -> frozenset[str]:
     """The fields whose values may point to something."""
-    return frozenset(OBJECT_TYPES[object_type].pointers())
+    return frozenset(row.pointers())
 
 
-@per_type
-def _target(object_type: str, name: str) -> str:
+@cache
+def _target(row: ObjectType, name: str) -> str:
     """The one type that a field points to; empty for what is no pointer, or points to several types."""
-    targets = OBJECT_TYPES[object_type].pointers().get(name, ())
+    targets = row.pointers().get(name, ())
     return targets[0] if len(targets) == 1 else ""
 
 

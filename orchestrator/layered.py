@@ -87,38 +87,22 @@ def is_plugin_type(object_type: str) -> bool:
     return "." in object_type
 
 
-def per_type(function: Callable[[str, *Rest], Answer]) -> Callable[[str, *Rest], Answer]:
-    """`functools.cache` for what follows from one type's own row."""
-    for_good = cache(function)
-
-    @wraps(function)
-    def call(object_type: str, *more: *Rest) -> Answer:
-        return _here(function, object_type, *more) if "." in object_type else for_good(object_type, *more)
-
-    return call
-
-
 def per_catalog(function: Callable[[*Rest], Answer]) -> Callable[[*Rest], Answer]:
     """`functools.cache` for what follows from all rows, which are more in some contexts than in others."""
     for_good = cache(function)
 
     @wraps(function)
     def call(*arguments: *Rest) -> Answer:
-        return for_good(*arguments) if _worked_out.get() is None else _here(function, *arguments)
+        known = _worked_out.get()
+        if known is None:
+            return for_good(*arguments)
+        question = (function, arguments)
+        if question not in known:
+            known[question] = function(*arguments)
+        answer: Answer = known[question]
+        return answer
 
     return call
-
-
-def _here(function: Callable[[*Rest], Answer], *arguments: *Rest) -> Answer:
-    """What a function answers as long as the additions are the same; asked elsewhere, it answers anew."""
-    known = _worked_out.get()
-    if known is None:
-        return function(*arguments)
-    question = (function, arguments)
-    if question not in known:
-        known[question] = function(*arguments)
-    answer: Answer = known[question]
-    return answer
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, TEMPLATE_COUNTS, ObjectType, Reading
 from orchestrator.generic import ends_of, ends_value, generic_target, shaped_value
-from orchestrator.layered import per_type
 from orchestrator.ports import NetBox, Query, Row
 from orchestrator.schema import load_schema
 from orchestrator.values import host_of, live_value
@@ -160,7 +160,7 @@ class Live:
 
 def canonical_row(row: ObjectType, live: Row) -> dict[str, Any]:
     """A live row with every value in canonical form, generic references as one field."""
-    verbatim, notations = _verbatim(row.name), _notations(row.name)
+    verbatim, notations = _verbatim(row), _notations(row)
     values = {
         key: raw if key in verbatim else live_value(raw, notations.get(key, ""))
         for key, raw in live.items()
@@ -179,14 +179,14 @@ def canonical_field(row: ObjectType, live: Row, name: str) -> Any:
     raw = live.get(name)
     if name == "custom_fields":
         return raw or {}
-    if type(raw) in _CANONICAL or name in _verbatim(row.name):
+    if type(raw) in _CANONICAL or name in _verbatim(row):
         return raw
-    return live_value(raw, _notations(row.name).get(name, ""))
+    return live_value(raw, _notations(row).get(name, ""))
 
 
 def canonical_fields(row: ObjectType, live: Row, names: Iterable[str]) -> dict[str, Any]:
     """Some fields of `canonical_row`, in the order of `names`."""
-    apart = _apart(row.name)
+    apart = _apart(row)
     found: dict[str, Any] = {}
     for name in names:
         raw = live.get(name)
@@ -204,10 +204,10 @@ def canonical_fields(row: ObjectType, live: Row, names: Iterable[str]) -> dict[s
 _CANONICAL = frozenset({bool, int, type(None)})
 
 
-@per_type
-def _verbatim(object_type: str) -> frozenset[str]:
+@cache
+def _verbatim(row: ObjectType) -> frozenset[str]:
     """Fields whose JSON means nothing to us."""
-    specs = load_schema().get(object_type, {})
+    specs = load_schema().get(row.name, {})
     return frozenset(name for name, spec in specs.items() if spec.kind == "json") | {"custom_fields"}
 
 
@@ -228,17 +228,16 @@ def fields_of(row: ObjectType, managed: Iterable[str] = ()) -> tuple[str, ...]:
     return tuple(sorted(fields))
 
 
-@per_type
-def _apart(object_type: str) -> frozenset[str]:
+@cache
+def _apart(row: ObjectType) -> frozenset[str]:
     """Fields that a look at the type of their value does not settle."""
-    row = OBJECT_TYPES[object_type]
-    return frozenset({*_verbatim(object_type), *row.shaped, *_notations(object_type)})
+    return frozenset({*_verbatim(row), *row.shaped, *_notations(row)})
 
 
-@per_type
-def _notations(object_type: str) -> Mapping[str, str]:
+@cache
+def _notations(row: ObjectType) -> Mapping[str, str]:
     """Fields whose text NetBox stores in a notation of its own, with the name of that."""
-    specs = load_schema().get(object_type, {})
+    specs = load_schema().get(row.name, {})
     return {name: spec.notation for name, spec in specs.items() if spec.notation}
 
 

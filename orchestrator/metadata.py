@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.diff import Fields, canonical_json
-from orchestrator.layered import per_type
 from orchestrator.live import Live
 from orchestrator.models import Action, Change, Pass, Stamp
 from orchestrator.ports import Row
@@ -51,10 +51,10 @@ _DEFINITIONS: Mapping[str, Mapping[str, Any]] = {
 _DEFINE_SECONDS = 1.0
 
 
-@per_type
-def has_custom_fields(object_type: str) -> bool:
+@cache
+def has_custom_fields(row: ObjectType) -> bool:
     """Whether objects of a type can be stamped."""
-    return "custom_fields" in load_schema().get(object_type, {})
+    return "custom_fields" in load_schema().get(row.name, {})
 
 
 def is_own_definition(object_type: str, name: str) -> bool:
@@ -130,7 +130,7 @@ class Metadata:
         let_go = {
             (change.object_type, change.live_id): change
             for change in changes
-            if change.passes is Pass.RELEASE and has_custom_fields(change.object_type)
+            if change.passes is Pass.RELEASE and has_custom_fields(OBJECT_TYPES[change.object_type])
         }
         if not (self.active and let_go):
             return changes
@@ -148,7 +148,7 @@ class Metadata:
 
     def stamp_new(self, row: ObjectType) -> Stamp | None:
         """The stamp of an object that is created."""
-        return _NEW if self.active and has_custom_fields(row.name) else None
+        return _NEW if self.active and has_custom_fields(row) else None
 
     def _stamp(
         self,
@@ -159,7 +159,7 @@ class Metadata:
         after: Fields,
         drift: Mapping[str, str],
     ) -> Stamp | None:
-        if not (self.active and after and has_custom_fields(row.name)):
+        if not (self.active and after and has_custom_fields(row)):
             return None
         written = {name for name, _ in _single(after)}
         new_tags = () if _all_there(wanted.get("tags")) else wanted["tags"]
@@ -213,7 +213,7 @@ def missing_definitions(live: Live) -> list[Change]:
 def _stamped_models(live: Live) -> Iterator[str]:
     """What can be stamped; of the types that an older NetBox may not have, those that the document names."""
     for row in OBJECT_TYPES.values():
-        if row.ensured and has_custom_fields(row.name) and (not row.since or row.name in live.mentioned):
+        if row.ensured and has_custom_fields(row) and (not row.since or row.name in live.mentioned):
             yield row.model
 
 

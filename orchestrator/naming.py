@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
+from functools import cache
 from itertools import count
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.diff import fingerprint
 from orchestrator.generic import pointed, pointing_fields
 from orchestrator.graph import type_order
-from orchestrator.layered import per_type
 from orchestrator.live import called, in_short
 from orchestrator.models import Change, Planned
 from orchestrator.register import Node, Register
@@ -52,7 +52,7 @@ def title(register: Register, node: Node) -> str:
     """How reports call an object: components after what they hang on, those of plugins by their key."""
     row, parent = node.row, node.parent
     if row.of_plugin:
-        before, after = _naming_fields(row.name)
+        before, after = _naming_fields(row)
         names = dict.fromkeys([*before, row.label, *after])
         return " ".join(_called(register, node, name) for name in names if node.fact(name) is not None)
     if parent is None or row.is_assignment:
@@ -65,7 +65,8 @@ def names_in(register: Register, changes: Sequence[Change]) -> dict[str, dict[in
     """Labels of the live objects that the changes refer to."""
     names: dict[str, dict[int, str]] = defaultdict(dict)
     for change in changes:
-        row, pointers = OBJECT_TYPES[change.object_type], pointing_fields(change.object_type)
+        row = OBJECT_TYPES[change.object_type]
+        pointers = pointing_fields(row)
         for fields in (change.before, change.after):
             for field in pointers & fields.keys():
                 value = fields[field]
@@ -95,7 +96,7 @@ def _full_name(register: Register, node: Node) -> tuple[str, ...]:
         return node.full_name
     values = node.values
     found: list[str] = []
-    parents, more = _naming_fields(node.row.name)
+    parents, more = _naming_fields(node.row)
     for name in parents:
         token = values.get(name)
         if name in node.row.ends:
@@ -132,10 +133,9 @@ def _called(register: Register, node: Node, name: str) -> str:
     return next((label_of(register, *target) for target in pointed(node.row, name, value)), plain)
 
 
-@per_type
-def _naming_fields(object_type: str) -> tuple[list[str], list[str]]:
+@cache
+def _naming_fields(row: ObjectType) -> tuple[list[str], list[str]]:
     """References that stand before the label, and what else of the key follows it where that is set."""
-    row = OBJECT_TYPES[object_type]
     pointers = row.pointers()
     parents = [name for name in (*row.key, row.else_of) if name in pointers]
     if row.tree:

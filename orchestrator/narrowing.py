@@ -6,10 +6,10 @@ Used by resolve.py, where a name alone does not tell.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES, ObjectType
-from orchestrator.layered import per_type
+from orchestrator.catalog import ObjectType
 from orchestrator.live import canonical_field
 from orchestrator.ports import Row
 from orchestrator.register import SHARED_ROLES, Node
@@ -40,12 +40,11 @@ def shares_key(row: ObjectType, values: Mapping[str, Any], live: Row) -> bool:
 
 def fits(node: Node, scope: Mapping[str, Any]) -> bool:
     """Whether an object is where the one is that refers to it: a rack's location is at the rack's site."""
-    return all(node.fact(name) == scope[name] for name in _places(node.row.name) if name in scope)
+    return all(node.fact(name) == scope[name] for name in _places(node.row) if name in scope)
 
 
-@per_type
-def _places(object_type: str) -> tuple[str, ...]:
-    row = OBJECT_TYPES[object_type]
+@cache
+def _places(row: ObjectType) -> tuple[str, ...]:
     return tuple(name for name in row.key if name in row.references and name not in row.parents)
 
 

@@ -203,7 +203,7 @@ class _Reader:
 
     def read_field(self, row: ObjectType, entry: Entry, key: str, value: Any) -> None:
         """Put one field of the document into the entry, unless something is wrong with it."""
-        field = short_names(row.name).get(key, key)
+        field = short_names(row).get(key, key)
         spec = self.schema[row.name].get(field)
         if field in row.generic:
             found: Any = self.read_generic(row, field, value, f"{entry.path}.{key}")
@@ -233,7 +233,7 @@ class _Reader:
         return _ABSENT if found is None else found
 
     def unknown_field(self, row: ObjectType, key: str, path: str) -> Any:
-        if reason := row.refused.get(short_names(row.name).get(key, key)):
+        if reason := row.refused.get(short_names(row).get(key, key)):
             self.problem(path, f"documents cannot set {key} of {row.name}", reason)
             return _ABSENT
         specs = self.schema[row.name]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -20,7 +21,6 @@ from orchestrator.desired import Desired, Entry, Reference
 from orchestrator.diff import Fields, compare, fingerprint
 from orchestrator.errors import DocumentError
 from orchestrator.graph import parents_first, type_order
-from orchestrator.layered import per_type
 from orchestrator.live import Live, canonical_field, canonical_fields
 from orchestrator.metadata import Metadata, is_own_definition, read_metadata
 from orchestrator.models import NOTHING, Action, Change, Pass, Plan, Stamp
@@ -404,14 +404,14 @@ def _sent(node: Node) -> Mapping[str, Any]:
     values: Mapping[str, Any] = node.values
     if None in values.values():
         values = {name: value for name, value in values.items() if value is not None}
-    nulls = _null_unless_said(node.row.name)
+    nulls = _null_unless_said(node.row)
     return _frozen({**nulls, **values} if nulls else values)
 
 
-@per_type
-def _null_unless_said(object_type: str) -> dict[str, None]:
+@cache
+def _null_unless_said(row: ObjectType) -> dict[str, None]:
     """Fields without which NetBox's API takes no new object, though null will do: the group of an owner."""
-    specs = load_schema().get(object_type, {})
+    specs = load_schema().get(row.name, {})
     return {name: None for name, spec in specs.items() if spec.required and spec.nullable}
 
 

@@ -15,13 +15,16 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from orchestrator.catalog import BY_MODEL, OBJECT_TYPES, ObjectType, completed
 from orchestrator.errors import DocumentError, Problem
 from orchestrator.json_shape import check_json, shorten
 from orchestrator.layered import is_plugin_type, worked_out_anew
-from orchestrator.schema import load_schema, specs_of
+from orchestrator.schema import FieldSpec, load_schema, specs_of
 from orchestrator.values import suggest
 
 KEYS = "keys"
@@ -245,17 +248,25 @@ def in_use(types: PluginTypes) -> Iterator[None]:
     if not types:
         yield
         return
+    known = {one.name: _known(orjson.dumps(asdict(one), option=orjson.OPT_SORT_KEYS)) for one in types}
     with ExitStack() as stack:
         stack.enter_context(worked_out_anew())
-        stack.enter_context(load_schema().beside({one.name: specs_of(one.of.fields) for one in types}))
-        stack.enter_context(OBJECT_TYPES.beside({one.name: _row_of(one) for one in types}))
-        stack.enter_context(BY_MODEL.beside({one.name: one.name for one in types}))
+        stack.enter_context(load_schema().beside({name: specs for name, (specs, _) in known.items()}))
+        stack.enter_context(OBJECT_TYPES.beside({name: row for name, (_, row) in known.items()}))
+        stack.enter_context(BY_MODEL.beside({name: name for name in known}))
         yield
 
 
-def _row_of(one: PluginType) -> ObjectType:
+@lru_cache(maxsize=1000)
+def _known(definition: bytes) -> tuple[dict[str, FieldSpec], ObjectType]:
+    """What the tables have of a type. The same for the same: what follows from a row is kept by the row."""
+    (one,) = types_from_data([orjson.loads(definition)])
+    specs = specs_of(one.of.fields)
+    return specs, _row_of(one, specs)
+
+
+def _row_of(one: PluginType, specs: Mapping[str, FieldSpec]) -> ObjectType:
     """The row of the catalog. Whether the database enforces the key, nobody says."""
-    specs = load_schema()[one.name]
     row = ObjectType(
         one.name,
         one.of.path,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Protocol
 
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.desired import Reference
 from orchestrator.generic import mapped_parts
 from orchestrator.json_shape import shorten
-from orchestrator.layered import per_type
 from orchestrator.schema import FieldSpec, load_schema
 from orchestrator.values import BadValueError, coerce, suggest
 
@@ -30,11 +30,11 @@ def _first(kinds: Iterable[str]) -> list[str]:
     return named if rest <= 0 else [*named[:_FEW_KINDS], f"{rest} more"]
 
 
-@per_type
-def _with_notation(object_type: str, field: str) -> FieldSpec | None:
+@cache
+def _with_notation(row: ObjectType, field: str) -> FieldSpec | None:
     """What the schema says of a field whose text NetBox keeps in a notation of its own."""
-    spec = load_schema().get(object_type, {}).get(field)
-    return spec if spec is not None and spec.notation and not OBJECT_TYPES[object_type].by_host else None
+    spec = load_schema().get(row.name, {}).get(field)
+    return spec if spec is not None and spec.notation and not row.by_host else None
 
 
 class Note(Protocol):
@@ -241,7 +241,7 @@ class ReferenceReader:
 
     def _noted(self, object_type: str, field: str, text: str, path: str) -> str | None:
         """The text in the notation that NetBox has for a field; of addresses, the host is all that counts."""
-        spec = _with_notation(object_type, field)
+        spec = _with_notation(OBJECT_TYPES[object_type], field)
         if spec is None:
             return text
         try:

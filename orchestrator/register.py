@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from orchestrator.catalog import OBJECT_TYPES, TEMPLATED, ObjectType
 from orchestrator.desired import Reference
 from orchestrator.generic import ends_of, generic_target
 from orchestrator.graph import type_order
-from orchestrator.layered import per_type
 from orchestrator.live import Live, called, canonical_field, canonical_row, in_short, label_key
 from orchestrator.models import Planned
 from orchestrator.ports import Row
@@ -332,17 +332,15 @@ def _compatible(node: Node, other: Node) -> bool:
     return all(node.values[name] == other.fact(name) for name in told)
 
 
-@per_type
-def _key_names(object_type: str) -> tuple[str, ...]:
-    row = OBJECT_TYPES[object_type]
+@cache
+def _key_names(row: ObjectType) -> tuple[str, ...]:
     return (*row.key, *row.optional_key)
 
 
-@per_type
-def _beyond_place(object_type: str) -> tuple[str, ...]:
+@cache
+def _beyond_place(row: ObjectType) -> tuple[str, ...]:
     """What tells objects in one place (`label_key`) apart."""
-    row = OBJECT_TYPES[object_type]
-    return tuple(name for name in _key_names(object_type) if name not in (row.label, *row.parents))
+    return tuple(name for name in _key_names(row) if name not in (row.label, *row.parents))
 
 
 def natural_key(node: Node) -> dict[str, Any]:
@@ -350,7 +348,7 @@ def natural_key(node: Node) -> dict[str, Any]:
     row, values = node.row, node.values
     if node.fact(row.label) is None:
         return {name: values[name] for name in row.other_keys if values.get(name)}
-    key = {name: node.fact(name) for name in _key_names(row.name)}
+    key = {name: node.fact(name) for name in _key_names(row)}
     if _shares_address(node):
         key["assigned_object"] = values["assigned_object"]
     return key
@@ -365,7 +363,7 @@ def identity_of(node: Node) -> Identity:
         return (row.name, ends_of(row, values.get))
     if values.get(row.label) is None:
         return (row.name, *natural_key(node).items())
-    parts = [values.get(name) for name in _beyond_place(row.name)]
+    parts = [values.get(name) for name in _beyond_place(row)]
     if row.by_host and _shares_address(node):
         parts.append(("on", values["assigned_object"]))
     return (row.name, node.place, *parts)

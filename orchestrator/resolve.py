@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from operator import itemgetter
 from typing import Any
@@ -18,7 +19,6 @@ from orchestrator.diff import ids_first
 from orchestrator.errors import Problem
 from orchestrator.generic import ends_in_order, ends_of, generic_token
 from orchestrator.graph import matched
-from orchestrator.layered import per_type
 from orchestrator.live import Live, Table, canonical_field, label_key, live_above, live_ends, live_parent
 from orchestrator.narrowing import agrees, fits, narrow, narrow_addresses, shares_key
 from orchestrator.ports import Row
@@ -101,7 +101,7 @@ class Resolver:
 
     def _resolve_values(self, node: Node, entry: Entry) -> None:
         values, fields = node.values, entry.fields
-        pointers, apart = _pointers(node.row.name)
+        pointers, apart = _pointers(node.row)
         beside = self._parent_by_id(node.row, entry.match) if entry.match is not None else {}
         # References come first: they narrow down what an ambiguous name further on may mean.
         for name in pointers:
@@ -539,10 +539,9 @@ def _live_place(node: Node) -> Any:
     return label_key(row, live.get(row.label), live_parent(row, live))
 
 
-@per_type
-def _pointers(object_type: str) -> tuple[tuple[str, ...], frozenset[str]]:
+@cache
+def _pointers(row: ObjectType) -> tuple[tuple[str, ...], frozenset[str]]:
     """The fields that may point to what the entry hangs on or needs, and those with the links as well."""
-    row = OBJECT_TYPES[object_type]
     pointers = (*row.references, *row.lists, *row.generic, *row.mapped, *row.ends)
     first = [name for name in pointers if name in row.key]  # on the same device as the entry
     return tuple(dict.fromkeys((*first, *pointers))), frozenset((*pointers, *row.links))

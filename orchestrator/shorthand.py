@@ -8,13 +8,13 @@ that `{1}` in them is filled in like in the entry.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from orchestrator.assignment import SPELLINGS as ASSIGNED
 from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.generic import mapped_parts
 from orchestrator.json_shape import shorten
-from orchestrator.layered import per_type
 from orchestrator.references import HOSTS, Note
 from orchestrator.schema import load_schema
 
@@ -28,10 +28,10 @@ SUGAR = {
 _BESIDE = ("manufacturer", "model")
 
 
-@per_type
-def short_names(object_type: str) -> Mapping[str, str]:
+@cache
+def short_names(row: ObjectType) -> Mapping[str, str]:
     """Keys of an entry that set a field of another name: `site_id` sets `site`."""
-    specs = load_schema()[object_type]
+    specs = load_schema()[row.name]
     pointers = [name for name, spec in specs.items() if spec.kind == "reference"]
     return {f"{name}_id": name for name in pointers if f"{name}_id" not in specs}
 
@@ -69,7 +69,7 @@ class Defaults:
         """Whether nothing is to be laid under a nested entry, and nothing in it is written short."""
         if type(item) is not dict or row.children or row.name in self.of_type:
             return False
-        return short_names(row.name).keys().isdisjoint(item)
+        return short_names(row).keys().isdisjoint(item)
 
     def _laid_under(self, object_type: str, own: Mapping[str, Any], parent: str) -> dict[str, Any]:
         defaults = {key: value for key, value in self.of_type[object_type].items() if key != parent}
@@ -87,7 +87,7 @@ class Defaults:
 
         The mapping itself where that is how it is.
         """
-        short = short_names(object_type)
+        short = short_names(OBJECT_TYPES[object_type])
         for key in raw if not short.keys().isdisjoint(raw) else ():
             if key in short and short[key] in raw:
                 self.problem(f"{path}.{key}", f"given twice: {short[key]} and {key}", "keep one of them")
@@ -95,7 +95,7 @@ class Defaults:
 
     def _room(self, object_type: str, defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         """The defaults that the entry says nothing about."""
-        short = short_names(object_type)
+        short = short_names(OBJECT_TYPES[object_type])
         taken = {short.get(key, key) for key in own}
         if object_type == "ip_addresses" and not taken.isdisjoint(ASSIGNED):
             taken.update(ASSIGNED if "interface" in own else (*ASSIGNED, *HOSTS))

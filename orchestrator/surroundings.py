@@ -73,7 +73,11 @@ def _read_stamps(plan: Plan, holders: set[int], live: Live, netbox: NetBox) -> b
         return False
     updated: dict[str, set[int]] = defaultdict(set)
     for change in plan.changes:
-        if change.live_id is not None and change.writes and has_custom_fields(change.object_type):
+        if (
+            change.live_id is not None
+            and change.writes
+            and has_custom_fields(OBJECT_TYPES[change.object_type])
+        ):
             updated[change.object_type].add(change.live_id)
     if holders:
         updated["devices"] |= holders

@@ -41,7 +41,7 @@ _VALUE_RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 
 def metadata_definitions(moment: str) -> dict[int, Row]:
     """The two custom fields that an apply stamps objects with, as if they had been defined long ago."""
-    models = [OBJECT_TYPES[name].model for name in ENSURED if has_custom_fields(name)]
+    models = [OBJECT_TYPES[name].model for name in ENSURED if has_custom_fields(OBJECT_TYPES[name])]
     rows: dict[int, Row] = {}
     for name, kind in ((BATCH_FIELD, "text"), (DIGESTS_FIELD, "json")):
         id_ = _FIRST_METADATA_ID + len(rows)

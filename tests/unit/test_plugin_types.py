@@ -281,7 +281,7 @@ def test_they_are_known_here_and_in_copies_of_the_context_and_nowhere_else() -> 
 
     size = len(OBJECT_TYPES)
     with in_use(views()):
-        assert has_custom_fields("dns.view")
+        assert has_custom_fields(OBJECT_TYPES["dns.view"])
         assert len(OBJECT_TYPES) == size + 1
         for where, run in (("elsewhere", look), ("in a copy", lambda name: copy_context().run(look, name))):
             thread = threading.Thread(target=run, args=(where,))

@@ -102,7 +102,7 @@ def test_nothing_of_a_refused_list_is_logged(memory: MemoryNetBox) -> None:
 def test_the_fields_for_metadata_are_there_unless_a_test_wants_to_see_them_made(memory: MemoryNetBox) -> None:
     (site,) = memory.create("sites", [named("AMS1")], MESSAGE).rows
     assert site["custom_fields"] == {BATCH_FIELD: None, DIGESTS_FIELD: None}
-    models = {OBJECT_TYPES[name].model for name in ENSURED if has_custom_fields(name)}
+    models = {OBJECT_TYPES[name].model for name in ENSURED if has_custom_fields(OBJECT_TYPES[name])}
     for row in memory.read(Query("custom_fields", ("name", "type", "object_types"))):
         assert set(row["object_types"]) == models
     bare = MemoryNetBox(metadata_fields=False)
