@@ -6,11 +6,11 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from netbox_mcp.dependencies import forget
+from netbox_mcp.sandbox import SandboxInfo
 from netbox_mcp.sandbox.ports import choose_port
 from tests.contract.clients import CommandLine, bare_command_line
 from tests.integration.worker_process import SLOWLY, NetBoxOverHttp, WorkerTeam
@@ -47,13 +47,19 @@ def surfaces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def netbox(netbox_sandbox: Any, bare: pytest.MonkeyPatch, tmp_path: Path, surfaces: Path) -> NetBoxOverHttp:
+def behind(netbox_sandbox: SandboxInfo) -> SandboxInfo:
+    """The sandbox whose NetBox `netbox` is."""
+    return netbox_sandbox
+
+
+@pytest.fixture
+def netbox(behind: SandboxInfo, bare: pytest.MonkeyPatch, tmp_path: Path, surfaces: Path) -> NetBoxOverHttp:
     """The sandbox's NetBox: configured for the product, and read beside it with plain HTTP."""
     (tmp_path / "state").mkdir(exist_ok=True)
     (tmp_path / "state" / "surfaces").symlink_to(surfaces)
-    bare.setenv("NETBOX_URL", netbox_sandbox.url)
-    bare.setenv("NETBOX_TOKEN", netbox_sandbox.token_v2)
-    found = NetBoxOverHttp(netbox_sandbox.url, netbox_sandbox.token_v2)
+    bare.setenv("NETBOX_URL", behind.url)
+    bare.setenv("NETBOX_TOKEN", behind.token_v2)
+    found = NetBoxOverHttp(behind.url, behind.token_v2)
     found.define_metadata()
     return found
 

@@ -47,17 +47,8 @@ def connected(netbox_with_plugins: SandboxInfo) -> Iterator[RestNetBox]:
 
 
 @pytest.fixture
-def netbox(
-    netbox_with_plugins: SandboxInfo, bare: pytest.MonkeyPatch, tmp_path: Path, surfaces: Path
-) -> NetBoxOverHttp:
-    """That NetBox: configured for the product, and read beside it with plain HTTP."""
-    (tmp_path / "state").mkdir(exist_ok=True)
-    (tmp_path / "state" / "surfaces").symlink_to(surfaces)
-    bare.setenv("NETBOX_URL", netbox_with_plugins.url)
-    bare.setenv("NETBOX_TOKEN", netbox_with_plugins.token_v2)
-    found = NetBoxOverHttp(netbox_with_plugins.url, netbox_with_plugins.token_v2)
-    found.define_metadata()
-    return found
+def behind(netbox_with_plugins: SandboxInfo) -> SandboxInfo:
+    return netbox_with_plugins
 
 
 def example(changed: bool = False) -> Any:
