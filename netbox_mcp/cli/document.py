@@ -42,13 +42,15 @@ def validate(file: FileArgument, object_type: TypeOption = None, as_json: JsonFl
     if found.problems and not found.only_choices_doubted:
         raise DocumentError(found.problems)
     counts = {name: len(entries) for name, entries in found.entries.items()}
-    doubts = [f"{problem}; unless your NetBox is configured to have it" for problem in found.problems]
-    doubts += [f"{name}: not looked at, since only a live NetBox knows it (plan does)" for name in unseen]
+    doubts = [str(problem) for problem in found.problems]
+    passed_over = [f"{name}: not looked at, since only a live NetBox knows it (plan does)" for name in unseen]
     if as_json:
-        print_json({"valid": True, "objects": len(found), "by_type": counts, "doubts": doubts})
+        print_json({"valid": True, "objects": len(found), "by_type": counts, "doubts": doubts + passed_over})
         return
     for doubt in doubts:
-        say(doubt)
+        say(f"{doubt}; unless your NetBox is configured to have it")
+    for remark in passed_over:
+        say(remark)
     listed = ", ".join(f"{count} {name}" for name, count in counts.items())
     print(f"Nothing is wrong: {len(found)} objects{f' ({listed})' if listed else ''}.")
 
