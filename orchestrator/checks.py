@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from orchestrator.catalog import OBJECT_TYPES
+from orchestrator.catalog import OBJECT_TYPES, ObjectType
 from orchestrator.definitions import Definition, misfit
 from orchestrator.json_shape import shorten
 from orchestrator.live import canonical_field
@@ -114,13 +114,12 @@ class Checks:
             if not row.of_plugin:
                 continue
             fields = (*row.key, *row.optional_key)
-            there = {
-                object_id: tuple(canonical_field(row, one, field) for field in fields)
-                for object_id, one in self.live.table(name).by_id.items()
+            wanted = [(node, node.live, _key_of(node, fields)) for node in nodes if node.live]
+            moved = {
+                live["id"]: (node, key) for node, live, key in wanted if key != _live_key(row, live, fields)
             }
-            wanted = {node.live["id"]: (node, _key_of(node, fields)) for node in nodes if node.live}
-            moved = {object_id: both for object_id, both in wanted.items() if both[1] != there[object_id]}
-            owners = {key: object_id for object_id, key in there.items() if object_id not in moved}
+            others = (one for one in self.live.table(name).by_id.values() if one["id"] not in moved)
+            owners = {_live_key(row, one, fields): one["id"] for one in others} if moved else {}
             for node, key in moved.values():
                 if key in owners:
                     message = f"there is another {row.noun} {node.label!r} already, with the id {owners[key]}"
@@ -239,6 +238,11 @@ def _key_of(node: Node, fields: Iterable[str]) -> tuple[Any, ...]:
     """What an object is to be told apart by, with ids of what is there."""
     values = (node.fact(field) for field in fields)
     return tuple(one.live["id"] if isinstance(one, Node) and one.live else one for one in values)
+
+
+def _live_key(row: ObjectType, live: Row, fields: Iterable[str]) -> tuple[Any, ...]:
+    """What an object is told apart by now."""
+    return tuple(canonical_field(row, live, field) for field in fields)
 
 
 def _with_prefixes(paths: Iterable[str]) -> dict[str, bool]:
