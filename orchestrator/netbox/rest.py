@@ -49,7 +49,7 @@ PAGE_SIZE = 1000
 MAX_MESSAGE_LENGTH = 200  # NetBox 4.7 answers 500 to one character more
 _MESSAGE_SINCE = (4, 4)
 _TAGGED_SINCE = (4, 3)
-_CORE_TYPES_SINCE = (4, 4)  # before, object types were under extras
+CORE_TYPES_SINCE = (4, 4)  # before, object types were under extras
 
 _log = logging.getLogger(__name__)
 
@@ -216,7 +216,7 @@ class RestNetBox:
         """What carries these tags; before 4.3, NetBox has no list of that."""
         walks = self._pages.cut_by_values(TAGGED_PATH, [], "tag_id", sorted(ids))
         try:
-            rows = _each_once(self._pages.read_all(walks)) if self._is_since(_TAGGED_SINCE) else None
+            rows = _each_once(self._pages.read_all(walks)) if self.is_since(_TAGGED_SINCE) else None
         except AccessError:
             rows = None
         if rows is None:
@@ -304,7 +304,7 @@ class RestNetBox:
     def _names_of(self, type_ids: set[int]) -> Mapping[int, str]:
         """Content types by id, as `dcim.interface`. They are read once, and again where one is new."""
         if not type_ids <= self._type_names.keys():
-            path = "core/object-types" if self._is_since(_CORE_TYPES_SINCE) else "extras/object-types"
+            path = "core/object-types" if self.is_since(CORE_TYPES_SINCE) else "extras/object-types"
             rows = self._pages.read(Walk(path, [("fields", "id,app_label,model")]))
             self._type_names = {row["id"]: f"{row['app_label']}.{row['model']}" for row in rows}
         return self._type_names
@@ -343,14 +343,15 @@ class RestNetBox:
         return {"changelog_message": message[:MAX_MESSAGE_LENGTH]}
 
     def _takes_messages(self) -> bool:
-        return self._is_since(_MESSAGE_SINCE)
+        return self.is_since(_MESSAGE_SINCE)
 
     def _has(self, object_type: str) -> bool:
         """Whether this NetBox has lists of a type."""
         since = OBJECT_TYPES[object_type].since
-        return not since or self._is_since(_release(since))
+        return not since or self.is_since(_release(since))
 
-    def _is_since(self, release: tuple[int, ...]) -> bool:
+    def is_since(self, release: tuple[int, ...]) -> bool:
+        """Whether this NetBox is of that release or a later one. Raises as `status` does."""
         if not self._transport.api_version:
             self.status()
         return _release(self._transport.api_version) >= release

@@ -16,7 +16,7 @@ from pathlib import Path
 import orjson
 
 from orchestrator.netbox.openapi import read_plugin_lists
-from orchestrator.netbox.rest import NetBoxStatus, RestNetBox
+from orchestrator.netbox.rest import CORE_TYPES_SINCE, NetBoxStatus, RestNetBox
 from orchestrator.netbox.surface import Surface, read_surface, surface_from_data, surface_to_data
 from orchestrator.netbox.whole_files import write_whole
 from orchestrator.plugin_types import PluginLists
@@ -45,9 +45,10 @@ class SurfaceStore:
         """What this NetBox offers now. Raises UnreachableError, AccessError, NetBoxError."""
         with self._lock:
             if self._surface is None or time.monotonic() - self._checked > RECHECK_SECONDS:
-                name = file_name(self._netbox.status())
+                status = self._netbox.status()
+                name = file_name(status)
                 if self._surface is None or name != self._name:
-                    self._surface, self._name = self._load(name), name
+                    self._surface, self._name = self._load(name, bool(status.plugins)), name
                 self._checked = time.monotonic()
             return self._surface
 
@@ -58,7 +59,7 @@ class SurfaceStore:
         """
         return self.get().plugin_lists if self._netbox.status().plugins else {}
 
-    def _load(self, name: str) -> Surface:
+    def _load(self, name: str, plugins: bool) -> Surface:
         path = self._folder / name
         try:
             return surface_from_data(orjson.loads(path.read_bytes()))
@@ -68,7 +69,8 @@ class SurfaceStore:
             _log.warning("%s cannot be read and is made anew (%s)", path, type(error).__name__)
         openapi, models = self._netbox.raw.openapi(), self._netbox.raw.models_by_path()
         surface = read_surface(openapi, models, read_plugin_lists(openapi, models).values())
-        if models:  # they may be told another time, or to another token
+        # Where none is told though NetBox could, of its plugins' lists too little is known to be kept.
+        if models or not plugins or not self._netbox.is_since(CORE_TYPES_SINCE):
             _keep(path, orjson.dumps(surface_to_data(surface)))
         return surface
 
